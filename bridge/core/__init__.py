@@ -1,0 +1,1 @@
+"""What the service believes. Pure Python: no I/O, no clock, nothing of a vendor."""

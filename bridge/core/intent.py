@@ -1,0 +1,68 @@
+"""An intent: one thing that we want to happen outside, and the moves it may make."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from bridge.errors import CaseMoveError
+
+
+class Effect(StrEnum):
+    """What an intent does. The value is stored; a new effect is a new row in `flows.effects`."""
+
+    REGISTER_CUSTOMER = "register_customer"
+    OPEN_TICKET = "open_ticket"
+    UPDATE_TICKET = "update_ticket"
+    POST_CARD = "post_card"
+    UPDATE_CARD = "update_card"
+    POST_NOTE = "post_note"
+    REPLY = "reply"
+
+    @property
+    def is_public(self) -> bool:
+        return self is Effect.REPLY
+
+
+class IntentState(StrEnum):
+    """drafted → held → approved → sending → confirmed | refused | gone | unknown."""
+
+    DRAFTED = "drafted"
+    HELD = "held"
+    APPROVED = "approved"
+    SENDING = "sending"
+    CONFIRMED = "confirmed"
+    REFUSED = "refused"
+    GONE = "gone"
+    UNKNOWN = "unknown"
+
+    @property
+    def is_final(self) -> bool:
+        return self in (IntentState.CONFIRMED, IntentState.REFUSED, IntentState.GONE)
+
+    @property
+    def needs_person(self) -> bool:
+        return self in (IntentState.HELD, IntentState.UNKNOWN)
+
+
+_S = IntentState
+MOVES: dict[IntentState, frozenset[IntentState]] = {
+    _S.DRAFTED: frozenset({_S.HELD, _S.APPROVED, _S.REFUSED, _S.GONE}),
+    # Confirmed without a call: a person says that it is there already.
+    _S.HELD: frozenset({_S.APPROVED, _S.REFUSED, _S.GONE, _S.CONFIRMED}),
+    _S.APPROVED: frozenset({_S.SENDING, _S.HELD, _S.REFUSED, _S.GONE, _S.CONFIRMED}),
+    # Back to approved only when it is certain that nothing happened outside.
+    _S.SENDING: frozenset({_S.CONFIRMED, _S.REFUSED, _S.GONE, _S.UNKNOWN, _S.APPROVED, _S.HELD}),
+    # A person settles it, or a later look finds it.
+    _S.UNKNOWN: frozenset({_S.CONFIRMED, _S.REFUSED, _S.APPROVED, _S.GONE}),
+    # A refused text may be asked for again by a person.
+    _S.REFUSED: frozenset({_S.APPROVED}),
+    _S.CONFIRMED: frozenset(),
+    _S.GONE: frozenset(),
+}
+
+
+def move(current: IntentState, to: IntentState) -> IntentState:
+    """Return *to* if the table allows it, else raise CaseMoveError."""
+    if to not in MOVES[current]:
+        raise CaseMoveError(f"an intent cannot go from {current} to {to}")
+    return to

@@ -1,0 +1,112 @@
+"""A social message, as every network's room normalises it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Visibility(StrEnum):
+    """Who may read a message, widest first. Only the first two are public."""
+
+    PUBLIC = "public"
+    UNLISTED = "unlisted"
+    FOLLOWERS = "followers"
+    DIRECT = "direct"
+
+    @property
+    def is_public(self) -> bool:
+        return self in (Visibility.PUBLIC, Visibility.UNLISTED)
+
+
+class EventKind(StrEnum):
+    """What can happen to a message."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    DELETED = "deleted"
+    TAGGED = "tagged"
+    UNTAGGED = "untagged"
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who wrote a message. ``id`` is stable on its network; handle and name may change."""
+
+    id: str
+    handle: str
+    name: str = ""
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A picture, video or file that came with a message; never fetched by the bridge."""
+
+    kind: str
+    url: str
+    alt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A fact about a message: who called it what, where and when."""
+
+    name: str
+    source: str
+    at: datetime
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SocialMessage:
+    """One message in its latest version.
+
+    ``id`` is the message's global id on ``network`` (its URI, where the network has
+    one): the same post brought by another way has the same id. ``native_id`` is what
+    the API of ``account`` (the key of the brand account that heard it) calls it.
+    ``root_id`` and ``parent_id`` are global ids; ``root_id`` is None while the thread
+    is not known, and the message's own id when it starts one. Times are aware UTC.
+    ``own`` marks a message that our own account wrote.
+    """
+
+    network: str
+    id: str
+    account: str
+    author: Author
+    text: str
+    posted_at: datetime
+    native_id: str = ""
+    root_id: str | None = None
+    parent_id: str | None = None
+    parent_text: str | None = None
+    permalink: str | None = None
+    language: str | None = None
+    visibility: Visibility = Visibility.PUBLIC
+    attachments: tuple[Attachment, ...] = ()
+    edited_at: datetime | None = None
+    tags: frozenset[str] = frozenset()
+    own: bool = False
+
+    @property
+    def thread(self) -> str:
+        """The id of the thread: its root where known, else the message itself."""
+        return self.root_id or self.id
+
+
+@dataclass(frozen=True, slots=True)
+class InboundEvent:
+    """One thing that a source told us about one message.
+
+    ``message`` is given for created and updated (a tag source that knows the whole
+    post may give it too), ``tags`` for tagged and untagged. A tag source speaks of a
+    message by ``network`` and ``message_id`` only.
+    """
+
+    kind: EventKind
+    network: str
+    message_id: str
+    at: datetime
+    message: SocialMessage | None = None
+    tags: tuple[Tag, ...] = ()

@@ -1,0 +1,1 @@
+"""The admins' YAML becomes a decision, and words."""
