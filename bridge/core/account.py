@@ -10,7 +10,7 @@ from enum import StrEnum
 class FieldKind(StrEnum):
     """How a field of an account is written in ``brands.yaml``."""
 
-    SECRET = "secret"  # the name of an environment variable, never the value
+    SECRET = "secret"  # noqa: S105 - the name of an environment variable, never the value
     URL = "url"
     TEXT = "text"
     NUMBER = "number"
