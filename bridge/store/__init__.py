@@ -1,0 +1,1 @@
+"""The tables, which are the truth, and who may work on what."""

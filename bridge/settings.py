@@ -1,0 +1,238 @@
+"""Every environment variable of the bridge, typed. Nothing else reads the environment.
+
+A secret may be given as ``NAME`` or, to keep it out of the process list, as
+``NAME_FILE`` with the path of a file that holds it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from bridge.errors import SettingsError
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One line of the README's table of settings."""
+
+    name: str
+    default: str
+    help: str
+    secret: bool = False
+
+
+VARIABLES = (
+    Variable("DATABASE_URL", "sqlite:///<BRIDGE_DATA>/bridge.db", "Where the tables are."),
+    Variable("PORT", "8080", "The port that `serve` and `web` listen on."),
+    Variable("BRIDGE_HOST", "127.0.0.1", "The address that they listen on; 0.0.0.0 behind a proxy."),
+    Variable("BRIDGE_DATA", "var", "The folder of the embedded database and its lock."),
+    Variable("BRIDGE_MAPPINGS", "mappings", "The folder of the mapping files."),
+    Variable("BRIDGE_PUBLIC_URL", "", "How Zendesk, Slack and networks reach the bridge, https://…"),
+    Variable(
+        "BRIDGE_INSTALLATION", "bridge", "Short name in tickets’ external ids: letters, digits, dashes."
+    ),
+    Variable("BRIDGE_THREADS", "8", "How many flows run at once in one worker."),
+    Variable("BRIDGE_CALL_TIMEOUT_S", "15", "How long one call to a vendor may take, in seconds."),
+    Variable(
+        "BRIDGE_SETTLE_S",
+        "each network's own",
+        "How long after an unclear write its result may still be invisible, in seconds.",
+    ),
+    Variable("BRIDGE_POLL_S", "30", "Seconds between two polls of an account that is polled."),
+    Variable("BRIDGE_REREAD_S", "120", "Seconds between two looks at an open thread."),
+    Variable("BRIDGE_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR."),
+    Variable("ZENDESK_SUBDOMAIN", "", "The part before .zendesk.com."),
+    Variable("ZENDESK_URL", "", "Instead of https://<subdomain>.zendesk.com: a proxy, the sandbox."),
+    Variable("ZENDESK_CLIENT_ID", "", "OAuth client (confidential) of the bridge's own Zendesk user."),
+    Variable("ZENDESK_CLIENT_SECRET", "", "Its secret.", secret=True),
+    Variable(
+        "ZENDESK_WEBHOOK_SECRET",
+        "",
+        "Signing secret of the webhook; two, with a comma, while it changes.",
+        secret=True,
+    ),
+    Variable("ZENDESK_EMAIL", "", "Only for an old API token: its user. Stops working on 2027-04-30."),
+    Variable("ZENDESK_API_TOKEN", "", "Only for an old API token.", secret=True),
+    Variable("SLACK_BOT_TOKEN", "", "xoxb-…", secret=True),
+    Variable("SLACK_SIGNING_SECRET", "", "The Slack app's; while it changes: new,old.", secret=True),
+    Variable("SLACK_APP_TOKEN", "", "xapp-…: turns Socket Mode on.", secret=True),
+    Variable("SLACK_API_URL", "https://slack.com/api/", "A proxy, the sandbox."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ZendeskSettings:
+    subdomain: str
+    url: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    webhook_secrets: tuple[str, ...] = field(repr=False)
+    email: str = ""
+    api_token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SlackSettings:
+    bot_token: str = field(repr=False)
+    signing_secrets: tuple[str, ...] = field(repr=False)
+    app_token: str = field(repr=False)
+    api_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the environment says. ``zendesk`` and ``slack`` are None while not set up."""
+
+    database_url: str
+    port: int
+    host: str
+    data: Path
+    mappings: Path
+    public_url: str
+    installation: str
+    threads: int
+    call_timeout_s: float
+    settle_s: float | None
+    poll_s: float
+    reread_s: float
+    log_level: str
+    zendesk: ZendeskSettings | None
+    slack: SlackSettings | None
+    environment: Mapping[str, str] = field(repr=False)
+
+    def named(self, name: str) -> tuple[str, ...]:
+        """The values of a variable that a mapping file names; empty when it is not set.
+
+        Raises SettingsError when its ``_FILE`` cannot be read.
+        """
+        return _split(_value(self.environment, name))
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the environment.
+
+    Raises SettingsError, with every variable that is wrong, in words that say what to do.
+    """
+    env = dict(os.environ if environment is None else environment)
+    wrong: list[str] = []
+
+    def number(name: str, default: float, least: float) -> float:
+        text = env.get(name, "").strip()
+        try:
+            value = float(text) if text else default
+        except ValueError:
+            value = least - 1
+        if value < least:
+            wrong.append(f"{name} must be a number of at least {least:g}, not {text!r}.")
+            return default
+        return value
+
+    def text(name: str, default: str = "") -> str:
+        try:
+            return _value(env, name) or default
+        except SettingsError as error:
+            wrong.append(str(error))
+            return default
+
+    data = Path(text("BRIDGE_DATA", "var"))
+    database_url = text("DATABASE_URL", f"sqlite:///{data / 'bridge.db'}")
+    public_url = text("BRIDGE_PUBLIC_URL").rstrip("/")
+    installation = text("BRIDGE_INSTALLATION", "bridge")
+    log_level = text("BRIDGE_LOG_LEVEL", "INFO").upper()
+    if not installation.replace("-", "").isalnum() or not installation.isascii():
+        wrong.append("BRIDGE_INSTALLATION takes letters, digits and dashes only.")
+    if public_url and urlsplit(public_url).scheme not in ("http", "https"):
+        wrong.append("BRIDGE_PUBLIC_URL must begin with https:// (or http:// on loopback).")
+    if log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        wrong.append("BRIDGE_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR.")
+    wrong += _database_faults(database_url)
+    zendesk = ZendeskSettings(
+        subdomain=text("ZENDESK_SUBDOMAIN"),
+        url=text("ZENDESK_URL").rstrip("/"),
+        client_id=text("ZENDESK_CLIENT_ID"),
+        client_secret=text("ZENDESK_CLIENT_SECRET"),
+        webhook_secrets=_split(text("ZENDESK_WEBHOOK_SECRET")),
+        email=text("ZENDESK_EMAIL"),
+        api_token=text("ZENDESK_API_TOKEN"),
+    )
+    slack = SlackSettings(
+        bot_token=text("SLACK_BOT_TOKEN"),
+        signing_secrets=_split(text("SLACK_SIGNING_SECRET")),
+        app_token=text("SLACK_APP_TOKEN"),
+        api_url=text("SLACK_API_URL", "https://slack.com/api/").rstrip("/") + "/",
+    )
+    has_zendesk = bool(zendesk.subdomain)
+    if has_zendesk and not (zendesk.client_id and zendesk.client_secret) and not zendesk.api_token:
+        wrong.append(
+            "ZENDESK_SUBDOMAIN is set, so ZENDESK_CLIENT_ID and ZENDESK_CLIENT_SECRET must be too: "
+            "create a confidential OAuth client in Zendesk's Admin Center."
+        )
+    if zendesk.api_token and not zendesk.email:
+        wrong.append("ZENDESK_API_TOKEN needs ZENDESK_EMAIL, the user that it belongs to.")
+    settings = Settings(
+        database_url=database_url,
+        port=int(number("PORT", 8080, 0)),
+        host=text("BRIDGE_HOST", "127.0.0.1"),
+        data=data,
+        mappings=_mappings_folder(text("BRIDGE_MAPPINGS")),
+        public_url=public_url,
+        installation=installation,
+        threads=int(number("BRIDGE_THREADS", 8, 1)),
+        call_timeout_s=number("BRIDGE_CALL_TIMEOUT_S", 15, 0.1),
+        settle_s=number("BRIDGE_SETTLE_S", 0, 0) if env.get("BRIDGE_SETTLE_S") else None,
+        poll_s=number("BRIDGE_POLL_S", 30, 0.1),
+        reread_s=number("BRIDGE_REREAD_S", 120, 0.1),
+        log_level=log_level,
+        zendesk=zendesk if has_zendesk else None,
+        slack=slack if slack.bot_token else None,
+        environment=env,
+    )
+    if wrong:
+        raise SettingsError("\n".join(wrong))
+    return settings
+
+
+def _value(env: Mapping[str, str], name: str) -> str:
+    value = env.get(name, "").strip()
+    path = env.get(f"{name}_FILE", "").strip()
+    if value or not path:
+        return value
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        raise SettingsError(f"{name}_FILE names a file that cannot be read: {path}") from None
+
+
+def _split(value: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _database_faults(url: str) -> list[str]:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        return ["DATABASE_URL is not a database address; an embedded one is sqlite:///var/bridge.db."]
+    if parsed.get_backend_name() != "sqlite":
+        return [f"DATABASE_URL: {parsed.get_backend_name()} is not supported yet; use sqlite:///<path>."]
+    if not parsed.database or parsed.database == ":memory:":
+        return ["DATABASE_URL must name a file: what is only in memory does not survive a restart."]
+    return []
+
+
+def _mappings_folder(named: str) -> Path:
+    """The folder that was named, else ./mappings, else the starter that came with the package."""
+    if named:
+        return Path(named)
+    for candidate in (Path("mappings"), REPOSITORY / "mappings", Path(__file__).parent / "starter"):
+        if candidate.is_dir():
+            return candidate
+    return Path("mappings")

@@ -1,0 +1,134 @@
+"""The database: one engine, short transactions, and the rules of SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm import Session
+
+from bridge.errors import StoreBusyError, StoreError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Database:
+    """Where the tables are.
+
+    On SQLite all threads share one connection: its own lock between threads is
+    unfair, the pool's queue is not. So a thread must never open a transaction
+    inside another, and never hold one across a call to the outside.
+    """
+
+    def __init__(self, url: str, *, busy_timeout_s: float = 10.0) -> None:
+        self.url = url
+        self.file = Path(make_url(url).database or "")
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        self.engine: Engine = create_engine(
+            url,
+            pool_size=1,
+            max_overflow=0,
+            pool_timeout=busy_timeout_s,
+            hide_parameters=True,  # parameters are customers' words
+            connect_args={"timeout": busy_timeout_s, "check_same_thread": False},
+        )
+        event.listen(self.engine, "connect", _prepare)
+        event.listen(self.engine, "begin", _begin)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A transaction that is committed at the end of the block.
+
+        Raises StoreBusyError when the database cannot be written just now.
+        """
+        try:
+            with Session(self.engine, expire_on_commit=False) as session, session.begin():
+                yield session
+        except (OperationalError, PoolTimeoutError) as error:
+            raise StoreBusyError(f"the database cannot be written: {_cause(error)}") from error
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A read-only transaction on one snapshot. Raises StoreBusyError like `write`."""
+        try:
+            with (
+                self.engine.connect().execution_options(bridge_read=True) as connection,
+                Session(connection, expire_on_commit=False, autoflush=False) as session,
+            ):
+                yield session
+        except (OperationalError, PoolTimeoutError) as error:
+            raise StoreBusyError(f"the database cannot be read: {_cause(error)}") from error
+
+    def migrate(self) -> str:
+        """Bring the tables to this code's revision; return that revision."""
+        config = self._config()
+        self.revision()  # refuses a newer database before anything is touched
+        with self.engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+        return self._head()
+
+    def revision(self) -> str | None:
+        """The revision of the tables; None when there are none.
+
+        Raises StoreError when the database is newer than this code.
+        """
+        with self.engine.connect().execution_options(bridge_read=True) as connection:
+            current = MigrationContext.configure(connection).get_current_revision()
+        known = {script.revision for script in ScriptDirectory.from_config(self._config()).walk_revisions()}
+        if current is not None and current not in known:
+            raise StoreError(
+                f"the database is at revision {current}, which this version of the bridge does not know: "
+                "install the newer version again, or restore a backup"
+            )
+        return current
+
+    def require_current(self) -> None:
+        """Raise StoreError unless the tables are at this code's revision."""
+        if self.revision() != self._head():
+            raise StoreError("the database is not migrated: run `bridge migrate` first")
+
+    def _head(self) -> str:
+        head = ScriptDirectory.from_config(self._config()).get_current_head()
+        if head is None:
+            raise StoreError("the package has no migrations: install it again")
+        return head
+
+    def _config(self) -> Config:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        return config
+
+
+def _prepare(connection: Any, _record: Any) -> None:
+    # The driver's own implicit BEGIN is deferred; ours is immediate (see _begin).
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    # Taking the write lock at once: a transaction that reads and then writes can
+    # otherwise fail half-way, because another process wrote in between.
+    read_only = connection.get_execution_options().get("bridge_read", False)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def _cause(error: Exception) -> str:
+    original = getattr(error, "orig", None)
+    return str(original) if original is not None else "no connection was free in time"

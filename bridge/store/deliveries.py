@@ -1,0 +1,50 @@
+"""Deliveries: what came in, in its own bytes, written before it is understood."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bridge.store.ids import new_id
+from bridge.store.tables import Delivery
+
+
+def record(
+    tx: Session,
+    *,
+    installation: str,
+    source: str,
+    account: str,
+    delivery_id: str,
+    body: bytes,
+    at: datetime,
+    state: str = "received",
+    reason: str | None = None,
+) -> str | None:
+    """Write a delivery down; return its row's id, or None when it is there already."""
+    known = tx.scalars(
+        select(Delivery.id).where(
+            Delivery.installation == installation,
+            Delivery.source == source,
+            Delivery.account == account,
+            Delivery.delivery_id == delivery_id,
+        )
+    ).first()
+    if known is not None:
+        return None
+    row = Delivery(
+        id=new_id(),
+        installation=installation,
+        source=source,
+        account=account,
+        delivery_id=delivery_id,
+        received_at=at,
+        body=body,
+        state=state,
+        due_at=at,
+        reason=reason,
+    )
+    tx.add(row)
+    return row.id

@@ -1,0 +1,94 @@
+"""The ledger: what we want to happen outside, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from bridge.core.intent import Effect, IntentState, move
+from bridge.store.tables import Case, Intent
+
+
+def draft(
+    tx: Session,
+    case: Case,
+    effect: Effect,
+    *,
+    target: str,
+    cause: str,
+    lane: str,
+    at: datetime,
+    content: dict[str, Any] | None = None,
+    state: IntentState = IntentState.APPROVED,
+    reason: str | None = None,
+    closing: bool = False,
+    due_at: datetime | None = None,
+) -> Intent | None:
+    """Write an intent down; None when this cause has asked for it already."""
+    known = tx.scalars(
+        select(Intent.id).where(Intent.effect == effect, Intent.target == target, Intent.cause == cause)
+    ).first()
+    if known is not None:
+        return None
+    intent = Intent(
+        case_id=case.id,
+        effect=effect.value,
+        target=target,
+        cause=cause,
+        lane=lane,
+        state=IntentState.DRAFTED.value,
+        closing=closing,
+        draft=content or {},
+        created_at=at,
+        due_at=due_at or at,
+    )
+    tx.add(intent)
+    advance(intent, state, reason=reason)
+    wake_case(case, intent.due_at)
+    tx.flush()
+    return intent
+
+
+def advance(intent: Intent, to: IntentState, *, reason: str | None = None) -> None:
+    """Move *intent* along the table of `core.intent`. Raises CaseMoveError."""
+    if intent.state != to:
+        intent.state = move(IntentState(intent.state), to).value
+    intent.reason = reason
+
+
+def wake_case(case: Case, at: datetime) -> None:
+    """Have a flow look at *case* at *at*, or earlier if it was due earlier."""
+    case.due_at = at if case.due_at is None else min(case.due_at, at)
+
+
+def of_case(tx: Session, case_id: str, states: Iterable[IntentState] | None = None) -> list[Intent]:
+    """The intents of a case, oldest first."""
+    query = select(Intent).where(Intent.case_id == case_id).order_by(Intent.id)
+    if states is not None:
+        query = query.where(Intent.state.in_([state.value for state in states]))
+    return list(tx.scalars(query))
+
+
+def claimed_objects(tx: Session, case_id: str, but: str | None = None) -> frozenset[str]:
+    """The vendors' objects that this case's intents made: none of them matches another intent."""
+    query = select(Intent.outcome_id).where(Intent.case_id == case_id, Intent.outcome_id.is_not(None))
+    if but is not None:
+        query = query.where(Intent.id != but)
+    return frozenset(outcome for outcome in tx.scalars(query) if outcome)
+
+
+def waiting_for_a_person(tx: Session, case_id: str) -> list[Intent]:
+    return list(
+        tx.scalars(
+            select(Intent)
+            .where(
+                Intent.case_id == case_id,
+                or_(Intent.state == IntentState.HELD, Intent.state == IntentState.UNKNOWN),
+            )
+            .order_by(Intent.id)
+        )
+    )

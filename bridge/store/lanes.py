@@ -1,0 +1,44 @@
+"""Lanes to the outside that are parked, by a refusal of credentials or by a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bridge.core.intent import Effect
+from bridge.store.tables import Intent, Lane
+
+PUBLIC = "public"  # everything that the public would read, on every network
+
+
+def parked(tx: Session, at: datetime) -> dict[str, Lane]:
+    """The lanes that are parked now, by name."""
+    rows = tx.scalars(select(Lane))
+    return {row.name: row for row in rows if row.until is None or row.until > at}
+
+
+def blocks(shut: Mapping[str, Lane], intent: Intent) -> bool:
+    """Whether one of the lanes *shut* keeps *intent* from leaving."""
+    return intent.lane in shut or (PUBLIC in shut and Effect(intent.effect).is_public)
+
+
+def park(tx: Session, name: str, reason: str, by: str, at: datetime, span: timedelta | None = None) -> None:
+    """Park *name* for *span*, or until it is resumed."""
+    row = tx.get(Lane, name)
+    if row is None:
+        row = Lane(name=name, since=at, reason=reason, by=by)
+        tx.add(row)
+    row.reason, row.by = reason, by
+    row.until = None if span is None else at + span
+
+
+def resume(tx: Session, name: str) -> bool:
+    """Open *name* again; False when it was not parked."""
+    row = tx.get(Lane, name)
+    if row is None:
+        return False
+    tx.delete(row)
+    return True

@@ -1,0 +1,135 @@
+"""Messages and their tags: one row per message, whatever brought it and in whatever order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bridge.core.message import Attachment, Author, EventKind, InboundEvent, SocialMessage, Visibility
+from bridge.store.tables import Message, MessageTag
+
+
+def apply(
+    tx: Session, installation: str, event: InboundEvent, at: datetime, native: frozenset[str]
+) -> Message:
+    """Take *event* into its message's row, and mark the row to be considered.
+
+    A tag or a delete that comes before its post leaves a placeholder. *native* are the
+    accounts that are on the message's own network: one of them keeps a message that a
+    relay has brought too, because only it can answer. An older version never replaces
+    a newer one.
+    """
+    row = _row(tx, installation, event, at)
+    if event.message is not None and event.kind in (EventKind.CREATED, EventKind.UPDATED, EventKind.TAGGED):
+        _take_version(row, event.message, native)
+    if event.kind is EventKind.DELETED and row.deleted_at is None:
+        row.deleted_at = event.at
+    for tag in event.tags:
+        _take_tag(tx, row, event.kind, tag.name, tag.source, tag.at, tag.by)
+    row.due_at = at
+    tx.flush()
+    return row
+
+
+def _row(tx: Session, installation: str, event: InboundEvent, at: datetime) -> Message:
+    row = tx.scalars(
+        select(Message).where(
+            Message.installation == installation,
+            Message.network == event.network,
+            Message.global_id == event.message_id,
+        )
+    ).first()
+    if row is None:
+        row = Message(
+            installation=installation, network=event.network, global_id=event.message_id, received_at=at
+        )
+        tx.add(row)
+        tx.flush()
+    return row
+
+
+def _take_version(row: Message, message: SocialMessage, native: frozenset[str]) -> None:
+    if row.account is None or (row.account not in native and message.account in native):
+        row.account, row.native_id = message.account, message.native_id
+    row.thread_root = message.root_id or row.thread_root or message.id
+    row.parent_id = message.parent_id or row.parent_id
+    row.parent_text = message.parent_text or row.parent_text
+    known = row.edited_at or row.posted_at
+    if known is not None and (message.edited_at or message.posted_at) < known:
+        return
+    row.author_id = message.author.id
+    row.author_handle = message.author.handle
+    row.author_name = message.author.name
+    row.author_url = message.author.url
+    row.text = message.text
+    row.language = message.language or row.language
+    row.permalink = message.permalink or row.permalink
+    row.visibility = message.visibility.value
+    row.attachments = [asdict(attachment) for attachment in message.attachments]
+    row.own = message.own
+    row.posted_at = message.posted_at
+    row.edited_at = message.edited_at
+
+
+def _take_tag(
+    tx: Session, row: Message, kind: EventKind, name: str, source: str, at: datetime, by: str | None
+) -> None:
+    tag = tx.scalars(
+        select(MessageTag).where(
+            MessageTag.message_id == row.id, MessageTag.name == name, MessageTag.source == source
+        )
+    ).first()
+    if tag is None:
+        tag = MessageTag(message_id=row.id, name=name, source=source, tagged_at=at, changed_at=at, tagger=by)
+        tx.add(tag)
+    elif at < tag.changed_at:
+        return
+    tag.changed_at = at
+    tag.removed_at = at if kind is EventKind.UNTAGGED else None
+
+
+def tags_of(tx: Session, row: Message) -> list[MessageTag]:
+    """The tags that are on the message now, first put on first."""
+    return list(
+        tx.scalars(
+            select(MessageTag)
+            .where(MessageTag.message_id == row.id, MessageTag.removed_at.is_(None))
+            .order_by(MessageTag.tagged_at, MessageTag.id)
+        )
+    )
+
+
+def as_message(row: Message, tags: Iterable[str] = ()) -> SocialMessage:
+    """The row as the core's message. Only for complete rows with an account."""
+    if row.posted_at is None or row.account is None:
+        raise ValueError(f"message {row.id} is only a placeholder")
+    return SocialMessage(
+        network=row.network,
+        id=row.global_id,
+        account=row.account,
+        author=Author(row.author_id or "", row.author_handle or "", row.author_name or "", row.author_url),
+        text=row.text or "",
+        posted_at=row.posted_at,
+        native_id=row.native_id or "",
+        root_id=row.thread_root,
+        parent_id=row.parent_id,
+        parent_text=row.parent_text,
+        permalink=row.permalink,
+        language=row.language,
+        visibility=Visibility(row.visibility or Visibility.DIRECT),
+        attachments=tuple(Attachment(**attachment) for attachment in row.attachments),
+        edited_at=row.edited_at,
+        tags=frozenset(tags),
+        own=row.own,
+    )
+
+
+def of_case(tx: Session, case_id: str) -> list[Message]:
+    """The customer's messages in a case, oldest first."""
+    return list(
+        tx.scalars(select(Message).where(Message.case_id == case_id).order_by(Message.posted_at, Message.id))
+    )

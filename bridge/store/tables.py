@@ -1,0 +1,389 @@
+"""The tables. One row of each is said in its docstring.
+
+A person's words and names are only in the columns listed in `PERSONAL`: blanking
+those leaves a case file that still reads. Times are aware UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from bridge.core.case import CaseState
+from bridge.core.intent import IntentState
+from bridge.store.ids import new_id
+
+
+class Utc(TypeDecorator[datetime]):
+    """An aware UTC time. SQLite keeps it naive, so the zone is put back on reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None or value.tzinfo is not None:
+            return value
+        return value.replace(tzinfo=UTC)
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - the form that SQLAlchemy documents
+        datetime: Utc,
+        str: String(255),
+        dict[str, Any]: JSON,
+        list[Any]: JSON,
+    }
+
+
+def _id() -> Mapped[str]:
+    return mapped_column(String(36), primary_key=True, default=new_id)
+
+
+class Delivery(Base):
+    """Bytes that came in, from whom, with what id."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        UniqueConstraint("installation", "source", "account", "delivery_id"),
+        Index("ix_deliveries_due", "state", "due_at"),
+    )
+
+    id: Mapped[str] = _id()
+    installation: Mapped[str]
+    source: Mapped[str]  # a network's name, "zendesk", "slack"
+    account: Mapped[str]
+    delivery_id: Mapped[str]
+    received_at: Mapped[datetime]
+    body: Mapped[bytes | None] = mapped_column(LargeBinary)
+    state: Mapped[str] = mapped_column(default="received")  # received | done | failed | unwanted | unreadable
+    attempts: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime]
+    done_at: Mapped[datetime | None]
+    reason: Mapped[str | None] = mapped_column(Text)
+
+
+class Message(Base):
+    """One social message, its latest version; a placeholder while only a tag or a delete is known."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        UniqueConstraint("installation", "network", "global_id"),
+        Index("ix_messages_due", "due_at"),
+        Index("ix_messages_thread", "network", "account", "thread_root"),
+        Index("ix_messages_case", "case_id", "posted_at"),
+    )
+
+    id: Mapped[str] = _id()
+    installation: Mapped[str]
+    network: Mapped[str]
+    global_id: Mapped[str] = mapped_column(String(1024))
+    account: Mapped[str | None]
+    native_id: Mapped[str | None]
+    thread_root: Mapped[str | None] = mapped_column(String(1024))
+    parent_id: Mapped[str | None] = mapped_column(String(1024))
+    parent_text: Mapped[str | None] = mapped_column(Text)
+    author_id: Mapped[str | None]
+    author_handle: Mapped[str | None]
+    author_name: Mapped[str | None]
+    author_url: Mapped[str | None] = mapped_column(Text)
+    text: Mapped[str | None] = mapped_column(Text)
+    language: Mapped[str | None]
+    permalink: Mapped[str | None] = mapped_column(Text)
+    visibility: Mapped[str | None]
+    attachments: Mapped[list[Any]] = mapped_column(default=list)
+    own: Mapped[bool] = mapped_column(Boolean, default=False)
+    posted_at: Mapped[datetime | None]
+    edited_at: Mapped[datetime | None]
+    received_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
+    case_id: Mapped[str | None] = mapped_column(ForeignKey("cases.id"))
+    due_at: Mapped[datetime | None]  # set while a flow has to consider it
+
+    @property
+    def complete(self) -> bool:
+        """Whether the post itself is known, not only a tag or a delete of it."""
+        return self.posted_at is not None
+
+
+class MessageTag(Base):
+    """A fact about a message: tagged with what, by which source, when, by whom."""
+
+    __tablename__ = "message_tags"
+    __table_args__ = (UniqueConstraint("message_id", "name", "source"),)
+
+    id: Mapped[str] = _id()
+    message_id: Mapped[str] = mapped_column(ForeignKey("messages.id"))
+    name: Mapped[str]
+    source: Mapped[str]
+    tagged_at: Mapped[datetime]
+    tagger: Mapped[str | None]
+    removed_at: Mapped[datetime | None]
+    changed_at: Mapped[datetime]  # the source's time of the latest word, so that late words lose
+
+
+class Case(Base):
+    """One customer's matter in one thread."""
+
+    __tablename__ = "cases"
+    __table_args__ = (
+        Index(
+            "uq_cases_open",
+            "installation",
+            "network",
+            "account",
+            "thread_root",
+            "author_id",
+            unique=True,
+            sqlite_where=text("state != 'closed'"),
+            postgresql_where=text("state != 'closed'"),
+        ),
+        Index("ix_cases_due", "due_at"),
+        Index("ix_cases_state", "state", "posted_at"),
+    )
+
+    id: Mapped[str] = _id()
+    installation: Mapped[str]
+    network: Mapped[str]
+    account: Mapped[str]
+    brand: Mapped[str]
+    thread_root: Mapped[str] = mapped_column(String(1024))
+    author_id: Mapped[str]
+    state: Mapped[str] = mapped_column(default=CaseState.OPEN.value)
+    route: Mapped[str | None]
+    queue: Mapped[str]
+    route_place: Mapped[str]
+    reason: Mapped[str] = mapped_column(Text)
+    tags: Mapped[list[Any]] = mapped_column(default=list)
+    language: Mapped[str]
+    language_reason: Mapped[str] = mapped_column(Text, default="")
+    closing: Mapped[str]
+    priority: Mapped[str | None]
+    kind: Mapped[str | None]  # the ticket's type
+    ticket_tags: Mapped[list[Any]] = mapped_column(default=list)
+    with_ticket: Mapped[bool] = mapped_column(Boolean, default=True)
+    light: Mapped[bool] = mapped_column(Boolean, default=True)
+    light_reason: Mapped[str] = mapped_column(Text, default="")
+    mapping_version: Mapped[str]
+    promise_at: Mapped[datetime | None]
+    claimed_by: Mapped[str | None]
+    solved_by: Mapped[str | None]  # the desk's user
+    failures: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime | None]  # when a flow should look again; NULL: nothing is open
+    posted_at: Mapped[datetime]
+    tagged_at: Mapped[datetime | None]
+    received_at: Mapped[datetime]
+    opened_at: Mapped[datetime]
+    ticket_opened_at: Mapped[datetime | None]
+    claimed_at: Mapped[datetime | None]
+    first_public_word_at: Mapped[datetime | None]
+    solved_at: Mapped[datetime | None]
+    approved_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+    receipt: Mapped[str | None]
+    receipt_url: Mapped[str | None] = mapped_column(Text)
+    receipt_reason: Mapped[str | None] = mapped_column(Text)
+
+
+class TicketRow(Base):
+    """What stands for a case in the desk; several over time (follow-ups, merges)."""
+
+    __tablename__ = "tickets"
+    __table_args__ = (UniqueConstraint("installation", "ticket_id"), Index("ix_tickets_case", "case_id"))
+
+    id: Mapped[str] = _id()
+    installation: Mapped[str]
+    case_id: Mapped[str] = mapped_column(ForeignKey("cases.id"))
+    number: Mapped[int]  # 1, and more for follow-ups
+    ticket_id: Mapped[str]
+    url: Mapped[str] = mapped_column(Text)
+    requester_id: Mapped[str]
+    state: Mapped[str] = mapped_column(default="current")  # current | closed | merged
+    opened_at: Mapped[datetime]
+    hinted_at: Mapped[datetime | None]  # somebody said that something happened
+    read_at: Mapped[datetime | None]  # up to which hint the updates were read
+    last_update_id: Mapped[str | None]
+
+
+class CardRow(Base):
+    """What stands for a case in the team's tool."""
+
+    __tablename__ = "cards"
+    __table_args__ = (Index("ix_cards_case", "case_id"),)
+
+    id: Mapped[str] = _id()
+    case_id: Mapped[str] = mapped_column(ForeignKey("cases.id"))
+    queue: Mapped[str]
+    channel: Mapped[str]
+    message_id: Mapped[str]
+    posted_at: Mapped[datetime]
+
+
+class CustomerRow(Base):
+    """A social identity as the desk knows it."""
+
+    __tablename__ = "customers"
+    __table_args__ = (UniqueConstraint("installation", "network", "author_id"),)
+
+    id: Mapped[str] = _id()
+    installation: Mapped[str]
+    network: Mapped[str]
+    author_id: Mapped[str]
+    requester_id: Mapped[str]
+    registered_at: Mapped[datetime]
+
+
+class Intent(Base):
+    """One thing that we want to happen outside; its payload is frozen before the first try."""
+
+    __tablename__ = "intents"
+    __table_args__ = (
+        UniqueConstraint("effect", "target", "cause"),
+        Index("ix_intents_due", "state", "due_at"),
+        Index("ix_intents_case", "case_id", "id"),
+    )
+
+    id: Mapped[str] = _id()
+    case_id: Mapped[str] = mapped_column(ForeignKey("cases.id"))
+    effect: Mapped[str]
+    target: Mapped[str] = mapped_column(String(1024))
+    cause: Mapped[str]
+    lane: Mapped[str]
+    state: Mapped[str] = mapped_column(default=IntentState.DRAFTED.value)
+    closing: Mapped[bool] = mapped_column(Boolean, default=False)
+    draft: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    payload: Mapped[dict[str, Any] | None]
+    reason: Mapped[str | None] = mapped_column(Text)  # why held, refused, gone or unknown
+    waived: Mapped[list[Any]] = mapped_column(default=list)  # what a person saw and let pass
+    decided_by: Mapped[str | None]
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    sender: Mapped[str | None]
+    created_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]  # the latest try
+    first_sent_at: Mapped[datetime | None]
+    over_at: Mapped[datetime | None]  # when the sender itself saw the latest call end, unclear
+    settled_at: Mapped[datetime | None]
+    outcome_id: Mapped[str | None] = mapped_column(String(1024))  # the vendor's object that this made
+    outcome: Mapped[dict[str, Any] | None]
+
+
+class Event(Base):
+    """One line of a case's file. Append-only; ``data`` holds ids and facts, nobody's words."""
+
+    __tablename__ = "events"
+    __table_args__ = (Index("ix_events_case", "case_id", "id"),)
+
+    id: Mapped[str] = _id()
+    case_id: Mapped[str | None] = mapped_column(ForeignKey("cases.id"))
+    at: Mapped[datetime]
+    kind: Mapped[str]
+    text: Mapped[str] = mapped_column(Text)
+    data: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class LeaseRow(Base):
+    """Who works on a key, until when; the fence grows with each new holder."""
+
+    __tablename__ = "leases"
+
+    key: Mapped[str] = mapped_column(String(1100), primary_key=True)
+    holder: Mapped[str]
+    until: Mapped[datetime]
+    fence: Mapped[int]
+
+
+class WorkerRow(Base):
+    """A process that runs flows."""
+
+    __tablename__ = "workers"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    host: Mapped[str]
+    pid: Mapped[int]
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    stopped_at: Mapped[datetime | None]
+
+
+class Lane(Base):
+    """A way to the outside that is parked: credentials refused, or public words paused."""
+
+    __tablename__ = "lanes"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    until: Mapped[datetime | None]  # NULL: until somebody resumes it
+    reason: Mapped[str] = mapped_column(Text)
+    by: Mapped[str]
+    since: Mapped[datetime]
+
+
+class Cursor(Base):
+    """Where a poll stands, and when it is due again."""
+
+    __tablename__ = "cursors"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str | None] = mapped_column(Text)
+    due_at: Mapped[datetime]
+    failures: Mapped[int] = mapped_column(default=0)
+    reason: Mapped[str | None] = mapped_column(Text)
+
+
+class MappingVersion(Base):
+    """A mapping that served: its content, by hash."""
+
+    __tablename__ = "mapping_versions"
+
+    version: Mapped[str] = mapped_column(String(64), primary_key=True)
+    files: Mapped[dict[str, Any]]
+    since: Mapped[datetime]
+    by: Mapped[str]
+
+
+PERSONAL: dict[str, tuple[str, ...]] = {
+    "messages": (
+        "author_handle",
+        "author_name",
+        "author_url",
+        "text",
+        "parent_text",
+        "permalink",
+        "attachments",
+    ),
+    "deliveries": ("body",),
+    "intents": ("draft", "payload", "outcome"),
+}
