@@ -1,0 +1,147 @@
+"""The team's card: one per case, redrawn from the tables whenever something visible changes."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bridge.core.card import Action, Ask, Card
+from bridge.core.case import CaseState
+from bridge.core.intent import Effect, IntentState
+from bridge.flows.world import World
+from bridge.store import intents, messages
+from bridge.store.tables import CardRow, Case, Intent, TicketRow
+
+TEAM = "team"
+
+
+def show(tx: Session, world: World, case: Case) -> None:
+    """Have the case's card show what the tables say now.
+
+    An update that nobody has begun to send will be drawn when it is sent, so one is enough.
+    """
+    waiting = intents.of_case(tx, case.id, [IntentState.APPROVED])
+    if any(i.effect in (Effect.UPDATE_CARD, Effect.POST_CARD) and i.payload is None for i in waiting):
+        return
+    number = len([i for i in intents.of_case(tx, case.id) if i.effect == Effect.UPDATE_CARD])
+    intents.draft(
+        tx,
+        case,
+        Effect.UPDATE_CARD,
+        target=case.id,
+        cause=f"drawing:{number + 1}",
+        lane=TEAM,
+        at=world.clock.now(),
+    )
+
+
+def draw(tx: Session, world: World, case: Case) -> Card:
+    """The case as its team should see it now."""
+    mapping = world.mappings.current
+    posts = messages.of_case(tx, case.id)
+    first = posts[0]
+    brand = mapping.brands.get(case.brand)
+    queue = mapping.queues.get(case.queue)
+    network = world.networks.get(case.network)
+    ticket = current_ticket(tx, case)
+    waiting = intents.waiting_for_a_person(tx, case.id)
+    author = f"{first.author_name} ({first.author_handle})" if first.author_name else first.author_handle
+    return Card(
+        case_id=case.id,
+        title=case.route or "no route",
+        stage=_stage(case, bool(waiting)),
+        brand=brand.name if brand else case.brand,
+        network=network.label if network else case.network,
+        author=author or "",
+        text=first.text or "",
+        route=case.route or "fallback",
+        queue=queue.label if queue else case.queue,
+        permalink=first.permalink,
+        priority=case.priority,
+        ticket_id=ticket.ticket_id if ticket else None,
+        ticket_url=ticket.url if ticket else None,
+        promise_at=case.promise_at,
+        light=case.light_reason,
+        claimed_by=case.claimed_by,
+        receipt=_receipt(case),
+        receipt_url=case.receipt_url,
+        next_step=queue.next_step if queue and case.state == CaseState.OPEN else None,
+        timeline=_timeline(case, posts_after_first=len(posts) - 1),
+        asks=tuple(_ask(intent) for intent in waiting) + _refusals(tx, case),
+        actions=(Action.WHY,)
+        if case.claimed_by or case.state == CaseState.CLOSED
+        else (Action.CLAIM, Action.WHY),
+    )
+
+
+def current_ticket(tx: Session, case: Case) -> TicketRow | None:
+    return tx.scalars(
+        select(TicketRow)
+        .where(TicketRow.case_id == case.id, TicketRow.state == "current")
+        .order_by(TicketRow.number.desc())
+    ).first()
+
+
+def current_card(tx: Session, case: Case) -> CardRow | None:
+    return tx.scalars(
+        select(CardRow).where(CardRow.case_id == case.id).order_by(CardRow.posted_at.desc())
+    ).first()
+
+
+def _stage(case: Case, waits: bool) -> str:
+    if waits:
+        return "waits for a person"
+    if case.state == CaseState.CLOSED:
+        return "closed"
+    if case.state == CaseState.SOLVED:
+        return "solved, closing"
+    if case.first_public_word_at:
+        return "answered"
+    return "claimed" if case.claimed_at else "opened"
+
+
+def _receipt(case: Case) -> str | None:
+    if case.receipt is None:
+        return None
+    return f"{case.receipt}: {case.receipt_reason}" if case.receipt_reason else case.receipt
+
+
+def _timeline(case: Case, posts_after_first: int) -> tuple[str, ...]:
+    stages = (
+        ("posted", case.posted_at),
+        ("tagged", case.tagged_at),
+        ("ticket opened", case.ticket_opened_at),
+        ("claimed", case.claimed_at),
+        ("first public word", case.first_public_word_at),
+        ("solved", case.solved_at),
+        ("closed", case.closed_at),
+    )
+    lines = [f"{name} {at:%d %b %H:%M} UTC" for name, at in stages if at is not None]
+    if posts_after_first:
+        lines.append(f"the customer wrote {posts_after_first} more")
+    return tuple(lines)
+
+
+def _ask(intent: Intent) -> Ask:
+    payload = intent.payload or {}
+    if intent.effect == Effect.REPLY:
+        text = str(payload.get("text", ""))
+        actions: tuple[Action, ...] = (Action.APPROVE, Action.REFUSE, Action.THERE_ALREADY)
+    else:
+        text = f"{intent.effect.replace('_', ' ')} for this case"
+        actions = (Action.APPROVE, Action.REFUSE)
+    return Ask(intent_id=intent.id, text=text, reason=intent.reason or "", actions=actions)
+
+
+def _refusals(tx: Session, case: Case) -> tuple[Ask, ...]:
+    """What a vendor refused: nothing to press, but somebody has to know."""
+    return tuple(
+        Ask(
+            intent_id=intent.id,
+            text=f"{intent.effect.replace('_', ' ')} was refused",
+            reason=intent.reason,
+            actions=(),
+        )
+        for intent in intents.of_case(tx, case.id, [IntentState.REFUSED])
+        if intent.reason and intent.decided_by is None
+    )

@@ -1,0 +1,103 @@
+"""Asking for something to happen outside: one function per kind of wish."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bridge.core.intent import Effect
+from bridge.flows import cards, writing
+from bridge.store import intents, messages
+from bridge.store.tables import Case, CustomerRow, Message
+
+DESK = "desk"
+
+
+def register(tx: Session, case: Case, at: datetime) -> None:
+    """Have the customer of *case* known to the desk, unless they are already."""
+    if known_customer(tx, case) is None:
+        intents.draft(
+            tx,
+            case,
+            Effect.REGISTER_CUSTOMER,
+            target=f"{case.network}:{case.author_id}",
+            cause=f"case:{case.id}",
+            lane=DESK,
+            at=at,
+        )
+
+
+def open_ticket(
+    tx: Session, case: Case, message: Message, at: datetime, number: int, follow_up_of: str | None = None
+) -> None:
+    content = {"message": message.id, "number": number, "follow_up_of": follow_up_of}
+    intents.draft(
+        tx,
+        case,
+        Effect.OPEN_TICKET,
+        target=case.id,
+        cause=f"ticket:{number}",
+        lane=DESK,
+        at=at,
+        content=content,
+    )
+
+
+def note(tx: Session, case: Case, cause: str, text: str, at: datetime) -> None:
+    """Say *text* on the case's ticket, internally; nothing when the case has no ticket."""
+    if case.with_ticket:
+        _draft_update(tx, case, cause, at, text=text, public=False)
+
+
+def pass_on(tx: Session, case: Case, message: Message, at: datetime) -> None:
+    """Put a later post of the customer on the ticket, in their name."""
+    text = writing.later_post(messages.as_message(message))
+    _draft_update(tx, case, f"message:{message.id}", at, text=text, public=True, message=message.id)
+
+
+def assign(tx: Session, case: Case, cause: str, email: str, at: datetime) -> None:
+    _draft_update(tx, case, cause, at, assignee_email=email)
+
+
+def _draft_update(tx: Session, case: Case, cause: str, at: datetime, **content: Any) -> None:
+    intents.draft(
+        tx, case, Effect.UPDATE_TICKET, target=case.id, cause=cause, lane=DESK, at=at, content=content
+    )
+
+
+def known_customer(tx: Session, case: Case) -> CustomerRow | None:
+    return tx.scalars(
+        select(CustomerRow).where(
+            CustomerRow.installation == case.installation,
+            CustomerRow.network == case.network,
+            CustomerRow.author_id == case.author_id,
+        )
+    ).first()
+
+
+def customer_external_id(case: Case) -> str:
+    """Who the requester must still be for a reply to leave by itself."""
+    return f"social:{case.network}:{case.author_id}"
+
+
+def post_card(tx: Session, case: Case, at: datetime) -> None:
+    intents.draft(
+        tx, case, Effect.POST_CARD, target=case.queue, cause=f"case:{case.id}", lane=cards.TEAM, at=at
+    )
+
+
+def post_note(tx: Session, case: Case, cause: str, text: str, at: datetime) -> None:
+    """Say *text* once in the thread under the case's card."""
+    intents.draft(
+        tx,
+        case,
+        Effect.POST_NOTE,
+        target=case.id,
+        cause=cause,
+        lane=cards.TEAM,
+        at=at,
+        content={"text": text},
+    )

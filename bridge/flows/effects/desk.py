@@ -1,0 +1,177 @@
+"""Effects on the help desk."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bridge.core.desk import Customer, TicketDraft, TicketUpdate
+from bridge.core.intent import Effect
+from bridge.core.ports import Desk
+from bridge.errors import VendorBusyError, VendorError
+from bridge.flows import cards, drafting, writing
+from bridge.flows.recipe import Outcome, Recipe
+from bridge.store import casefile, intents, messages
+from bridge.store.tables import Case, CustomerRow, Intent, Message, TicketRow
+
+# The desk keeps an idempotency key for two hours; the margin is for clocks.
+KEY_LASTS = timedelta(minutes=110)
+
+_customer = TypeAdapter(Customer)
+_ticket = TypeAdapter(TicketDraft)
+_update = TypeAdapter(TicketUpdate)
+
+
+class _DeskRecipe(Recipe):
+    @property
+    def desk(self) -> Desk:
+        if self.world.desk is None:
+            raise VendorBusyError("desk", "any call", "it is not set up")
+        return self.world.desk
+
+
+class RegisterCustomer(_DeskRecipe):
+    """Create or update the requester: safe to repeat, so never looked for."""
+
+    def covered(self, intent: Intent, at: datetime) -> bool:
+        return True
+
+    def freeze(self, tx: Session, case: Case, intent: Intent) -> dict[str, Any]:
+        first = messages.of_case(tx, case.id)[0]
+        name = first.author_name or first.author_handle or "Customer"
+        payload: dict[str, Any] = _customer.dump_python(
+            Customer(drafting.customer_external_id(case), name), mode="json"
+        )
+        return payload
+
+    def send(self, intent: Intent) -> Outcome:
+        return Outcome(self.desk.register_customer(_customer.validate_python(intent.payload)))
+
+    def look(self, intent: Intent, claimed: Collection[str]) -> Outcome | None:
+        return None
+
+    def confirmed(self, tx: Session, case: Case, intent: Intent, outcome: Outcome) -> None:
+        # The same person may have been registered for another case meanwhile.
+        if drafting.known_customer(tx, case) is None:
+            tx.add(
+                CustomerRow(
+                    installation=case.installation,
+                    network=case.network,
+                    author_id=case.author_id,
+                    requester_id=outcome.id,
+                    registered_at=self.world.clock.now(),
+                )
+            )
+        # A user's id is no object of this case alone: it must not be claimed.
+        intent.outcome_id = None
+
+
+class OpenTicket(_DeskRecipe):
+    def covered(self, intent: Intent, at: datetime) -> bool:
+        return intent.first_sent_at is not None and at < intent.first_sent_at + KEY_LASTS
+
+    def ready(self, tx: Session, case: Case, intent: Intent) -> bool:
+        return drafting.known_customer(tx, case) is not None
+
+    def freeze(self, tx: Session, case: Case, intent: Intent) -> dict[str, Any]:
+        customer = drafting.known_customer(tx, case)
+        if customer is None:
+            raise ValueError("ready() comes before freeze()")
+        message = messages.as_message(tx.get_one(Message, intent.draft["message"]))
+        mapping = self.world.mappings.version(case.mapping_version)
+        queue, brand = mapping.queues[case.queue], mapping.brands[case.brand]
+        draft = TicketDraft(
+            external_id=f"{case.installation}:{case.id}:{intent.draft['number']}",
+            requester_id=customer.requester_id,
+            subject=writing.subject(message, self.world.networks[case.network].label),
+            text=writing.first_post(message, self.world.networks[case.network].label),
+            tags=tuple(sorted({*case.tags, *case.ticket_tags})),
+            group=queue.group,
+            priority=case.priority,
+            type=case.kind,
+            brand=brand.desk_brand,
+            fields={"network": case.network, "permalink": message.permalink or ""},
+            follow_up_of=intent.draft["follow_up_of"],
+        )
+        payload: dict[str, Any] = _ticket.dump_python(draft, mode="json")
+        return payload
+
+    def send(self, intent: Intent) -> Outcome:
+        ref = self.desk.open_ticket(_ticket.validate_python(intent.payload), intent.id)
+        return Outcome(ref.id, {"url": ref.url})
+
+    def look(self, intent: Intent, claimed: Collection[str]) -> Outcome | None:
+        ref = self.desk.find_ticket(_ticket.validate_python(intent.payload).external_id)
+        return None if ref is None else Outcome(ref.id, {"url": ref.url})
+
+    def confirmed(self, tx: Session, case: Case, intent: Intent, outcome: Outcome) -> None:
+        now = self.world.clock.now()
+        payload = _ticket.validate_python(intent.payload)
+        tx.add(
+            TicketRow(
+                installation=case.installation,
+                case_id=case.id,
+                number=intent.draft["number"],
+                ticket_id=outcome.id,
+                url=outcome.data["url"],
+                requester_id=payload.requester_id,
+                opened_at=now,
+                hinted_at=now,  # an agent may have been faster than our record of the answer
+            )
+        )
+        case.ticket_opened_at = case.ticket_opened_at or now
+        for update in intents.of_case(tx, case.id):
+            if update.effect == Effect.UPDATE_TICKET and update.state == "approved":
+                update.due_at = now
+        intents.wake_case(case, now)
+        cards.show(tx, self.world, case)
+
+
+class UpdateTicket(_DeskRecipe):
+    settle = timedelta(seconds=3)
+
+    def ready(self, tx: Session, case: Case, intent: Intent) -> bool:
+        return intent.payload is not None or cards.current_ticket(tx, case) is not None
+
+    def freeze(self, tx: Session, case: Case, intent: Intent) -> dict[str, Any]:
+        ticket = cards.current_ticket(tx, case)
+        if ticket is None:
+            raise ValueError("ready() comes before freeze()")
+        content = intent.draft
+        update = TicketUpdate(
+            ticket_id=ticket.ticket_id,
+            text=content.get("text"),
+            public=content.get("public", False),
+            author_id=ticket.requester_id if content.get("message") else None,
+            assignee_email=content.get("assignee_email"),
+        )
+        payload: dict[str, Any] = _update.dump_python(update, mode="json")
+        return payload
+
+    def send(self, intent: Intent) -> Outcome:
+        return Outcome(self.desk.update_ticket(_update.validate_python(intent.payload), intent.id))
+
+    def look(self, intent: Intent, claimed: Collection[str]) -> Outcome | None:
+        found = self.desk.find_update(_update.validate_python(intent.payload).ticket_id, intent.id)
+        return None if found is None else Outcome(found)
+
+    def lost(self, tx: Session, case: Case, intent: Intent, error: VendorError | None) -> None:
+        """The ticket is closed for good: what the customer wrote goes on in a follow-up."""
+        now = self.world.clock.now()
+        closed = _update.validate_python(intent.payload).ticket_id
+        number = 0
+        for ticket in tx.scalars(select(TicketRow).where(TicketRow.case_id == case.id)):
+            number = max(number, ticket.number)
+            if ticket.ticket_id == closed:
+                ticket.state = "closed"
+        if intent.draft.get("message") is None:
+            return
+        casefile.tell(tx, case.id, now, "follow-up", f"ticket {closed} is closed: the post opens a follow-up")
+        message = tx.get_one(Message, intent.draft["message"])
+        drafting.open_ticket(tx, case, message, now, number + 1, follow_up_of=closed)
+        drafting.note(tx, case, f"opened:{number + 1}", writing.follow_up_note(case, closed), now)

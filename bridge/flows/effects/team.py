@@ -1,0 +1,126 @@
+"""Effects in the team's tool."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy.orm import Session
+
+from bridge.core.card import Card, CardRef
+from bridge.core.case import CaseState, Receipt, move
+from bridge.core.ports import Team
+from bridge.errors import VendorBusyError
+from bridge.flows import cards
+from bridge.flows.recipe import Outcome, Recipe
+from bridge.store import casefile
+from bridge.store.tables import CardRow, Case, Intent
+
+_card = TypeAdapter(Card)
+
+
+class _TeamRecipe(Recipe):
+    settle = timedelta(seconds=3)
+
+    @property
+    def team(self) -> Team:
+        if self.world.team is None:
+            raise VendorBusyError("team", "any call", "it is not set up")
+        return self.world.team
+
+
+class PostCard(_TeamRecipe):
+    def freeze(self, tx: Session, case: Case, intent: Intent) -> dict[str, Any]:
+        channel = self.world.mappings.current.queues.get(case.queue)
+        stored = channel or self.world.mappings.version(case.mapping_version).queues[case.queue]
+        return {
+            "channel": stored.channel,
+            "card": _card.dump_python(cards.draw(tx, self.world, case), mode="json"),
+        }
+
+    def send(self, intent: Intent) -> Outcome:
+        payload = intent.payload or {}
+        ref = self.team.post_card(payload["channel"], _card.validate_python(payload["card"]), intent.id)
+        return Outcome(f"{ref.channel}:{ref.id}", {"channel": ref.channel, "id": ref.id})
+
+    def look(self, intent: Intent, claimed: Collection[str]) -> Outcome | None:
+        payload = intent.payload or {}
+        ref = self.team.find_card(payload["channel"], intent.id, intent.first_sent_at or intent.created_at)
+        return (
+            None
+            if ref is None
+            else Outcome(f"{ref.channel}:{ref.id}", {"channel": ref.channel, "id": ref.id})
+        )
+
+    def confirmed(self, tx: Session, case: Case, intent: Intent, outcome: Outcome) -> None:
+        now = self.world.clock.now()
+        tx.add(
+            CardRow(
+                case_id=case.id,
+                queue=case.queue,
+                channel=outcome.data["channel"],
+                message_id=outcome.data["id"],
+                posted_at=now,
+            )
+        )
+        tx.flush()
+        if not case.with_ticket and case.state == CaseState.OPEN:
+            # A route that asks for no reply ends when its team has seen the post.
+            case.state = move(CaseState(case.state), CaseState.CLOSED).value
+            case.receipt, case.closed_at = Receipt.SEEN.value, now
+            casefile.tell(tx, case.id, now, "receipt", Receipt.SEEN.value)
+        # Something may have happened between the drawing and the posting.
+        cards.show(tx, self.world, case)
+
+
+class UpdateCard(_TeamRecipe):
+    """Safe to repeat: the same card again."""
+
+    def covered(self, intent: Intent, at: datetime) -> bool:
+        return True
+
+    def ready(self, tx: Session, case: Case, intent: Intent) -> bool:
+        return cards.current_card(tx, case) is not None
+
+    def freeze(self, tx: Session, case: Case, intent: Intent) -> dict[str, Any]:
+        row = cards.current_card(tx, case)
+        if row is None:
+            raise ValueError("ready() comes before freeze()")
+        return {
+            "channel": row.channel,
+            "id": row.message_id,
+            "card": _card.dump_python(cards.draw(tx, self.world, case), mode="json"),
+        }
+
+    def send(self, intent: Intent) -> Outcome:
+        payload = intent.payload or {}
+        ref = CardRef(payload["channel"], payload["id"])
+        self.team.update_card(ref, _card.validate_python(payload["card"]))
+        return Outcome("")
+
+    def look(self, intent: Intent, claimed: Collection[str]) -> Outcome | None:
+        return None
+
+
+class PostNote(_TeamRecipe):
+    def ready(self, tx: Session, case: Case, intent: Intent) -> bool:
+        return cards.current_card(tx, case) is not None
+
+    def freeze(self, tx: Session, case: Case, intent: Intent) -> dict[str, Any]:
+        row = cards.current_card(tx, case)
+        if row is None:
+            raise ValueError("ready() comes before freeze()")
+        return {"channel": row.channel, "id": row.message_id, "text": intent.draft["text"]}
+
+    def send(self, intent: Intent) -> Outcome:
+        payload = intent.payload or {}
+        return Outcome(
+            self.team.post_note(CardRef(payload["channel"], payload["id"]), payload["text"], intent.id)
+        )
+
+    def look(self, intent: Intent, claimed: Collection[str]) -> Outcome | None:
+        payload = intent.payload or {}
+        found = self.team.find_note(CardRef(payload["channel"], payload["id"]), intent.id)
+        return None if found is None else Outcome(found)

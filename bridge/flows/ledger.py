@@ -1,0 +1,260 @@
+"""Carrying out intents: exactly once outside, as far as that can be had.
+
+An intent is committed as *sending*, with its sender, before the call, and settled
+after it. After a crash or an unclear answer the bridge looks before it sends again:
+
+    found                                        → confirmed
+    not found, the vendor's key covers a resend  → sent again
+    not found, timeout and settle time not over  → looked for again then
+    not found after that, nobody can be sending  → sent again
+    not found after that, the sender may live    → unknown: a person settles it
+
+"Nobody can be sending" means that the sender is provably dead, or that it has itself
+recorded the end of its call (`over_at`): a call that has ended sends nothing later.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from sqlalchemy.orm import Session
+
+from bridge.core.intent import IntentState
+from bridge.errors import (
+    VendorAuthError,
+    VendorBusyError,
+    VendorError,
+    VendorGoneError,
+    VendorRefusedError,
+    VendorUnclearError,
+)
+from bridge.flows import cards
+from bridge.flows.recipe import Outcome, Recipe
+from bridge.flows.world import World
+from bridge.store import casefile, intents, lanes, leases
+from bridge.store.leases import Lease
+from bridge.store.tables import Case, Intent
+
+log = logging.getLogger(__name__)
+
+AUTH_PAUSE = timedelta(minutes=1)
+LONGEST_WAIT = timedelta(minutes=10)
+
+
+class Way(Enum):
+    """What to do about an intent that was found *sending*."""
+
+    SEND = auto()
+    WAIT = auto()
+    ASK = auto()
+
+
+def way_on(
+    *, at: datetime, last_word_at: datetime, grace: timedelta, covered: bool, sender_done: bool
+) -> Way:
+    """What to do about a *sending* intent whose effect a look has not found.
+
+    ``last_word_at`` is when the call was begun, or when its sender saw it end;
+    ``grace`` is how long after that the effect may still turn up.
+    """
+    if covered:
+        return Way.SEND
+    if at < last_word_at + grace:
+        return Way.WAIT
+    return Way.SEND if sender_done else Way.ASK
+
+
+def carry_out(world: World, recipe: Recipe, intent_id: str, lease: Lease) -> bool:
+    """Take one intent a step further; False when it has to wait.
+
+    The caller holds the lease on the intent's case.
+    """
+    return _Try(world, recipe, intent_id, lease).go()
+
+
+@dataclass
+class _Try:
+    world: World
+    recipe: Recipe
+    intent_id: str
+    lease: Lease
+
+    def go(self) -> bool:
+        with self.world.database.write() as tx:
+            intent, case = self._load(tx)
+            if intent.payload is None:
+                intent.payload = self.recipe.freeze(tx, case, intent)
+            claimed = intents.claimed_objects(tx, case.id, but=intent.id)
+        try:
+            if intent.state == IntentState.SENDING:
+                found = self.recipe.look(intent, claimed)
+                if found is not None:
+                    self._confirm(found, how="found outside")
+                    return True
+                way = self._way(intent)
+                if way is not Way.SEND:
+                    return self._leave(way)
+            else:
+                stop = self.recipe.check(intent)
+                if stop is not None:
+                    return self._stop(stop.gone, stop.reason, stop.waive)
+        except VendorError as error:
+            # Only looks were made: whatever happened, nothing changed outside.
+            return self._look_failed(error)
+        return self._send()
+
+    def _send(self) -> bool:
+        with self.world.database.write() as tx:
+            intent, case = self._load(tx)
+            now = self.world.clock.now()
+            if intent.state not in (IntentState.APPROVED, IntentState.SENDING):
+                return False  # a person was faster
+            if lanes.blocks(lanes.parked(tx, now), intent):
+                return False
+            intents.advance(intent, IntentState.SENDING)
+            intent.sender, intent.sent_at, intent.over_at = self.lease.holder, now, None
+            intent.first_sent_at = intent.first_sent_at or now
+            intent.attempts += 1
+            casefile.tell(
+                tx, case.id, now, "sending", f"{intent.effect} (try {intent.attempts})", intent=intent.id
+            )
+        try:
+            outcome = self.recipe.send(intent)
+        except VendorError as error:
+            return self._failed(error)
+        self._confirm(outcome, how="answered")
+        return True
+
+    def _confirm(self, outcome: Outcome, how: str) -> None:
+        with self.world.database.write() as tx:
+            intent, case = self._load(tx)
+            now = self.world.clock.now()
+            intents.advance(intent, IntentState.CONFIRMED)
+            intent.settled_at, intent.outcome_id, intent.outcome = now, outcome.id, outcome.data
+            casefile.tell(
+                tx, case.id, now, "confirmed", f"{intent.effect} {how}", intent=intent.id, outcome=outcome.id
+            )
+            self.recipe.confirmed(tx, case, intent, outcome)
+
+    def _failed(self, error: VendorError) -> bool:
+        """Settle a call that did not succeed, by what its class says to do next."""
+        with self.world.database.write() as tx:
+            intent, case = self._load(tx)
+            now = self.world.clock.now()
+            casefile.tell(tx, case.id, now, "failed", f"{intent.effect}: {error}", intent=intent.id)
+            match error:
+                case VendorBusyError():
+                    intents.advance(intent, IntentState.APPROVED)
+                    intent.due_at = now + self._wait(intent, error.retry_after_s)
+                case VendorAuthError():
+                    intents.advance(intent, IntentState.APPROVED)
+                    intent.due_at = now + AUTH_PAUSE
+                    lanes.park(tx, intent.lane, str(error), "the vendor's answer", now, AUTH_PAUSE)
+                    log.error("lane %s is parked for a minute: %s", intent.lane, error)
+                case VendorGoneError():
+                    intents.advance(intent, IntentState.GONE, reason=str(error))
+                    intent.settled_at = now
+                    self.recipe.lost(tx, case, intent, error)
+                case VendorRefusedError():
+                    intents.advance(intent, IntentState.REFUSED, reason=str(error))
+                    intent.settled_at = now
+                    self.recipe.refused(tx, case, intent, error)
+                    log.error("%s of case %s was refused: %s", intent.effect, case.id, error)
+                    if intent.lane != cards.TEAM:
+                        cards.show(tx, self.world, case)
+                case VendorUnclearError():
+                    intent.over_at = now
+                    intent.due_at = now + self.recipe.settle_of(intent)
+                case _:
+                    raise error
+            intents.wake_case(case, intent.due_at)
+        return isinstance(error, VendorGoneError | VendorRefusedError)
+
+    def _look_failed(self, error: VendorError) -> bool:
+        with self.world.database.write() as tx:
+            intent, case = self._load(tx)
+            now = self.world.clock.now()
+            casefile.tell(tx, case.id, now, "look failed", f"{intent.effect}: {error}", intent=intent.id)
+            if isinstance(error, VendorGoneError):
+                intents.advance(intent, IntentState.GONE, reason=str(error))
+                intent.settled_at = now
+                self.recipe.lost(tx, case, intent, error)
+                return True
+            if isinstance(error, VendorAuthError):
+                lanes.park(tx, intent.lane, str(error), "the vendor's answer", now, AUTH_PAUSE)
+            if isinstance(error, VendorRefusedError):
+                self._ask(tx, case, intent, f"the bridge could not look: {error}")
+                return True
+            intent.attempts += 1
+            retry_after_s = error.retry_after_s if isinstance(error, VendorBusyError) else None
+            intent.due_at = now + self._wait(intent, retry_after_s)
+            intents.wake_case(case, intent.due_at)
+        return False
+
+    def _way(self, intent: Intent) -> Way:
+        now = self.world.clock.now()
+        call_over = intent.over_at is not None
+        grace = self.recipe.settle_of(intent)
+        if not call_over:
+            grace += self.world.timing.call_timeout
+        return way_on(
+            at=now,
+            last_word_at=intent.over_at or intent.sent_at or now,
+            grace=grace,
+            covered=self.recipe.covered(intent, now),
+            sender_done=call_over or self.world.presence.is_dead(intent.sender),
+        )
+
+    def _leave(self, way: Way) -> bool:
+        with self.world.database.write() as tx:
+            intent, case = self._load(tx)
+            now = self.world.clock.now()
+            if way is Way.ASK:
+                self._ask(tx, case, intent, "the call may have happened, and its sender may still be at it")
+                return True
+            grace = self.recipe.settle_of(intent)
+            if intent.over_at is None:
+                grace += self.world.timing.call_timeout
+            intent.due_at = (intent.over_at or intent.sent_at or now) + grace
+            intents.wake_case(case, intent.due_at)
+        return False
+
+    def _ask(self, tx: Session, case: Case, intent: Intent, reason: str) -> None:
+        to = IntentState.UNKNOWN if intent.state == IntentState.SENDING else IntentState.HELD
+        intents.advance(intent, to, reason=reason)
+        casefile.tell(
+            tx, case.id, self.world.clock.now(), to.value, f"{intent.effect}: {reason}", intent=intent.id
+        )
+        cards.show(tx, self.world, case)
+
+    def _stop(self, gone: bool, reason: str, waive: str | None) -> bool:
+        with self.world.database.write() as tx:
+            intent, case = self._load(tx)
+            now = self.world.clock.now()
+            to = IntentState.GONE if gone else IntentState.HELD
+            intents.advance(intent, to, reason=reason)
+            casefile.tell(tx, case.id, now, to.value, f"{intent.effect}: {reason}", intent=intent.id)
+            if gone:
+                intent.settled_at = now
+                self.recipe.lost(tx, case, intent, None)
+            elif waive is not None:
+                intent.waived = [*intent.waived, waive]
+            cards.show(tx, self.world, case)
+        return True
+
+    def _load(self, tx: Session) -> tuple[Intent, Case]:
+        until = self.world.clock.now() + self.world.timing.lease
+        leases.guard(tx, self.lease, until)
+        intent = tx.get_one(Intent, self.intent_id)
+        return intent, tx.get_one(Case, intent.case_id)
+
+    @staticmethod
+    def _wait(intent: Intent, retry_after_s: float | None) -> timedelta:
+        """The vendor's own wait where it gave one, else a doubling one; never quite the same twice."""
+        base = retry_after_s if retry_after_s is not None else 2.0 ** min(intent.attempts, 9)
+        spread = random.uniform(1.0, 1.25)  # noqa: S311 - spreads load, hides nothing
+        return min(timedelta(seconds=base * spread), LONGEST_WAIT)

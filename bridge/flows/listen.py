@@ -1,0 +1,125 @@
+"""Hearing networks that do not call: polls, and open threads read again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bridge.core.account import Account
+from bridge.core.case import CaseState
+from bridge.core.ports import RawItem
+from bridge.errors import VendorBusyError, VendorError, VendorGoneError
+from bridge.flows.world import World
+from bridge.store import deliveries, messages
+from bridge.store.tables import Case, Cursor
+
+log = logging.getLogger(__name__)
+
+POLL, REREAD = "poll", "reread"
+THREADS_A_ROUND = 10
+STILL_WATCHED = timedelta(days=7)  # after its receipt, for a customer who comes back
+LONGEST_WAIT = timedelta(minutes=10)
+
+
+def expect(tx: Session, world: World) -> None:
+    """Have a cursor for each account that has to be asked."""
+    now = world.clock.now()
+    for entry in world.mappings.current.accounts.values():
+        if world.networks[entry.network].capabilities.poll is not True:
+            continue
+        for kind in (POLL, REREAD):
+            key = f"{kind}:{entry.key}"
+            if tx.get(Cursor, key) is None:
+                tx.add(Cursor(key=key, due_at=now))
+
+
+def poll(world: World, key: str) -> None:
+    """Ask the account behind the cursor *key* for what is new, and write it down."""
+    with world.lease(key) as lease:
+        if lease is None:
+            return
+        kind, _, name = key.partition(":")
+        account = world.account(name)
+        with world.database.read() as tx:
+            cursor = tx.get(Cursor, key)
+        if account is None or cursor is None:
+            return
+        try:
+            if kind == POLL:
+                _poll(world, account, cursor)
+            else:
+                _reread(world, account, cursor)
+        except VendorError as error:
+            _put_off(world, cursor, error)
+
+
+def _poll(world: World, account: Account, cursor: Cursor) -> None:
+    page = world.connect(account).poll(cursor.value)
+    wait = timedelta(0) if page.more else world.timing.poll
+    _record(world, account, cursor.key, page.items, page.cursor, wait)
+
+
+def _reread(world: World, account: Account, cursor: Cursor) -> None:
+    """Read the next few threads that have a case, so that an answer without a mention is heard."""
+    now = world.clock.now()
+    with world.database.read() as tx:
+        query = (
+            select(Case)
+            .where(Case.account == account.key, Case.network == account.network, Case.with_ticket)
+            .where((Case.state != CaseState.CLOSED) | (Case.closed_at > now - STILL_WATCHED))
+            .order_by(Case.id)
+            .limit(THREADS_A_ROUND)
+        )
+        if cursor.value:
+            query = query.where(Case.id > cursor.value)
+        cases = list(tx.scalars(query))
+        posts = [messages.as_message(messages.of_case(tx, case.id)[0]) for case in cases]
+    line = world.connect(account)
+    items: list[RawItem] = []
+    for post in posts:
+        try:
+            items += line.read_thread(post)
+        except VendorGoneError:
+            continue  # the whole thread is hidden from us: the reply's own look will say so
+    last = cases[-1].id if len(cases) == THREADS_A_ROUND else None
+    _record(world, account, cursor.key, items, last, world.timing.reread)
+
+
+def _record(
+    world: World, account: Account, key: str, items: Iterable[RawItem], value: str | None, wait: timedelta
+) -> None:
+    with world.database.write() as tx:
+        now = world.clock.now()
+        new = [
+            deliveries.record(
+                tx,
+                installation=world.installation,
+                source=account.network,
+                account=account.key,
+                delivery_id=item.delivery_id,
+                body=item.body,
+                at=now,
+            )
+            for item in items
+        ]
+        cursor = tx.get_one(Cursor, key)
+        cursor.value, cursor.due_at, cursor.failures, cursor.reason = value, now + wait, 0, None
+    for delivery in new:
+        if delivery is not None:
+            world.wake("take_in", delivery)
+
+
+def _put_off(world: World, cursor: Cursor, error: VendorError) -> None:
+    with world.database.write() as tx:
+        row = tx.get_one(Cursor, cursor.key)
+        row.failures += 1
+        row.reason = str(error)
+        wait = timedelta(seconds=2.0 ** min(row.failures, 10))
+        if isinstance(error, VendorBusyError) and error.retry_after_s is not None:
+            wait = timedelta(seconds=error.retry_after_s)
+        row.due_at = world.clock.now() + min(wait, LONGEST_WAIT)
+    log.warning("%s did not work: %s", cursor.key, error)

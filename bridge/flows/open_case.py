@@ -1,0 +1,181 @@
+"""A message becomes a case, or joins one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bridge.core.case import CaseState, move
+from bridge.core.intent import Effect, IntentState
+from bridge.core.message import SocialMessage
+from bridge.flows import cards, drafting, writing
+from bridge.flows.world import World
+from bridge.routing.decide import decide
+from bridge.routing.model import Decision
+from bridge.store import casefile, intents, leases, messages
+from bridge.store.tables import Case, Intent, Message, MessageTag
+
+
+def consider(world: World, key: str) -> None:
+    """Look at the message with the row id *key*, and do what its facts ask for.
+
+    A message opens a case when it carries a tag: a source's, or the mapping's own. A
+    later message of the same person in the same thread joins that case, tag or none.
+    """
+    with world.database.read() as tx:
+        row = tx.get(Message, key)
+    if row is None or row.due_at is None:
+        return
+    thread = f"thread:{row.network}:{row.thread_root or row.global_id}"
+    with world.lease(thread) as lease:
+        if lease is None:
+            return
+        with world.database.write() as tx:
+            leases.guard(tx, lease)
+            row = tx.get_one(Message, key)
+            row.due_at = None
+            case = _settle_place(tx, world, row)
+    if case is not None:
+        world.wake("work", case.id)
+
+
+def _settle_place(tx: Session, world: World, row: Message) -> Case | None:
+    """Return the case that has something to do now, if there is one."""
+    if not row.complete or row.account is None or row.own:
+        return None  # a placeholder waits for its post; our own words open nothing
+    tags = messages.tags_of(tx, row)
+    message = messages.as_message(row, (tag.name for tag in tags))
+    if row.case_id is not None:
+        return _changed(tx, world, tx.get_one(Case, row.case_id), row, message)
+    if row.deleted_at is not None or row.account not in world.mappings.current.account_brand:
+        return None
+    case = _case_of_thread(tx, world, message)
+    if case is not None:
+        _join(tx, world, case, row, message)
+        return case
+    decision = decide(message, world.mappings.current, world.clock.now())
+    if not decision.tags:
+        return None
+    return _open(tx, world, row, message, decision, tags)
+
+
+def _case_of_thread(tx: Session, world: World, message: SocialMessage) -> Case | None:
+    return tx.scalars(
+        select(Case)
+        .where(
+            Case.installation == world.installation,
+            Case.network == message.network,
+            Case.account == message.account,
+            Case.thread_root == message.thread,
+            Case.author_id == message.author.id,
+        )
+        .order_by(Case.opened_at.desc())
+    ).first()
+
+
+def _open(
+    tx: Session,
+    world: World,
+    row: Message,
+    message: SocialMessage,
+    decision: Decision,
+    tags: list[MessageTag],
+) -> Case:
+    now = world.clock.now()
+    account = world.account(message.account)
+    if account is None:
+        raise ValueError("the account was in the mapping a moment ago")
+    light = world.networks[account.network].light(account, message)
+    case = Case(
+        installation=world.installation,
+        network=message.network,
+        account=message.account,
+        brand=decision.brand,
+        thread_root=message.thread,
+        author_id=message.author.id,
+        route=decision.route,
+        queue=decision.queue,
+        route_place=str(decision.place),
+        reason=decision.reason,
+        tags=sorted(decision.tags),
+        language=decision.language,
+        language_reason=decision.language_reason,
+        closing=decision.closing.value,
+        priority=decision.priority,
+        kind=decision.type,
+        ticket_tags=list(decision.ticket_tags),
+        with_ticket=decision.ticket,
+        light=light.possible,
+        light_reason=light.reason,
+        mapping_version=decision.mapping_version,
+        promise_at=decision.promise_at,
+        posted_at=message.posted_at,
+        tagged_at=min((tag.tagged_at for tag in tags), default=None),
+        received_at=row.received_at,
+        opened_at=now,
+    )
+    tx.add(case)
+    tx.flush()
+    row.case_id = case.id
+    casefile.tell(
+        tx,
+        case.id,
+        now,
+        "opened",
+        f"{decision.reason} ({decision.place}) → queue {decision.queue}",
+        message=row.id,
+        tags=sorted(decision.tags),
+        tagged_by=sorted({tag.source for tag in tags}),
+        mapping=decision.mapping_version[:12],
+    )
+    drafting.post_card(tx, case, now)
+    if decision.ticket:
+        queue = world.mappings.current.queues[decision.queue]
+        drafting.register(tx, case, now)
+        drafting.open_ticket(tx, case, row, now, number=1)
+        note = writing.opening_note(case, queue.owner, queue.next_step, queue.meaning)
+        drafting.note(tx, case, "opened:1", note, now)
+    return case
+
+
+def _join(tx: Session, world: World, case: Case, row: Message, message: SocialMessage) -> None:
+    """The customer wrote again: the ticket hears it, and a closed case is open again."""
+    now = world.clock.now()
+    row.case_id = case.id
+    casefile.tell(tx, case.id, now, "came in", "the customer wrote again", message=row.id)
+    _reopen(tx, case, now)
+    if case.with_ticket:
+        drafting.pass_on(tx, case, row, now)
+    cards.show(tx, world, case)
+
+
+def _reopen(tx: Session, case: Case, now: datetime) -> None:
+    for intent in intents.of_case(tx, case.id, [IntentState.APPROVED]):
+        if intent.effect == Effect.REPLY and intent.closing:
+            _hold(tx, case, intent, "The customer wrote again after the ticket was solved.", now)
+    if case.state == CaseState.OPEN or not case.with_ticket:
+        return
+    case.state = move(CaseState(case.state), CaseState.OPEN).value
+    case.receipt = case.receipt_url = case.receipt_reason = case.closed_at = case.solved_at = None
+    casefile.tell(tx, case.id, now, "reopened", "the customer wrote again")
+
+
+def _hold(tx: Session, case: Case, intent: Intent, reason: str, now: datetime) -> None:
+    intents.advance(intent, IntentState.HELD, reason=reason)
+    casefile.tell(tx, case.id, now, "held", f"{intent.effect}: {reason}", intent=intent.id)
+
+
+def _changed(tx: Session, world: World, case: Case, row: Message, message: SocialMessage) -> Case | None:
+    """A message of a case was edited or deleted: whoever works on it is told, once per version."""
+    now = world.clock.now()
+    if row.deleted_at is not None:
+        drafting.note(tx, case, f"deleted:{row.id}", writing.deleted_note(), now)
+    elif row.edited_at is not None:
+        cause = f"edited:{row.id}:{row.edited_at.isoformat()}"
+        drafting.note(tx, case, cause, writing.edited_post(message), now)
+    else:
+        return None
+    cards.show(tx, world, case)
+    return case

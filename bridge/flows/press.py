@@ -1,0 +1,97 @@
+"""A press of a button on a card, obeyed once however often it comes."""
+
+from __future__ import annotations
+
+from bridge.core.card import Action, Press
+from bridge.errors import VendorRefusedError
+from bridge.flows import cards, drafting, settle
+from bridge.flows.settle import NotWaitingError
+from bridge.flows.world import World
+from bridge.routing.model import Queue
+from bridge.store import casefile
+from bridge.store.tables import Case, Intent
+
+
+def obey(world: World, press: Press) -> None:
+    """Do what was pressed. Raises VendorError when the outside is needed and not there now."""
+    if press.action is Action.CLAIM:
+        _claim(world, press)
+    elif press.action is Action.WHY:
+        _explain(world, press)
+    else:
+        _decide(world, press)
+
+
+def _claim(world: World, press: Press) -> None:
+    with world.database.write() as tx:
+        case = tx.get(Case, press.subject)
+        mine = case is not None and settle.claim(tx, world, case, press.user_id, press.at)
+    if case is None or not mine or not case.with_ticket or world.team is None or world.desk is None:
+        return
+    world.wake("work", case.id)
+    try:
+        email = world.team.email_of(press.user_id)
+    except VendorRefusedError:
+        email = None  # a guest, or a user that was deleted: the claim stands without an assignment
+    if email is None or not world.desk.agent_exists(email):
+        return
+    with world.database.write() as tx:
+        case = tx.get_one(Case, press.subject)
+        drafting.assign(tx, case, f"claim:{press.user_id}", email, world.clock.now())
+    world.wake("work", case.id)
+
+
+def _explain(world: World, press: Press) -> None:
+    with world.database.write() as tx:
+        case = tx.get(Case, press.subject)
+        if case is None:
+            return
+        tags = ", ".join(case.tags)
+        why = (
+            f"Tags: {tags}. {case.reason} ({case.route_place}, mapping {case.mapping_version[:12]}). "
+            f"Queue {case.queue}. Reply language: {case.language} ({case.language_reason}). {case.light_reason}"
+        )
+        drafting.post_note(tx, case, "why", why, world.clock.now())
+    world.wake("work", case.id)
+
+
+def _decide(world: World, press: Press) -> None:
+    with world.database.read() as tx:
+        intent = tx.get(Intent, press.subject)
+        case = tx.get(Case, intent.case_id) if intent is not None else None
+    if intent is None or case is None:
+        return
+    by = press.user_name or press.user_id
+    try:
+        if not _may_decide(world, case, press):
+            _say_no(world, case, press)
+        elif press.action is Action.THERE_ALREADY:
+            settle.there_already(world, intent.id, by)
+        else:
+            with world.database.write() as tx:
+                (settle.approve if press.action is Action.APPROVE else settle.refuse)(
+                    tx, world, intent.id, by
+                )
+    except NotWaitingError as error:
+        # Pressed twice, or on a card that was not redrawn yet: somebody has decided already.
+        with world.database.write() as tx:
+            casefile.tell(tx, case.id, world.clock.now(), "person", f"{by} pressed too late: {error}")
+            cards.show(tx, world, tx.get_one(Case, case.id))
+    world.wake("work", case.id)
+
+
+def _queue(world: World, case: Case) -> Queue | None:
+    return world.mappings.current.queues.get(case.queue)
+
+
+def _may_decide(world: World, case: Case, press: Press) -> bool:
+    queue = _queue(world, case)
+    return queue is None or not queue.approvers or press.user_id in queue.approvers
+
+
+def _say_no(world: World, case: Case, press: Press) -> None:
+    with world.database.write() as tx:
+        now = world.clock.now()
+        casefile.tell(tx, case.id, now, "person", f"{press.user_id} may not decide for queue {case.queue}")
+        text = f"Only the approvers of {case.queue} (queues.yaml) may decide what is posted."
+        drafting.post_note(tx, tx.get_one(Case, case.id), f"may-not:{press.user_id}", text, now)

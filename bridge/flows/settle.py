@@ -1,0 +1,110 @@
+"""What a person says about an intent that waits for one: on the card, or on the command line."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from bridge.core.case import CaseState, Receipt
+from bridge.core.intent import Effect, IntentState
+from bridge.core.reply import Published
+from bridge.errors import BridgeError
+from bridge.flows import cards, ending
+from bridge.flows.effects import recipe
+from bridge.flows.effects.network import thawed
+from bridge.flows.recipe import Outcome
+from bridge.flows.world import World
+from bridge.store import casefile, intents
+from bridge.store.tables import Case, Intent
+
+
+class NotWaitingError(BridgeError):
+    """The intent does not wait for a person (any more)."""
+
+
+def approve(tx: Session, world: World, intent_id: str, by: str) -> None:
+    """Let it out, as it is: the text is frozen. Raises NotWaitingError."""
+    intent, case = _waiting(tx, intent_id, also=IntentState.REFUSED)
+    now = world.clock.now()
+    # A person has decided; what an earlier try may have done is theirs to know.
+    intents.advance(intent, IntentState.APPROVED)
+    intent.decided_by, intent.due_at, intent.settled_at = by, now, None
+    intent.sender = intent.sent_at = intent.over_at = None
+    if intent.closing:
+        case.approved_at = now
+    intents.wake_case(case, now)
+    _tell(tx, world, case, intent, f"approved by {by}")
+
+
+def refuse(tx: Session, world: World, intent_id: str, by: str) -> None:
+    """Never let it out. Raises NotWaitingError."""
+    intent, case = _waiting(tx, intent_id)
+    intents.advance(intent, IntentState.REFUSED, reason=f"{by} decided against it")
+    intent.decided_by, intent.settled_at = by, world.clock.now()
+    recipe(world, intent.effect).refused(tx, case, intent, None)
+    _tell(tx, world, case, intent, f"refused by {by}")
+
+
+def there_already(world: World, intent_id: str, by: str) -> bool:
+    """Somebody posted it by hand: find that post on the thread, and end with it.
+
+    False when the thread does not show it. Raises NotWaitingError, VendorError.
+    """
+    with world.database.read() as tx:
+        intent, case = _waiting(tx, intent_id)
+        claimed = intents.claimed_objects(tx, case.id, but=intent.id)
+    if intent.effect != Effect.REPLY:
+        raise NotWaitingError("only a public reply can be there already")
+    reply = thawed(intent)
+    account = world.account(reply.account)
+    found = None if account is None else world.connect(account).find_own_answer(reply.target, claimed)
+    with world.database.write() as tx:
+        if found is None:
+            intent, case = _waiting(tx, intent_id)
+            intent.reason = f"{by} said that it is there already, but the thread does not show it."
+            _tell(tx, world, case, intent, "said to be there already; not found on the thread")
+            return False
+        sent_by_hand(tx, world, intent_id, found, by)
+        return True
+
+
+def sent_by_hand(tx: Session, world: World, intent_id: str, found: Published, by: str) -> None:
+    """The reply is on the thread as *found*, posted by a person. Raises NotWaitingError."""
+    intent, case = _waiting(tx, intent_id)
+    now = world.clock.now()
+    intents.advance(intent, IntentState.CONFIRMED)
+    intent.decided_by, intent.settled_at = by, now
+    intent.outcome_id, intent.outcome = found.id, {"id": found.id, "permalink": found.permalink}
+    if intent.effect == Effect.REPLY:
+        case.first_public_word_at = case.first_public_word_at or found.at or now
+        if intent.closing and case.state == CaseState.SOLVED:
+            ending.close(tx, world, case, Receipt.BY_HAND, url=found.permalink)
+    else:
+        outcome = Outcome(found.id, {"id": found.id, "url": found.permalink or ""})
+        recipe(world, intent.effect).confirmed(tx, case, intent, outcome)
+    _tell(tx, world, case, intent, f"found on the thread, said by {by}")
+
+
+def claim(tx: Session, world: World, case: Case, user_id: str, at: datetime) -> bool:
+    """Give the case to *user_id*; False when somebody else has it."""
+    if case.claimed_by is not None:
+        return case.claimed_by == user_id
+    case.claimed_by, case.claimed_at = user_id, at
+    casefile.tell(tx, case.id, at, "claimed", f"by {user_id}")
+    cards.show(tx, world, case)
+    return True
+
+
+def _waiting(tx: Session, intent_id: str, also: IntentState | None = None) -> tuple[Intent, Case]:
+    intent = tx.get(Intent, intent_id, with_for_update=True)
+    if intent is None:
+        raise NotWaitingError(f"there is no intent {intent_id}")
+    if not IntentState(intent.state).needs_person and intent.state != also:
+        raise NotWaitingError(f"intent {intent_id} is {intent.state}; it waits for nobody")
+    return intent, tx.get_one(Case, intent.case_id)
+
+
+def _tell(tx: Session, world: World, case: Case, intent: Intent, what: str) -> None:
+    casefile.tell(tx, case.id, world.clock.now(), "person", f"{intent.effect} {what}", intent=intent.id)
+    cards.show(tx, world, case)

@@ -1,0 +1,54 @@
+"""The sweep: wakes what is due, what was committed and never woken, and what a dead worker held.
+
+It only wakes, and waking is harmless, so it needs no lease of its own.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+
+from bridge.flows import listen
+from bridge.flows.world import World
+from bridge.store import leases
+from bridge.store.tables import Case, Cursor, Delivery, Message
+
+AT_ONCE = 500
+BEAT = timedelta(seconds=5)
+LEASES_KEPT = timedelta(hours=1)
+
+
+class Sweep:
+    """Call it every second or so."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._beat_at: datetime | None = None
+
+    def __call__(self, _key: str) -> None:
+        world = self._world
+        now = world.clock.now()
+        world.mappings.refresh(now)
+        if self._beat_at is None or now - self._beat_at >= BEAT:
+            with world.database.write() as tx:
+                world.presence.beat(tx, now)
+                leases.forget_old(tx, now - LEASES_KEPT)
+                listen.expect(tx, world)
+            self._beat_at = now
+        for flow, key in self._due(now):
+            world.wake(flow, key)
+
+    def _due(self, now: datetime) -> list[tuple[str, str]]:
+        with self._world.database.read() as tx:
+            received = select(Delivery.id).where(Delivery.state == "received", Delivery.due_at <= now)
+            found = [
+                ("take_in", key) for key in tx.scalars(received.order_by(Delivery.due_at).limit(AT_ONCE))
+            ]
+            heard = select(Message.id).where(Message.due_at <= now)
+            found += [("consider", key) for key in tx.scalars(heard.order_by(Message.due_at).limit(AT_ONCE))]
+            open_ = select(Case.id).where(Case.due_at <= now)
+            found += [("work", key) for key in tx.scalars(open_.order_by(Case.due_at).limit(AT_ONCE))]
+            asked = select(Cursor.key).where(Cursor.due_at <= now)
+            found += [("poll", key) for key in tx.scalars(asked.limit(AT_ONCE))]
+        return found

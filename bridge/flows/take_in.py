@@ -1,0 +1,121 @@
+"""A recorded delivery becomes facts: messages and tags, a hint about a ticket, a press."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bridge.core.message import InboundEvent
+from bridge.errors import UnreadablePayloadError, UnsupportedEventError, VendorError
+from bridge.flows import press
+from bridge.flows.world import World
+from bridge.store import casefile, intents, leases, messages
+from bridge.store.leases import Lease
+from bridge.store.tables import Case, Delivery, TicketRow
+
+log = logging.getLogger(__name__)
+
+DESK_SOURCE = "zendesk"
+TEAM_SOURCE = "slack"
+TRIES = 6
+
+
+def take_in(world: World, key: str) -> None:
+    """Understand the delivery with the row id *key*. Harmless when it is done already."""
+    with world.lease(f"delivery:{key}") as lease:
+        if lease is None:
+            return
+        with world.database.read() as tx:
+            delivery = tx.get(Delivery, key)
+        if delivery is None or delivery.state != "received":
+            return
+        try:
+            _understand(world, delivery, lease)
+        except UnreadablePayloadError as error:
+            _settle(world, key, lease, "unreadable", str(error))
+        except UnsupportedEventError as error:
+            _settle(world, key, lease, "unwanted", str(error))
+        except VendorError as error:
+            put_off(world, key, str(error))
+
+
+def put_off(world: World, key: str, reason: str) -> None:
+    """Try the delivery again later; after some tries it waits for ``bridge delivery replay``."""
+    with world.database.write() as tx:
+        delivery = tx.get(Delivery, key)
+        if delivery is None or delivery.state != "received":
+            return
+        delivery.attempts += 1
+        delivery.reason = reason
+        delivery.due_at = world.clock.now() + timedelta(seconds=2**delivery.attempts)
+        if delivery.attempts >= TRIES:
+            delivery.state = "failed"
+            log.error("delivery %s from %s failed for good: %s", key, delivery.source, reason)
+
+
+def _understand(world: World, delivery: Delivery, lease: Lease) -> None:
+    body = delivery.body or b""
+    if delivery.source == DESK_SOURCE:
+        _hear_hint(world, delivery.id, world.read_hint(body), lease)
+    elif delivery.source == TEAM_SOURCE:
+        press.obey(world, world.read_press(body))
+        _settle(world, delivery.id, lease, "done")
+    else:
+        _take_events(world, delivery, body, lease)
+
+
+def _take_events(world: World, delivery: Delivery, body: bytes, lease: Lease) -> None:
+    account = world.account(delivery.account)
+    if account is None:
+        raise UnreadablePayloadError(f"account {delivery.account} is in no mapping file any more")
+    events = world.networks[delivery.source].normalise(account, body, delivery.received_at)
+    with world.database.write() as tx:
+        leases.guard(tx, lease)
+        rows = [_take_event(tx, world, event) for event in events]
+        _finish(tx, world, delivery.id, "done")
+    for row in dict.fromkeys(rows):
+        world.wake("consider", row)
+
+
+def _take_event(tx: Session, world: World, event: InboundEvent) -> str:
+    native = world.native_accounts(event.network)
+    row = messages.apply(tx, world.installation, event, world.clock.now(), native)
+    if row.case_id is not None:
+        what = (
+            f"{event.kind}: {', '.join(tag.name for tag in event.tags)}" if event.tags else event.kind.value
+        )
+        casefile.tell(tx, row.case_id, world.clock.now(), "came in", what, message=row.id)
+    return row.id
+
+
+def _hear_hint(world: World, delivery_id: str, ticket_id: str, lease: Lease) -> None:
+    with world.database.write() as tx:
+        leases.guard(tx, lease)
+        now = world.clock.now()
+        ticket = tx.scalars(
+            select(TicketRow).where(
+                TicketRow.installation == world.installation, TicketRow.ticket_id == ticket_id
+            )
+        ).first()
+        if ticket is None:
+            _finish(tx, world, delivery_id, "done", f"ticket {ticket_id} is none of ours")
+            return
+        ticket.hinted_at = now
+        case = tx.get_one(Case, ticket.case_id)
+        intents.wake_case(case, now)
+        _finish(tx, world, delivery_id, "done")
+    world.wake("work", case.id)
+
+
+def _settle(world: World, delivery_id: str, lease: Lease, state: str, reason: str | None = None) -> None:
+    with world.database.write() as tx:
+        leases.guard(tx, lease)
+        _finish(tx, world, delivery_id, state, reason)
+
+
+def _finish(tx: Session, world: World, delivery_id: str, state: str, reason: str | None = None) -> None:
+    delivery = tx.get_one(Delivery, delivery_id)
+    delivery.state, delivery.reason, delivery.done_at = state, reason, world.clock.now()

@@ -1,0 +1,119 @@
+"""Working on a case: what it waits for, one thing after the other, until it has to wait."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from bridge.core.intent import IntentState
+from bridge.errors import VendorBusyError, VendorError
+from bridge.flows import read_desk
+from bridge.flows.drafting import DESK
+from bridge.flows.effects import recipe
+from bridge.flows.ledger import carry_out
+from bridge.flows.world import World
+from bridge.store import casefile, intents, lanes, leases
+from bridge.store.leases import Lease
+from bridge.store.tables import Case, Intent, TicketRow
+
+MOVING = (IntentState.APPROVED, IntentState.SENDING)
+CROWDED = timedelta(milliseconds=500)
+
+
+class Slots:
+    """How many flows may be talking to one vendor at once: an outage must not take all threads."""
+
+    def __init__(self, each: int) -> None:
+        self._each = each
+        self._lock = threading.Lock()
+        self._lanes: dict[str, threading.BoundedSemaphore] = {}
+
+    @contextmanager
+    def take(self, lane: str) -> Iterator[bool]:
+        """Gives False when the lane is full."""
+        with self._lock:
+            slot = self._lanes.setdefault(lane, threading.BoundedSemaphore(self._each))
+        taken = slot.acquire(blocking=False)
+        try:
+            yield taken
+        finally:
+            if taken:
+                slot.release()
+
+
+def work(world: World, slots: Slots, key: str) -> None:
+    """Bring the case *key* as far as it goes now. Harmless when there is nothing to do."""
+    with world.lease(f"case:{key}") as lease:
+        if lease is None:
+            return
+        again_at: dict[str, datetime] = {}
+        while True:
+            step = _next(world, key, lease, again_at)
+            if step is None:
+                return
+            lane = DESK if isinstance(step, TicketRow) else step.lane
+            with slots.take(lane) as free:
+                if not free:
+                    again_at[lane] = world.clock.now() + CROWDED
+                elif isinstance(step, TicketRow):
+                    _read(world, step, lease, again_at)
+                else:
+                    carry_out(world, recipe(world, step.effect), step.id, lease)
+
+
+def _read(world: World, ticket: TicketRow, lease: Lease, again_at: dict[str, datetime]) -> None:
+    try:
+        read_desk.read(world, ticket, lease)
+    except VendorError as error:
+        seconds = error.retry_after_s if isinstance(error, VendorBusyError) else None
+        with world.database.write() as tx:
+            now = world.clock.now()
+            case = tx.get_one(Case, ticket.case_id)
+            case.failures += 1
+            wait = timedelta(seconds=seconds if seconds is not None else min(2.0**case.failures, 300))
+            casefile.tell(tx, case.id, now, "desk", f"ticket {ticket.ticket_id} could not be read: {error}")
+        again_at[DESK] = now + wait
+
+
+def _next(
+    world: World, case_id: str, lease: Lease, again_at: dict[str, datetime]
+) -> TicketRow | Intent | None:
+    """The next thing that can be done now. None: the case's ``due_at`` says when to look again."""
+    with world.database.write() as tx:
+        leases.guard(tx, lease, world.clock.now() + world.timing.lease)
+        case = tx.get_one(Case, case_id)
+        now = world.clock.now()
+        due: list[datetime] = []
+        ticket = read_desk.unread(tx, case_id)
+        if ticket is not None and world.desk is not None:
+            at = again_at.get(DESK, now)
+            if at <= now:
+                return ticket
+            due.append(at)
+        shut = lanes.parked(tx, now)
+        waiting = intents.of_case(tx, case.id, MOVING)
+        due += [
+            lane.until for lane in shut.values() if lane.until and any(i.lane == lane.name for i in waiting)
+        ]
+        for head in _heads(tx, world, case, [i for i in waiting if not lanes.blocks(shut, i)]):
+            at = max(head.due_at, again_at.get(head.lane, head.due_at))
+            if at <= now:
+                return head
+            due.append(at)
+        case.due_at = min(due, default=None)
+        return None
+
+
+def _heads(tx: Session, world: World, case: Case, waiting: list[Intent]) -> list[Intent]:
+    """The oldest intent of each lane that can be carried out as things stand."""
+    heads: dict[str, Intent] = {}
+    for intent in waiting:
+        if intent.lane in heads:
+            continue
+        if intent.state == IntentState.SENDING or recipe(world, intent.effect).ready(tx, case, intent):
+            heads[intent.lane] = intent
+    return list(heads.values())

@@ -1,0 +1,113 @@
+"""What a flow can reach: the tables, the mapping, the clock, and ports to the outside."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from bridge.core.account import Account
+from bridge.core.card import Press
+from bridge.core.ports import Clock, Connection, Desk, Network, Team
+from bridge.flows.mappings import Mappings
+from bridge.store import leases
+from bridge.store.database import Database
+from bridge.store.leases import Lease
+from bridge.store.presence import Presence
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long things may take. Every call's own timeout is well below ``lease``."""
+
+    call_timeout: timedelta
+    settle: timedelta | None = None  # None: each effect's own
+    poll: timedelta = timedelta(seconds=30)
+    reread: timedelta = timedelta(minutes=2)
+
+    @property
+    def lease(self) -> timedelta:
+        """A flow renews its lease before each call, and makes one call after one look."""
+        return 4 * self.call_timeout + timedelta(seconds=30)
+
+
+@dataclass
+class World:
+    """Everything that flows share. Put together in `bridge.app`, and in tests.
+
+    ``wake`` asks the engine for a flow; in a process that runs none it does nothing, and
+    the workers' sweep finds the row. ``read_hint`` and ``read_press`` understand what
+    the desk's and the team's doors have recorded.
+    """
+
+    installation: str
+    database: Database
+    clock: Clock
+    presence: Presence
+    mappings: Mappings
+    networks: Mapping[str, Network]
+    secrets: Callable[[str], tuple[str, ...]]
+    timing: Timing
+    desk: Desk | None
+    team: Team | None
+    read_hint: Callable[[bytes], str]
+    read_press: Callable[[bytes], Press]
+    wake: Callable[[str, str], None] = lambda _flow, _key: None
+    _lines: threading.local = field(default_factory=threading.local)
+
+    def account(self, key: str) -> Account | None:
+        """Today's account with its credentials; None when no mapping file has it any more."""
+        mapping = self.mappings.current
+        entry = mapping.accounts.get(key)
+        if entry is None:
+            return None
+        fields = dict(entry.fields)
+        for name, variable in entry.env_fields.items():
+            fields[name] = next(iter(self.secrets(variable)), "")
+        return Account(
+            key=key,
+            network=entry.network,
+            brand=mapping.account_brand.get(key, ""),  # a tag source has none
+            handle=entry.handle,
+            fields=fields,
+            secrets={name: self.secrets(variable) for name, variable in entry.secrets.items()},
+        )
+
+    def connect(self, account: Account) -> Connection:
+        """This thread's line to the account's network."""
+        lines: dict[str, tuple[Account, Connection]] = self._lines.__dict__
+        known = lines.get(account.key)
+        if known is None or known[0] != account:
+            timeout_s = self.timing.call_timeout.total_seconds()
+            known = account, self.networks[account.network].connect(account, timeout_s=timeout_s)
+            lines[account.key] = known
+        return known[1]
+
+    def native_accounts(self, network: str) -> frozenset[str]:
+        """The keys of the accounts that are on *network* itself."""
+        return frozenset(
+            key for key, entry in self.mappings.current.accounts.items() if entry.network == network
+        )
+
+    @contextmanager
+    def lease(self, key: str) -> Iterator[Lease | None]:
+        """Hold the lease on *key* for the block; gives None when somebody else has it."""
+        with self.database.write() as tx:
+            lease = leases.take(tx, key, self.presence, self.clock.now(), self.timing.lease)
+        if lease is None:
+            yield None
+            return
+        try:
+            yield lease
+        finally:
+            with self.database.write() as tx:
+                leases.give_back(tx, lease, self.clock.now())

@@ -1,0 +1,98 @@
+"""What the bridge writes on tickets, in plain words. Nothing here is ever public.
+
+The desk's room makes customers' words safe; here they are only put together.
+"""
+
+from __future__ import annotations
+
+from bridge.core.message import SocialMessage
+from bridge.store.tables import Case
+
+SUBJECT_LENGTH = 80
+
+
+def subject(message: SocialMessage, network: str) -> str:
+    words = " ".join(message.text.split()) or "(no text)"
+    if len(words) > SUBJECT_LENGTH:
+        words = words[:SUBJECT_LENGTH].rsplit(" ", 1)[0] + " …"
+    return f"{network}: {words}"
+
+
+def first_post(message: SocialMessage, network: str) -> str:
+    """The customer's post with what an agent needs to never ask again."""
+    lines = [message.text or "(no text)", ""]
+    if message.parent_text:
+        lines += [f"In answer to: {message.parent_text}", ""]
+    lines += [
+        f"{item.kind}: {item.url}" + (f" ({item.alt})" if item.alt else "") for item in message.attachments
+    ]
+    lines.append(f"{message.author.handle} on {network}, {message.posted_at:%Y-%m-%d %H:%M} UTC")
+    if message.permalink:
+        lines.append(message.permalink)
+    return "\n".join(lines)
+
+
+def later_post(message: SocialMessage) -> str:
+    lines = [message.text or "(no text)"]
+    lines += [f"{item.kind}: {item.url}" for item in message.attachments]
+    if message.permalink:
+        lines += ["", message.permalink]
+    return "\n".join(lines)
+
+
+def edited_post(message: SocialMessage) -> str:
+    return "The customer edited the post. It now reads:\n\n" + later_post(message)
+
+
+def opening_note(case: Case, owner: str, next_step: str, meaning: str) -> str:
+    """Why the ticket is here, until when, and whether a public reply will be possible."""
+    why = f"Why here: {case.reason} ({case.route_place})."
+    lines = [why]
+    if meaning:
+        lines.append(f"What it means: {meaning}")
+    if case.promise_at is not None:
+        lines.append(f"Promised by: {case.promise_at:%Y-%m-%d %H:%M} UTC.")
+    lines.append("Public reply: " + ("possible. " if case.light else "NOT possible. ") + case.light_reason)
+    if case.light:
+        lines.append(
+            "What you write to the customer here as a public comment appears on the thread. "
+            "An internal note never does. When you solve the ticket, the loop is closed on the thread."
+        )
+    lines.append(f"Reply language: {case.language} ({case.language_reason}).")
+    if next_step:
+        lines.append(f"Next step: {next_step}")
+    lines.append(f"Owner of this queue: {owner}.")
+    return "\n".join(lines)
+
+
+def follow_up_note(case: Case, closed: str) -> str:
+    return (
+        f"The customer wrote again after ticket {closed} was closed; "
+        f"this ticket goes on with the same case ({case.reason})."
+    )
+
+
+def posted_note(link: str, closing: bool) -> str:
+    what = "The closing reply was posted" if closing else "Your reply was posted"
+    return f"{what} on the thread: {link}" if link else f"{what} on the thread."
+
+
+def not_posted_note(reason: str) -> str:
+    return f"NOT posted on the thread: {reason}."
+
+
+def held_note(reason: str) -> str:
+    return f"Not on the thread yet. It waits for a person, who was asked in Slack: {reason}"
+
+
+def receipt_note(receipt: str, url: str | None, reason: str | None) -> str:
+    parts = [f"Receipt: {receipt}."]
+    if reason:
+        parts.append(f"{reason}.")
+    if url:
+        parts.append(url)
+    return " ".join(parts)
+
+
+def deleted_note() -> str:
+    return "The customer deleted a post of this case on the network."
