@@ -1,0 +1,232 @@
+"""The only place where parts are put together."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from flask import Flask
+
+from bridge import slack, zendesk
+from bridge.core.ports import Clock
+from bridge.flows.engine import Engine
+from bridge.flows.listen import poll
+from bridge.flows.mappings import Mappings
+from bridge.flows.open_case import consider
+from bridge.flows.sweep import Sweep
+from bridge.flows.take_in import TEAM_SOURCE, put_off, take_in
+from bridge.flows.work import Slots, work
+from bridge.flows.world import SystemClock, Timing, World
+from bridge.intake.door import Door
+from bridge.intake.health import Health
+from bridge.intake.web import DeskHook, TeamHook, create_web
+from bridge.networks import NETWORKS
+from bridge.settings import Settings
+from bridge.store import casefile
+from bridge.store.database import Database
+from bridge.store.presence import FolderLock, Presence
+from bridge.store.tables import Case, Message
+
+log = logging.getLogger(__name__)
+
+SWEEP_S = 1.0
+SOCKET_RETRY_S = 30.0
+
+
+@dataclass
+class Bridge:
+    """One process of the bridge. ``engine`` is None where it runs no flows."""
+
+    settings: Settings
+    world: World
+    web: Flask
+    door: Door
+    engine: Engine | None
+    socket: slack.SocketMode | None
+    _lock: FolderLock | None = None
+    _stopping: threading.Event | None = None
+    _dialler: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the flows. Raises FolderInUseError when another process runs them on this database."""
+        if self.engine is None:
+            return
+        self._lock = FolderLock(self.world.database.file)
+        self._lock.acquire()
+        with self.world.database.write() as tx:
+            self.world.presence.enrol(tx, self.world.clock.now())
+        self.engine.start()
+        if self.socket is not None:
+            self._stopping = threading.Event()
+            self._dialler = threading.Thread(target=self._keep_dialling, name="socket", daemon=True)
+            self._dialler.start()
+
+    def stop(self) -> None:
+        """Finish what runs, and leave."""
+        if self._stopping is not None:
+            self._stopping.set()
+        if self._dialler is not None:
+            self._dialler.join()
+        if self.socket is not None:
+            self.socket.stop()
+        if self.engine is not None:
+            self.engine.stop()
+            with self.world.database.write() as tx:
+                self.world.presence.leave(tx, self.world.clock.now())
+        if self._lock is not None:
+            self._lock.release()
+        self.world.database.close()
+
+    def _keep_dialling(self) -> None:
+        """Starting needs no Slack: the connection comes up when it can."""
+        if self.socket is None or self._stopping is None:
+            return
+        while not self.socket.start():
+            if self._stopping.wait(SOCKET_RETRY_S):
+                return
+
+
+def build(settings: Settings, *, flows: bool, clock: Clock | None = None) -> Bridge:
+    """Put a process together; nothing is started and no vendor is called.
+
+    Raises StoreError when the database is not migrated, MappingError when the mapping
+    files are faulty and none has ever served.
+    """
+    clock = clock or SystemClock()
+    database = Database(settings.database_url)
+    database.require_current()
+    world = _world(settings, database, clock)
+    world.mappings.start(clock.now())
+    engine = _engine(world, settings.threads) if flows else None
+    if engine is not None:
+        world.wake = engine.wake
+    door = Door(settings.installation, database, clock, wake=world.wake)
+    bolt = None
+    account = slack_account(settings)
+    if account is not None:
+        bolt = slack.build_app(account, lambda key, body: _press(door, key, body))
+    web = create_web(
+        door,
+        Health(door, lambda: world.mappings.current.version, lambda: world.mappings.error),
+        networks=NETWORKS,
+        account=world.account,
+        desk=_desk_hook(settings, world),
+        team=None if account is None or bolt is None else _team_hook(account, slack.flask_handler(bolt)),
+    )
+    socket = None
+    if flows and account is not None and bolt is not None and account.socket_mode:
+        socket = slack.SocketMode(account, bolt)
+    return Bridge(settings, world, web, door, engine, socket)
+
+
+def zendesk_account(settings: Settings) -> zendesk.ZendeskAccount | None:
+    found = settings.zendesk
+    if found is None:
+        return None
+    return zendesk.ZendeskAccount(
+        subdomain=found.subdomain,
+        url=found.url or None,
+        client_id=found.client_id or None,
+        client_secret=found.client_secret or None,
+        email=found.email or None,
+        api_token=found.api_token or None,
+        webhook_secrets=found.webhook_secrets,
+        installation=settings.installation,
+        timeout_s=settings.call_timeout_s,
+        public_url=settings.public_url or None,
+    )
+
+
+def slack_account(settings: Settings) -> slack.SlackAccount | None:
+    found = settings.slack
+    if found is None:
+        return None
+    return slack.SlackAccount(
+        bot_token=found.bot_token,
+        signing_secrets=found.signing_secrets,
+        app_token=found.app_token or None,
+        api_url=found.api_url,
+        public_url=settings.public_url or None,
+        timeout_s=settings.call_timeout_s,
+    )
+
+
+def _world(settings: Settings, database: Database, clock: Clock) -> World:
+    desk, team = zendesk_account(settings), slack_account(settings)
+    return World(
+        installation=settings.installation,
+        database=database,
+        clock=clock,
+        presence=Presence(),
+        mappings=Mappings(settings.mappings, NETWORKS, database),
+        networks=NETWORKS,
+        secrets=settings.named,
+        timing=Timing(
+            call_timeout=timedelta(seconds=settings.call_timeout_s),
+            settle=None if settings.settle_s is None else timedelta(seconds=settings.settle_s),
+            poll=timedelta(seconds=settings.poll_s),
+            reread=timedelta(seconds=settings.reread_s),
+        ),
+        desk=None if desk is None else zendesk.ZendeskDesk(desk),
+        team=None if team is None else slack.SlackTeam(team),
+        read_hint=lambda body: zendesk.read_hint(body).ticket_id,
+        read_press=slack.read_press,
+    )
+
+
+def _engine(world: World, threads: int) -> Engine:
+    slots = Slots(max(1, threads - 2))
+    return Engine(
+        {
+            "take_in": lambda key: take_in(world, key),
+            "consider": lambda key: consider(world, key),
+            "work": lambda key: work(world, slots, key),
+            "poll": lambda key: poll(world, key),
+            "sweep": Sweep(world),
+        },
+        threads=threads,
+        every_s=SWEEP_S,
+        failed=lambda flow, key: _failed(world, flow, key),
+    )
+
+
+def _failed(world: World, flow: str, key: str) -> None:
+    """A flow met what nobody expected: later again, and less and less often."""
+    if flow == "take_in":
+        put_off(world, key, "an unexpected error; the log has it")
+        return
+    with world.database.write() as tx:
+        now = world.clock.now()
+        if flow == "consider":
+            message = tx.get(Message, key)
+            if message is not None:
+                message.due_at = now + timedelta(seconds=30)
+        elif flow == "work":
+            case = tx.get(Case, key)
+            if case is not None:
+                case.failures += 1
+                case.due_at = now + timedelta(seconds=min(2.0**case.failures, 600))
+                casefile.tell(tx, case.id, now, "error", "an unexpected error; the log has it")
+
+
+def _press(door: Door, delivery_id: str, body: bytes) -> None:
+    door.record(TEAM_SOURCE, "", delivery_id, body)
+
+
+def _desk_hook(settings: Settings, world: World) -> DeskHook:
+    secrets = settings.zendesk.webhook_secrets if settings.zendesk else ()
+
+    def verify(body: bytes, headers: Mapping[str, str], now: datetime) -> str:
+        return zendesk.verify(body, headers, now, secrets)
+
+    return DeskHook(verify, world.read_hint)
+
+
+def _team_hook(account: slack.SlackAccount, answer: slack.Answer) -> TeamHook:
+    def verify(body: bytes, headers: Mapping[str, str], now: datetime) -> None:
+        slack.verify(body, headers, now, account.signing_secrets)
+
+    return TeamHook(verify, answer)

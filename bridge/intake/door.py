@@ -1,0 +1,82 @@
+"""What happens to every request that brings something, whoever sends it.
+
+verify     on the raw bytes, before anything parses them
+record     durable before the answer: no vendor has to be up for it
+answer     2xx; 503 with Retry-After when nothing can be written
+wake       somebody who understands it
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from flask import Response
+
+from bridge.core.ports import Clock
+from bridge.errors import StoreBusyError
+from bridge.store import deliveries
+from bridge.store.database import Database
+
+log = logging.getLogger(__name__)
+
+MAX_BODY = 2 * 1024 * 1024
+BUSY_RETRY_AFTER_S = 5
+
+
+@dataclass
+class Door:
+    """Writes deliveries down. ``counts`` says what was refused since the start, by reason."""
+
+    installation: str
+    database: Database
+    clock: Clock
+    wake: Callable[[str, str], None]
+    counts: Counter[str] = field(default_factory=Counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def record(
+        self,
+        source: str,
+        account: str,
+        delivery_id: str,
+        body: bytes,
+        *,
+        state: str = "received",
+        reason: str = "",
+    ) -> bool:
+        """Write a delivery down and wake whoever takes it in; False when it is there already.
+
+        Raises StoreBusyError.
+        """
+        now = self.clock.now()
+        with self.database.write() as tx:
+            row = deliveries.record(
+                tx,
+                installation=self.installation,
+                source=source,
+                account=account,
+                delivery_id=delivery_id[:255],
+                body=body,
+                at=now,
+                state=state,
+                reason=reason or None,
+            )
+        if row is not None and state == "received":
+            self.wake("take_in", row)
+        return row is not None
+
+    def refuse(self, status: int, why: str) -> Response:
+        """Answer *status* without a word of explanation; count and log *why*."""
+        with self._lock:
+            self.counts[why] += 1
+        log.info("answered %d: %s", status, why)
+        return Response(status=status)
+
+    def busy(self, error: StoreBusyError) -> Response:
+        # 503 and a short wait: some senders never try again after a 500.
+        log.error("answered 503: %s", error)
+        return Response(status=503, headers={"Retry-After": str(BUSY_RETRY_AFTER_S)})
