@@ -1,0 +1,43 @@
+"""The command line: one file per command or group."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import click
+
+from bridge import __version__
+from bridge.cli.case import case
+from bridge.cli.delivery import delivery
+from bridge.cli.demo import demo
+from bridge.cli.doctor import doctor
+from bridge.cli.intent import intent
+from bridge.cli.mappings import mappings
+from bridge.cli.pause import pause, resume
+from bridge.cli.run import migrate, serve, web, worker
+from bridge.cli.setup import setup
+from bridge.errors import BridgeError, SettingsError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="bridge")
+def bridge() -> None:
+    """Public complaints become tickets, and the loop is closed where it began."""
+
+
+for command in (
+    demo, serve, web, worker, migrate, doctor, setup, mappings, case, delivery, intent, pause, resume
+):  # fmt: skip
+    bridge.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; whatever is refused is said in one paragraph, without a traceback."""
+    # Alembic and vendors' libraries say on INFO what nobody asked.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    try:
+        bridge()
+    except (SettingsError, BridgeError) as error:
+        click.echo(f"bridge: {error}", err=True)
+        sys.exit(2)

@@ -1,0 +1,101 @@
+"""``bridge case``: the case files."""
+
+from __future__ import annotations
+
+import click
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bridge.cli.opened import ago, find_case, opened_database, short, span
+from bridge.core.case import CaseState
+from bridge.store import casefile, intents, messages
+from bridge.store.tables import Case, TicketRow
+
+
+@click.group()
+def case() -> None:
+    """Read the case files."""
+
+
+@case.command("list")
+@click.option("--open-loops", is_flag=True, help="Only solved cases without a receipt.")
+@click.option("--limit", default=50, show_default=True)
+def list_(open_loops: bool, limit: int) -> None:
+    """List cases, newest first."""
+    with opened_database() as database, database.read() as tx:
+        query = select(Case).order_by(Case.id.desc()).limit(limit)
+        if open_loops:
+            query = query.where(Case.state == CaseState.SOLVED)
+        cases = list(tx.scalars(query))
+        if not cases:
+            click.echo("No open loops." if open_loops else "No cases yet.")
+        for row in cases:
+            _line(tx, row)
+
+
+@case.command()
+@click.argument("which", metavar="ID")
+def show(which: str) -> None:
+    """Tell the story of one case. ID is a case's id, the end of one, or a ticket's number."""
+    with opened_database() as database, database.read() as tx:
+        row = find_case(tx, which)
+        tickets = list(
+            tx.scalars(select(TicketRow).where(TicketRow.case_id == row.id).order_by(TicketRow.number))
+        )
+        click.echo(f"Case {row.id}")
+        click.echo(f"  state     {row.state}" + (f", {row.receipt}" if row.receipt else ""))
+        if row.receipt_url:
+            click.echo(f"  receipt   {row.receipt_url}")
+        click.echo(f"  thread    {row.network} {row.thread_root}")
+        click.echo(f"  brand     {row.brand}, account {row.account}")
+        click.echo(f"  route     {row.route or 'none'} → {row.queue}: {row.reason} ({row.route_place})")
+        click.echo(f"  language  {row.language} ({row.language_reason})")
+        click.echo(f"  public    {'possible' if row.light else 'not possible'}: {row.light_reason}")
+        for ticket in tickets:
+            click.echo(f"  ticket    {ticket.ticket_id} ({ticket.state}) {ticket.url}")
+        click.echo("\nStages")
+        _stages(row)
+        click.echo("\nThe customer's words")
+        for post in messages.of_case(tx, row.id):
+            text = "(deleted)" if post.deleted_at else (post.text or "(erased)")
+            click.echo(f"  {post.posted_at:%H:%M:%S} {text}")
+        click.echo("\nWhat happened")
+        for event in casefile.read(tx, row.id):
+            of = str(event.data.get("intent") or event.data.get("message") or "")
+            click.echo(f"  {event.at:%H:%M:%S.%f}"[:-3] + f"  {event.kind:<11} {event.text}" + _reference(of))
+        waiting = intents.waiting_for_a_person(tx, row.id)
+        for intent in waiting:
+            click.echo(f"\nWaits for a person: {intent.effect} {intent.id}\n  {intent.reason}")
+
+
+def _reference(identity: str) -> str:
+    return f"  [{short(identity)}]" if identity else ""
+
+
+def _line(tx: Session, row: Case) -> None:
+    waiting = len(intents.waiting_for_a_person(tx, row.id))
+    click.echo(
+        f"{short(row.id)}  {row.state:<7} {row.network:<10} {row.queue:<20} {ago(row.posted_at):>12}"
+        + (f"  {row.receipt}" if row.receipt else "")
+        + (f"  waits for a person ({waiting})" if waiting else "")
+    )
+
+
+def _stages(row: Case) -> None:
+    stages = (
+        ("posted", row.posted_at),
+        ("tagged", row.tagged_at),
+        ("received", row.received_at),
+        ("ticket opened", row.ticket_opened_at),
+        ("claimed", row.claimed_at),
+        ("first public word", row.first_public_word_at),
+        ("solved", row.solved_at),
+        ("approved", row.approved_at),
+        ("closed", row.closed_at),
+    )
+    for name, at in sorted(
+        (s for s in stages if s[1] is not None), key=lambda stage: (stage[1] is None, stage[1])
+    ):
+        if at is not None:
+            after = span((at - row.posted_at).total_seconds())
+            click.echo(f"  {name:<18} {at:%Y-%m-%d %H:%M:%S} UTC   {after} after the post")

@@ -1,0 +1,58 @@
+"""``bridge delivery``: what came in."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+from sqlalchemy import select
+
+from bridge.cli.opened import ago, opened_database, short
+from bridge.store.tables import Delivery
+
+NOT_UNDERSTOOD = ("failed", "unreadable")
+
+
+@click.group()
+def delivery() -> None:
+    """See and replay what came in."""
+
+
+@delivery.command("list")
+@click.option("--failed", is_flag=True, help="Only what was not understood.")
+@click.option("--limit", default=50, show_default=True)
+def list_(failed: bool, limit: int) -> None:
+    """List deliveries, newest first."""
+    with opened_database() as database, database.read() as tx:
+        query = select(Delivery).order_by(Delivery.id.desc()).limit(limit)
+        if failed:
+            query = query.where(Delivery.state.in_(NOT_UNDERSTOOD))
+        rows = list(tx.scalars(query))
+    if not rows:
+        click.echo("None failed." if failed else "No deliveries yet.")
+    for row in rows:
+        click.echo(
+            f"{short(row.id)}  {row.state:<10} {row.source:<9} {row.account:<18} {ago(row.received_at):>12}"
+            + (f"  {row.reason}" if row.reason else "")
+        )
+
+
+@delivery.command()
+@click.argument("which", metavar="ID", required=False)
+@click.option("--failed", is_flag=True, help="All that was not understood.")
+def replay(which: str | None, failed: bool) -> None:
+    """Have the running bridge take a delivery in again. Safe: what it has done, it does not do twice."""
+    if bool(which) == failed:
+        raise click.UsageError("Give an ID, or --failed.")
+    with opened_database() as database, database.write() as tx:
+        query = select(Delivery)
+        if which:
+            query = query.where(Delivery.id.endswith(which, autoescape=True))
+        else:
+            query = query.where(Delivery.state.in_(NOT_UNDERSTOOD))
+        rows = list(tx.scalars(query))
+        if which and len(rows) != 1:
+            raise click.ClickException(f"There is no delivery {which}. `bridge delivery list` shows them.")
+        for row in rows:
+            row.state, row.attempts, row.due_at, row.reason = "received", 0, datetime.now(UTC), None
+    click.echo(f"{len(rows)} to be taken in again.")

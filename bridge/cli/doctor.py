@@ -1,0 +1,140 @@
+"""``bridge doctor``: does everything work, and if not, what is the fix?"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import click
+
+from bridge import app, settings, slack, zendesk
+from bridge.core.account import Account
+from bridge.core.ports import Finding
+from bridge.errors import MappingError, SettingsError, StoreError, VendorError
+from bridge.flows.world import SystemClock
+from bridge.networks import NETWORKS
+from bridge.routing.load import load
+from bridge.routing.model import Mapping
+from bridge.settings import Settings
+from bridge.store.database import Database
+from bridge.store.presence import last_seen
+
+
+@click.command()
+def doctor() -> None:
+    """Check settings, database, mapping, Zendesk, Slack and every account; print the fix for each fault."""
+    try:
+        loaded = settings.load()
+    except SettingsError as error:
+        _print(Finding("settings", False, "they cannot be used", str(error)))
+        sys.exit(1)
+    healthy = True
+    for finding in _findings(loaded):
+        _print(finding)
+        healthy = healthy and finding.ok
+    click.echo("All is well." if healthy else "Some things need a person; the fixes are above.")
+    sys.exit(0 if healthy else 1)
+
+
+def _print(finding: Finding) -> None:
+    mark = click.style("ok  ", fg="green") if finding.ok else click.style("FAIL", fg="red")
+    click.echo(f"{mark} {finding.check}: {finding.detail}")
+    if not finding.ok and finding.fix:
+        click.echo(f"     fix: {finding.fix}")
+
+
+def _findings(loaded: Settings) -> Iterator[Finding]:
+    yield Finding("settings", True, "read")
+    yield _public_url(loaded)
+    yield from _database(loaded)
+    mapping = None
+    try:
+        mapping = load(loaded.mappings, NETWORKS)
+    except MappingError as error:
+        fix = f"run `bridge mappings check`; the first is {error.faults[0]}"
+        yield Finding("mapping", False, f"{len(error.faults)} faults in {loaded.mappings}", fix)
+    else:
+        yield Finding("mapping", True, f"{loaded.mappings}, version {mapping.version[:12]}")
+    yield from _zendesk(loaded, mapping)
+    yield from _slack(loaded, mapping)
+    if mapping is not None:
+        yield from _accounts(loaded, mapping)
+
+
+def _public_url(loaded: Settings) -> Finding:
+    fix = "set it to the https:// address under which Zendesk, Slack and networks reach the bridge"
+    return Finding("BRIDGE_PUBLIC_URL", bool(loaded.public_url), loaded.public_url or "not set", fix)
+
+
+def _database(loaded: Settings) -> Iterator[Finding]:
+    try:
+        database = Database(loaded.database_url)
+        try:
+            database.require_current()
+            with database.read() as tx:
+                seen = last_seen(tx)
+        finally:
+            database.close()
+    except (StoreError, OSError) as error:
+        yield Finding("database", False, str(error), "run `bridge migrate` (`bridge serve` does it by itself)")
+        return
+    yield Finding("database", True, f"{database.file} is at this version's revision")
+    age = None if seen is None else (SystemClock().now() - seen).total_seconds()
+    alive = age is not None and age < 30  # noqa: PLR2004 - six missed beats
+    detail = "alive" if alive else "none is alive" if age is None else f"last seen {age:.0f} s ago"
+    yield Finding("worker", alive, detail, "start `bridge serve`, or `bridge worker` beside `bridge web`")
+
+
+def _zendesk(loaded: Settings, mapping: Mapping | None) -> Iterator[Finding]:
+    account = app.zendesk_account(loaded)
+    if account is None:
+        fix = "set ZENDESK_SUBDOMAIN, ZENDESK_CLIENT_ID and ZENDESK_CLIENT_SECRET"
+        yield Finding("Zendesk", False, "not set up", fix)
+        return
+    if not account.webhook_secrets:
+        fix = "`bridge setup zendesk --show-secret` prints it"
+        yield Finding("ZENDESK_WEBHOOK_SECRET", False, "not set: every webhook will be refused", fix)
+    queues = mapping.queues.values() if mapping else ()
+    brands = mapping.brands.values() if mapping else ()
+    groups = {queue.group for queue in queues if queue.group}
+    desk_brands = {brand.desk_brand for brand in brands if brand.desk_brand}
+    try:
+        yield from zendesk.ZendeskDesk(account).check(groups, desk_brands)
+    except VendorError as error:
+        yield Finding("Zendesk", False, str(error), "see README, “Connect Zendesk”")
+
+
+def _slack(loaded: Settings, mapping: Mapping | None) -> Iterator[Finding]:
+    account = app.slack_account(loaded)
+    if account is None:
+        yield Finding("Slack", False, "not set up", "set SLACK_BOT_TOKEN; `bridge setup slack` has the manifest")
+        return
+    if not account.signing_secrets and not account.socket_mode:
+        fix = "set SLACK_SIGNING_SECRET (Basic Information of the app), or SLACK_APP_TOKEN for Socket Mode"
+        yield Finding("SLACK_SIGNING_SECRET", False, "not set: every press will be refused", fix)
+    channels = {queue.channel for queue in mapping.queues.values()} if mapping else set()
+    try:
+        yield from slack.SlackTeam(account).check(channels)
+    except VendorError as error:
+        yield Finding("Slack", False, str(error), "see README, “Connect Slack”")
+
+
+def _accounts(loaded: Settings, mapping: Mapping) -> Iterator[Finding]:
+    for key, entry in sorted(mapping.accounts.items()):
+        variables = [*entry.secrets.values(), *entry.env_fields.values()]
+        missing = [name for name in variables if not loaded.named(name)]
+        if missing:
+            yield Finding(f"account {key}", False, "credentials missing", f"set {', '.join(missing)}")
+            continue
+        account = Account(
+            key=key,
+            network=entry.network,
+            brand=mapping.account_brand.get(key, ""),
+            handle=entry.handle,
+            fields={**entry.fields, **{name: loaded.named(of)[0] for name, of in entry.env_fields.items()}},
+            secrets={name: loaded.named(of) for name, of in entry.secrets.items()},
+        )
+        try:
+            yield from NETWORKS[entry.network].connect(account, timeout_s=loaded.call_timeout_s).check()
+        except VendorError as error:
+            yield Finding(f"account {key}", False, str(error), f"see bridge/networks/{entry.network}/README.md")

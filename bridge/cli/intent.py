@@ -1,0 +1,86 @@
+"""``bridge intent``: what waits for a person, settled without Slack."""
+
+from __future__ import annotations
+
+import click
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bridge.cli.opened import ago, opened_database, opened_world, short, who
+from bridge.core.intent import IntentState
+from bridge.core.reply import Published
+from bridge.flows import settle as settling
+from bridge.store.tables import Intent
+
+
+@click.group()
+def intent() -> None:
+    """See and settle what the bridge wants to happen outside."""
+
+
+@intent.command("list")
+@click.option("--all", "everything", is_flag=True, help="Settled ones too.")
+@click.option("--limit", default=50, show_default=True)
+def list_(everything: bool, limit: int) -> None:
+    """List what is open: waiting for a person, for its time, or on its way."""
+    with opened_database() as database, database.read() as tx:
+        query = select(Intent).order_by(Intent.id.desc()).limit(limit)
+        if not everything:
+            final = [state.value for state in IntentState if state.is_final]
+            query = query.where(Intent.state.not_in(final))
+        rows = list(tx.scalars(query))
+        if not rows:
+            click.echo("Nothing is open.")
+        for row in rows:
+            click.echo(
+                f"{short(row.id)}  {row.state:<9} {row.effect:<18} case {short(row.case_id)} "
+                f"{ago(row.created_at):>12}" + (f"  {row.reason}" if row.reason else "")
+            )
+            text = (row.payload or {}).get("text") if row.effect == "reply" else None
+            if text and IntentState(row.state).needs_person:
+                click.echo(f"    “{text}”")
+
+
+@intent.command()
+@click.argument("which", metavar="ID")
+def approve(which: str) -> None:
+    """Let a held text out; try a refused one again."""
+    with opened_world() as world, world.database.write() as tx:
+        settling.approve(tx, world, _find(tx, which), who())
+    click.echo("Approved: the running bridge sends it now.")
+
+
+@intent.command()
+@click.argument("which", metavar="ID")
+def refuse(which: str) -> None:
+    """Never let a held text out."""
+    with opened_world() as world, world.database.write() as tx:
+        settling.refuse(tx, world, _find(tx, which), who())
+    click.echo("Refused.")
+
+
+@intent.command()
+@click.argument("which", metavar="ID")
+@click.option("--sent", metavar="URL", help="It happened: here it is.")
+@click.option("--not-sent", is_flag=True, help="It did not happen, and must not any more.")
+@click.option("--send", is_flag=True, help="It did not happen: send it (again).")
+def settle(which: str, sent: str | None, not_sent: bool, send: bool) -> None:
+    """Say what became of an intent whose outcome is unknown."""
+    if [bool(sent), not_sent, send].count(True) != 1:
+        raise click.UsageError("Give exactly one of --sent URL, --not-sent and --send.")
+    with opened_world() as world, world.database.write() as tx:
+        found = _find(tx, which)
+        if sent:
+            settling.sent_by_hand(tx, world, found, Published(id=sent, permalink=sent), who())
+        elif not_sent:
+            settling.refuse(tx, world, found, who())
+        else:
+            settling.approve(tx, world, found, who())
+    click.echo("Settled.")
+
+
+def _find(tx: Session, named: str) -> str:
+    found = list(tx.scalars(select(Intent.id).where(Intent.id.endswith(named, autoescape=True)).limit(2)))
+    if len(found) != 1:
+        raise click.ClickException(f"There is no intent {named}. `bridge intent list` shows them.")
+    return found[0]

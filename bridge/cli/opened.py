@@ -1,0 +1,80 @@
+"""What commands beside the running bridge open: its settings and tables, nothing that is started."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import click
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bridge import app, settings
+from bridge.flows.world import World
+from bridge.store.database import Database
+from bridge.store.tables import Case, TicketRow
+
+SHORT = 12
+
+
+@contextmanager
+def opened_database() -> Iterator[Database]:
+    database = Database(settings.load().database_url)
+    try:
+        database.require_current()
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
+def opened_world() -> Iterator[World]:
+    """The whole world, for what has to render or to ask a vendor."""
+    bridge = app.build(settings.load(), flows=False)
+    try:
+        yield bridge.world
+    finally:
+        bridge.world.database.close()
+
+
+def who() -> str:
+    """Who is at the keyboard, for the case file."""
+    return f"{getpass.getuser()} (command line)"
+
+
+def short(identity: str) -> str:
+    """The end of an id: its beginning is the time, and so the same for neighbours."""
+    return identity[-SHORT:]
+
+
+def find_case(tx: Session, named: str) -> Case:
+    """The case with this id, the end of an id, or the number of one of its tickets."""
+    case = tx.get(Case, named)
+    if case is None and named.isdigit():
+        case = tx.scalars(
+            select(Case).join(TicketRow, TicketRow.case_id == Case.id).where(TicketRow.ticket_id == named)
+        ).first()
+    if case is None and len(named) >= 4:  # noqa: PLR2004 - anything shorter is a typing slip
+        found = list(tx.scalars(select(Case).where(Case.id.endswith(named, autoescape=True)).limit(2)))
+        case = found[0] if len(found) == 1 else None
+    if case is None:
+        raise click.ClickException(f"There is no case {named}. `bridge case list` shows them.")
+    return case
+
+
+def ago(moment: datetime | None) -> str:
+    """How long ago, in two units at the most."""
+    if moment is None:
+        return "-"
+    return span((datetime.now(UTC) - moment).total_seconds())
+
+
+def span(seconds: float) -> str:
+    seconds = max(0, int(seconds))
+    for size, unit, below, small in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if seconds >= size:
+            whole, rest = divmod(seconds, size)
+            return f"{whole} {unit} {rest // below} {small}"
+    return f"{seconds} s"

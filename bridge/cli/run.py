@@ -1,0 +1,97 @@
+"""``bridge serve``, ``web``, ``worker`` and ``migrate``: the processes."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from types import FrameType
+
+import click
+import waitress
+
+from bridge import app, settings
+from bridge.app import Bridge
+from bridge.intake.door import MAX_BODY
+from bridge.settings import Settings
+from bridge.store.database import Database
+
+WEB_THREADS = 8
+
+
+@click.command()
+def serve() -> None:
+    """Run everything in one process: the door and the workers."""
+    loaded = _prepare()
+    # One process owns the embedded database, so it may bring it up to date itself.
+    _migrate(loaded)
+    _run(app.build(loaded, flows=True), listen=True)
+
+
+@click.command()
+def web() -> None:
+    """Run the door only: verify, record, answer."""
+    _run(app.build(_prepare(), flows=False), listen=True)
+
+
+@click.command()
+def worker() -> None:
+    """Run the workers only."""
+    _run(app.build(_prepare(), flows=True), listen=False)
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database's tables to this version of the bridge."""
+    loaded = settings.load()
+    click.echo(f"The database is at revision {_migrate(loaded)}.")
+
+
+def _prepare() -> Settings:
+    loaded = settings.load()
+    logging.basicConfig(
+        level=loaded.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    return loaded
+
+
+def _migrate(loaded: Settings) -> str:
+    database = Database(loaded.database_url)
+    try:
+        return database.migrate()
+    finally:
+        database.close()
+
+
+def _run(bridge: Bridge, *, listen: bool) -> None:
+    """Run until SIGTERM or Ctrl-C; what runs then is finished first."""
+    stop = threading.Event()
+
+    def leave(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+        # Waitress leaves its loop by this exception; elsewhere the event is enough.
+        if listen:
+            raise SystemExit(0)
+
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGINT, leave)
+    loaded = bridge.settings
+    bridge.start()
+    try:
+        if not listen:
+            click.echo("bridge: working", err=True)
+            stop.wait()
+            return
+        server = waitress.create_server(
+            bridge.web,
+            host=loaded.host,
+            port=loaded.port,
+            threads=WEB_THREADS,
+            max_request_body_size=MAX_BODY,
+            ident=None,
+        )
+        click.echo(f"bridge: listening on http://{loaded.host}:{server.effective_port}", err=True)
+        server.run()
+    finally:
+        bridge.stop()
