@@ -1,0 +1,175 @@
+"""Reading a signed webhook: bytes in, events out. Pure.
+
+The body is the specification's envelope (``type``, ``timestamp``, ``data``); what
+``data`` holds for each type stands in this room's README.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, Field, StringConstraints, ValidationError
+
+from bridge.core.account import Account
+from bridge.core.message import Attachment, Author, EventKind, InboundEvent, SocialMessage, Tag, Visibility
+from bridge.errors import UnreadablePayloadError, UnsupportedEventError
+from bridge.networks.shape import Id, Language, Name, Text, Time, WebAddress
+
+NAME = "standard"
+
+B = TypeVar("B", bound=BaseModel)
+
+
+def normalise(account: Account, body: bytes, received_at: datetime) -> list[InboundEvent]:
+    """Read one delivery.
+
+    A message that comes with tags gives two events: the message, and its tags.
+    Raises UnreadablePayloadError, UnsupportedEventError and nothing else.
+    """
+    envelope = _read(_Envelope, body)
+    sent_at = envelope.timestamp or received_at
+    match envelope.type:
+        case "social.message.created" | "social.message.updated":
+            kind = EventKind(envelope.type.rpartition(".")[2])
+            return _message_events(account, kind, _read(_MessageBody, body).data, sent_at, received_at)
+        case "social.message.deleted":
+            gone = _read(_DeletedBody, body).data
+            at = min(gone.at or sent_at, received_at)
+            return [InboundEvent(EventKind.DELETED, gone.network, gone.id, at)]
+        case "social.message.tagged" | "social.message.untagged":
+            kind = EventKind(envelope.type.rpartition(".")[2])
+            tagged = _read(_TagBody, body).data
+            at = min(tagged.at or sent_at, received_at)
+            return [_tag_event(account, kind, tagged, tagged.tags, at=at, by=tagged.by)]
+        case _:
+            raise UnsupportedEventError("this type of event is not one of ours")
+
+
+def _message_events(
+    account: Account, kind: EventKind, data: _MessageData, sent_at: datetime, received_at: datetime
+) -> list[InboundEvent]:
+    posted_at = min(data.created_at, received_at)
+    edited_at = data.edited_at
+    if kind is EventKind.UPDATED:
+        # Two versions of one message differ at least by this time.
+        edited_at = edited_at or sent_at
+    edited_at = edited_at and min(edited_at, received_at)
+    message = SocialMessage(
+        network=data.network,
+        id=data.id,
+        account=account.key,
+        author=Author(data.author.id, data.author.handle or "", data.author.name or "", data.author.url),
+        text=data.text,
+        posted_at=posted_at,
+        # What another network's API calls its message, its own room finds out.
+        native_id=data.id if data.network == NAME else "",
+        root_id=data.root_id or (None if data.parent_id else data.id),
+        parent_id=data.parent_id,
+        parent_text=data.parent_text,
+        permalink=data.permalink,
+        language=data.language,
+        visibility=data.visibility,
+        attachments=tuple(Attachment(a.kind, a.url, a.alt or "") for a in data.attachments if a.url),
+        edited_at=edited_at,
+        tags=frozenset(data.tags),
+        own=_is_own(account, data.author),
+    )
+    at = (edited_at or posted_at) if kind is EventKind.UPDATED else posted_at
+    events = [InboundEvent(kind, data.network, data.id, at, message)]
+    if data.tags:
+        tagged_at = min(sent_at, received_at)
+        events.append(_tag_event(account, EventKind.TAGGED, data, data.tags, at=tagged_at, by=None))
+    return events
+
+
+def _tag_event(
+    account: Account, kind: EventKind, subject: _Subject, names: list[str], *, at: datetime, by: str | None
+) -> InboundEvent:
+    tags = tuple(Tag(name, source=account.key, at=at, by=by) for name in dict.fromkeys(names))
+    return InboundEvent(kind, subject.network, subject.id, at, tags=tags)
+
+
+def _is_own(account: Account, author: _AuthorData) -> bool:
+    own_id = account.fields.get("own_id")
+    if own_id and author.id == own_id:
+        return True
+    handle = account.handle.removeprefix("@").casefold()
+    return bool(handle) and (author.handle or "").removeprefix("@").casefold() == handle
+
+
+def _read(shape: type[B], body: bytes) -> B:
+    try:
+        return shape.model_validate_json(body)
+    except ValidationError:
+        # "from None": pydantic's error quotes the customer's words.
+        raise UnreadablePayloadError("the body has not the shape that its type has") from None
+
+
+# --- the shapes ---------------------------------------------------------------
+
+
+TagName = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]
+NetworkName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,49}$")]
+
+
+class _Envelope(BaseModel):
+    type: Annotated[str, StringConstraints(max_length=200, pattern=r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)+$")]
+    timestamp: Time | None = None
+
+
+class _Subject(BaseModel):
+    """The message that an event is about. It may be one of any network."""
+
+    network: NetworkName = NAME
+    id: Id
+
+
+class _DeletedData(_Subject):
+    at: Time | None = None
+
+
+class _TagData(_Subject):
+    tags: Annotated[list[TagName], Field(min_length=1, max_length=100)]
+    by: Name | None = None
+    at: Time | None = None
+
+
+class _AuthorData(BaseModel):
+    id: Id
+    handle: Name | None = None
+    name: Name | None = None
+    url: WebAddress = None
+
+
+class _AttachmentData(BaseModel):
+    kind: Name = "file"
+    url: WebAddress = None
+    alt: Text | None = None
+
+
+class _MessageData(_Subject):
+    author: _AuthorData
+    text: Text
+    created_at: Time
+    edited_at: Time | None = None
+    root_id: Id | None = None
+    parent_id: Id | None = None
+    parent_text: Text | None = None
+    language: Language = None
+    permalink: WebAddress = None
+    visibility: Visibility = Visibility.PUBLIC
+    attachments: Annotated[list[_AttachmentData], Field(max_length=100)] = []
+    tags: Annotated[list[TagName], Field(max_length=100)] = []
+
+
+class _MessageBody(BaseModel):
+    data: _MessageData
+
+
+class _DeletedBody(BaseModel):
+    data: _DeletedData
+
+
+class _TagBody(BaseModel):
+    data: _TagData
