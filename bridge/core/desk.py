@@ -28,15 +28,15 @@ class Customer:
 class TicketDraft:
     """A ticket to be opened, exactly as it will be sent.
 
-    ``text`` is the customer's own, plain; the desk's room makes it safe. ``note`` is
-    internal. ``follow_up_of`` is the closed ticket that this one continues.
+    ``text`` is the customer's own, plain; the desk's room makes it safe.
+    ``follow_up_of`` is the closed ticket that this one continues. An internal note is
+    an update of its own, since a ticket opens with one comment.
     """
 
     external_id: str
     requester_id: str
     subject: str
     text: str
-    note: str
     tags: tuple[str, ...]
     group: str | None = None
     priority: str | None = None

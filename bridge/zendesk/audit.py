@@ -1,0 +1,137 @@
+"""A ticket's audits as the core's updates. Pure.
+
+https://developer.zendesk.com/documentation/ticketing/reference-guides/ticket-audit-events-reference/
+https://developer.zendesk.com/documentation/ticketing/reference-guides/via-types/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from datetime import UTC
+
+from bridge.core.desk import Comment, Origin, TicketStatus, Update
+from bridge.zendesk.body import AuditBody, EventBody, ViaBody
+from bridge.zendesk.payload import STAMP
+
+MERGED_TAG = "closed_by_merge"
+
+# Channels come by name or by number.
+_ORIGINS: dict[str | int, Origin] = {
+    "web": Origin.INTERFACE,
+    "web_form": Origin.INTERFACE,
+    0: Origin.INTERFACE,
+    "mobile": Origin.INTERFACE,
+    "api": Origin.API,
+    "web_service": Origin.API,
+    5: Origin.API,
+    "rule": Origin.RULE,
+    8: Origin.RULE,
+    "email": Origin.EMAIL,
+    "mail": Origin.EMAIL,
+    4: Origin.EMAIL,
+    "linked_problem": Origin.LINKED_PROBLEM,
+    9: Origin.LINKED_PROBLEM,
+    "merge": Origin.MERGE,
+    19: Origin.MERGE,
+}
+# What the source says about an update goes before its channel: merges come as "web" too.
+_RELATIONS = {
+    "merge": Origin.MERGE,
+    "trigger": Origin.RULE,
+    "automation": Origin.RULE,
+    "problem": Origin.LINKED_PROBLEM,
+}
+# An agent in the browser has no relation, in the mobile app it is this one. A widget, a
+# feedback tab, a follow-up and whatever comes to be are not an agent's own interface.
+_HAND = frozenset({None, "mobile"})
+_TICKET_NUMBER = re.compile(r"#(\d{1,18})\b")
+
+
+def as_update(audit: AuditBody, staff: Collection[int]) -> Update:
+    """One audit as one update; *staff* holds the ids of agents and admins."""
+    comment = _comment_in(audit)
+    status = next((e for e in reversed(audit.events) if _sets_status(e)), None)
+    # An event has a "via" of its own when another hand than the audit's did it, as a trigger
+    # that solves while an agent writes. What is said counts most, then what was solved.
+    telling = comment or status
+    via = (telling.via if telling else None) or audit.via
+    custom = (audit.metadata.custom if audit.metadata else None) or {}
+    stamp = custom.get(STAMP)
+    return Update(
+        id=str(audit.id),
+        at=audit.created_at.astimezone(UTC),
+        actor_id=str(audit.author_id),
+        origin=origin_of(via),
+        stamp=stamp if isinstance(stamp, str) else None,
+        comment=_as_comment(comment, audit, staff) if comment else None,
+        status=TicketStatus(status.value) if status else None,
+    )
+
+
+def authors_in(audits: Iterable[AuditBody]) -> set[int]:
+    """The users who wrote a comment in *audits*. Negative ids are the system's."""
+    comments = ((audit, _comment_in(audit)) for audit in audits)
+    authors = {comment.author_id or audit.author_id for audit, comment in comments if comment}
+    return {author for author in authors if author > 0}
+
+
+def origin_of(via: ViaBody | None) -> Origin:
+    """Which way an update came. What is not known for certain is OTHER, and that is held."""
+    if via is None or via.channel is None:
+        return Origin.OTHER
+    relation = via.source.rel if via.source else None
+    if relation in _RELATIONS:
+        return _RELATIONS[relation]
+    origin = _ORIGINS.get(via.channel, Origin.OTHER)
+    if origin is Origin.INTERFACE and relation not in _HAND:
+        return Origin.OTHER
+    return origin
+
+
+def merge_target(audits: Iterable[AuditBody], ticket_id: int) -> str | None:
+    """The ticket into which *ticket_id* was merged, if its audits (newest first) tell.
+
+    The number stands in the source of the merge, else in the notice that Zendesk
+    writes with it, in whatever language.
+    """
+    for audit in audits:
+        for via in (audit.via, *(event.via for event in audit.events)):
+            if via is None or via.source is None or origin_of(via) is not Origin.MERGE:
+                continue
+            for end in (via.source.to, via.source.from_):
+                other = (end or {}).get("ticket_id")
+                if isinstance(other, int) and other != ticket_id:
+                    return str(other)
+        comment = _comment_in(audit)
+        closes = any(_sets_status(e) and e.value == TicketStatus.CLOSED for e in audit.events)
+        named = _TICKET_NUMBER.findall(_text_of(comment)) if comment and closes else []
+        if named and int(named[0]) != ticket_id:
+            return str(int(named[0]))
+    return None
+
+
+def _comment_in(audit: AuditBody) -> EventBody | None:
+    comments = [event for event in audit.events if event.type == "Comment"]
+    # Where a rule added a comment of its own to the update, the person's goes first.
+    return min(comments, key=lambda event: event.via is not None, default=None)
+
+
+def _as_comment(event: EventBody, audit: AuditBody, staff: Collection[int]) -> Comment:
+    author = event.author_id or audit.author_id
+    return Comment(
+        id=str(event.id if event.id is not None else audit.id),
+        author_id=str(author),
+        by_staff=author in staff,
+        public=event.public,
+        text=_text_of(event),
+    )
+
+
+def _text_of(event: EventBody) -> str:
+    # Zendesk's "plain" text keeps this one entity for the spaces of its editor.
+    return (event.plain_body or event.body or "").replace("&nbsp;", " ").replace("\xa0", " ").strip()
+
+
+def _sets_status(event: EventBody) -> bool:
+    return event.type == "Change" and event.field_name == "status" and event.value in list(TicketStatus)

@@ -1,0 +1,135 @@
+"""The parts of Zendesk's answers that the bridge reads. What it does not read, it does not mind.
+
+https://developer.zendesk.com/api-reference/ticketing/tickets/ticket_audits/
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from bridge.zendesk.answer import other_shape
+
+
+class _Body(BaseModel):
+    # A validation error must not quote its input: that is a customer's words.
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+
+
+class UserBody(_Body):
+    # Null for the "Anonymous user" that Zendesk answers when nobody has signed in.
+    id: int | None
+    email: str | None = None
+    role: str | None = None
+    external_id: str | None = None
+    suspended: bool | None = None
+
+    @property
+    def is_staff(self) -> bool:
+        return self.role in ("agent", "admin")
+
+
+class UserAnswer(_Body):
+    user: UserBody
+
+
+class UsersAnswer(_Body):
+    users: list[UserBody] = []
+
+
+class TicketBody(_Body):
+    id: int
+    status: str
+    external_id: str | None = None
+    requester_id: int | None = None
+    tags: list[str] = []
+
+
+class TicketAnswer(_Body):
+    ticket: TicketBody
+    users: list[UserBody] = []
+
+
+class TicketsAnswer(_Body):
+    tickets: list[TicketBody]
+
+
+class AuditId(_Body):
+    id: int
+
+
+class UpdatedAnswer(_Body):
+    audit: AuditId
+
+
+class SourceBody(_Body):
+    rel: str | None = None
+    from_: dict[str, Any] | None = Field(default=None, alias="from")
+    to: dict[str, Any] | None = None
+
+
+class ViaBody(_Body):
+    channel: str | int | None = None
+    source: SourceBody | None = None
+
+
+class EventBody(_Body):
+    id: int | None = None
+    type: str | None = None
+    via: ViaBody | None = None
+    # of a Comment
+    author_id: int | None = None
+    public: bool = False
+    body: str | None = None
+    plain_body: str | None = None
+    # of a Change; its values may be of any kind
+    field_name: str | None = None
+    value: Any = None
+
+
+class MetadataBody(_Body):
+    custom: dict[str, Any] | None = None
+
+
+class AuditBody(_Body):
+    id: int
+    created_at: AwareDatetime
+    author_id: int
+    via: ViaBody | None = None
+    metadata: MetadataBody | None = None
+    events: list[EventBody] = []
+
+
+class _Meta(_Body):
+    has_more: bool | None = None
+
+
+class _Links(_Body):
+    next: str | None = None
+
+
+class AuditsAnswer(_Body):
+    audits: list[AuditBody]
+    users: list[UserBody] = []
+    meta: _Meta | None = None
+    links: _Links | None = None
+    next_page: str | None = None
+
+    @property
+    def next(self) -> str | None:
+        """The next page's address, under cursor or offset paging; archived tickets have one page."""
+        if self.meta is not None and self.meta.has_more is not None:
+            return self.links.next if self.meta.has_more and self.links else None
+        return self.next_page
+
+
+Answer = TypeVar("Answer", bound=BaseModel)
+
+
+def read(model: type[Answer], content: bytes, operation: str, *, repeatable: bool = True) -> Answer:
+    """*content* as *model*. Raises what ``other_shape`` says."""
+    try:
+        return model.model_validate_json(content)
+    except ValidationError:
+        raise other_shape(operation, repeatable=repeatable) from None

@@ -1,0 +1,162 @@
+"""What ``bridge doctor`` asks of Zendesk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+
+from bridge.core.ports import Finding
+from bridge.errors import SettingsError, VendorError
+from bridge.zendesk.body import UserAnswer, read
+from bridge.zendesk.catalogue import FIELD_TITLES, Catalogue
+from bridge.zendesk.client import ZendeskClient
+from bridge.zendesk.setup import (
+    differs,
+    find,
+    listed,
+    wanted_triggers,
+    wanted_webhook,
+    webhook_name,
+)
+
+_SKEW_S = 30.0
+_RUN_SETUP = "run: bridge setup zendesk"
+
+
+def check_account(
+    client: ZendeskClient, catalogue: Catalogue, groups: Collection[str], brands: Collection[str]
+) -> list[Finding]:
+    """Everything that must hold for the bridge to work with this account. Raises nothing of a vendor."""
+    findings = list(_signed_in(client))
+    if not all(finding.ok for finding in findings):
+        return findings  # nothing else can be asked, and one cause should give one finding
+    findings += _scopes(client)
+    findings += _clock(client)
+    findings += _names("group", groups, catalogue.group, "create it in Admin Center → Team → Groups")
+    findings += _names("brand", brands, catalogue.brand, "create it in Admin Center → Account → Brands")
+    findings += _names("ticket field", FIELD_TITLES, catalogue.field, _RUN_SETUP)
+    findings += _hooks(client)
+    return findings
+
+
+def _signed_in(client: ZendeskClient) -> Iterator[Finding]:
+    check = "Zendesk sign-in"
+    try:
+        # Plain JSON: a null id must be seen, and zenpy would go on to fetch what hangs on it.
+        user = read(UserAnswer, client.get("read own user", "/api/v2/users/me.json"), "read own user").user
+    except (VendorError, SettingsError) as error:
+        yield Finding(check, False, str(error), _sign_in_fix(client))
+        return
+    if user.id is None:
+        # Zendesk answers 200 to nobody.
+        yield Finding(check, False, "Zendesk sees an anonymous user", _sign_in_fix(client))
+    elif not user.is_staff:
+        yield Finding(
+            check,
+            False,
+            f"user {user.id} is no agent",
+            "make the OAuth client's user an agent or an admin",
+        )
+    else:
+        yield Finding(check, True, f"user {user.id}, {user.role}")
+
+
+def _sign_in_fix(client: ZendeskClient) -> str:
+    if client.account.client_id:
+        return "check ZENDESK_SUBDOMAIN, ZENDESK_CLIENT_ID and ZENDESK_CLIENT_SECRET, and the client's scopes"
+    return "API tokens are being switched off: make an OAuth client (see the Zendesk room's README)"
+
+
+def _scopes(client: ZendeskClient) -> Iterator[Finding]:
+    check = "Zendesk scopes"
+    if client.account.client_id is None:
+        yield Finding(
+            check,
+            False,
+            "signed in with an API token, which stops working on 2027-04-30",
+            "make an OAuth confidential client; set ZENDESK_CLIENT_ID and ZENDESK_CLIENT_SECRET",
+        )
+        return
+    granted = client.granted_scopes
+    if granted is None:
+        yield Finding(check, True, "the token does not name its scopes")
+        return
+    missing = [scope for scope in client.scopes if not _covers(granted, scope)]
+    if missing:
+        yield Finding(check, False, f"missing: {' '.join(missing)}", "allow them on the OAuth client")
+    else:
+        yield Finding(check, True, " ".join(granted))
+
+
+def _covers(granted: tuple[str, ...], scope: str) -> bool:
+    return scope in granted or scope.rpartition(":")[2] in granted
+
+
+def _clock(client: ZendeskClient) -> Iterator[Finding]:
+    skew = client.session.skew_s
+    if skew is None:
+        return
+    ok = abs(skew) <= _SKEW_S
+    fix = "" if ok else "synchronise this machine's clock: signatures and promises depend on it"
+    yield Finding("clock against Zendesk", ok, f"{abs(skew):.0f} s apart", fix)
+
+
+def _names(
+    kind: str, names: Collection[str], find_id: Callable[[str], int | None], fix: str
+) -> Iterator[Finding]:
+    for name in sorted(names):
+        check = f"Zendesk {kind} {name}"
+        try:
+            found = find_id(name)
+        except VendorError as error:
+            yield Finding(f"Zendesk {kind}s", False, str(error), "look again when Zendesk answers")
+            return
+        if found is None:
+            yield Finding(check, False, "does not exist", fix)
+        else:
+            yield Finding(check, True, f"id {found}")
+
+
+def _hooks(client: ZendeskClient) -> Iterator[Finding]:
+    account = client.account
+    if account.public_url is None:
+        yield Finding(
+            "Zendesk webhook",
+            False,
+            "nobody has said where Zendesk reaches the bridge",
+            "set BRIDGE_PUBLIC_URL",
+        )
+        return
+    if not account.webhook_secrets:
+        yield Finding(
+            "Zendesk webhook secret",
+            False,
+            "is not set: every webhook is refused",
+            "run: bridge setup zendesk --show-secret, and set ZENDESK_WEBHOOK_SECRET",
+        )
+    try:
+        webhook = find(listed(client, "webhooks"), "name", webhook_name(account))
+        triggers = listed(client, "triggers")
+    except VendorError as error:
+        yield Finding(
+            "Zendesk webhook", False, str(error), "the service user must be an admin to look at webhooks"
+        )
+        return
+    if webhook is None:
+        yield Finding("Zendesk webhook", False, "does not exist", _RUN_SETUP)
+        return
+    wanted = wanted_webhook(account, account.public_url)
+    ok = not differs(wanted, webhook)
+    yield Finding(
+        "Zendesk webhook", ok, wanted["endpoint"] if ok else "differs from what it should be", _fix(ok)
+    )
+    for trigger in wanted_triggers(account, str(webhook["id"])):
+        found = find(triggers, "title", trigger["title"])
+        state = (
+            "does not exist" if found is None else "differs" if differs(trigger, found) else "as it should be"
+        )
+        ok = state == "as it should be"
+        yield Finding(f"Zendesk trigger {trigger['title']}", ok, state, _fix(ok))
+
+
+def _fix(ok: bool) -> str:
+    return "" if ok else _RUN_SETUP

@@ -1,0 +1,198 @@
+"""The line to one Zendesk account: a requests.Session that is given to zenpy.
+
+zenpy 2.0.57 sleeps on a 429 for as long as Zendesk says, repeats some reads behind
+our back, cannot send headers and cannot renew a token. This session answers for all
+of that before zenpy sees anything: it raises the bridge's own errors and sends each
+request once.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import HTTPBasicAuth
+
+from bridge.errors import SettingsError, VendorBusyError, VendorRefusedError
+from bridge.zendesk.account import ZendeskAccount
+from bridge.zendesk.answer import VENDOR, fault, no_answer
+from bridge.zendesk.rate import RateState
+from bridge.zendesk.token import RUN_SCOPES, BearerAuth, TokenProvider
+
+log = logging.getLogger(__name__)
+
+_CHUNK = 65536
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What the requests inside a ``calling`` block are for.
+
+    ``repeatable`` None: reads may be repeated, writes may not.
+    """
+
+    operation: str = "request"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    repeatable: bool | None = None
+
+
+# A variable of the context and no argument: zenpy has no way to hand one through.
+_CALL: ContextVar[Call] = ContextVar("zendesk_call")
+_UNNAMED = Call()
+
+
+@contextmanager
+def calling(
+    operation: str, headers: Mapping[str, str] | None = None, *, repeatable: bool | None = None
+) -> Iterator[None]:
+    """Name what the requests in this block do, and add *headers* to each."""
+    token = _CALL.set(Call(operation, headers or {}, repeatable))
+    try:
+        yield
+    finally:
+        _CALL.reset(token)
+
+
+class Line(HTTPAdapter):
+    """Sends once, to the address that is really dialled, within a time for the whole answer.
+
+    Everything above this sees Zendesk's own addresses: zenpy knows an answer by them.
+    """
+
+    def __init__(self, account: ZendeskAccount) -> None:
+        super().__init__(max_retries=0)
+        self._account = account
+
+    def send(  # type: ignore[override]
+        self, request: requests.PreparedRequest, timeout: Any = None, **kwargs: Any
+    ) -> requests.Response:
+        dialled = request.copy()
+        dialled.url = self._account.base + (request.url or "").removeprefix(self._account.home)
+        deadline = time.monotonic() + self._account.timeout_s
+        kwargs["stream"] = True
+        response = super().send(dialled, timeout=self._account.timeout_s, **kwargs)
+        try:
+            # requests' timeout is per read: a server that drips would hold a worker for ever.
+            chunks = []
+            for chunk in response.iter_content(_CHUNK):
+                chunks.append(chunk)
+                if time.monotonic() > deadline:
+                    raise requests.ReadTimeout("the answer did not end in time")
+            response._content = b"".join(chunks)
+        finally:
+            response.close()
+        response.request = request
+        return response
+
+
+def dial(account: ZendeskAccount) -> requests.Session:
+    """A session without credentials."""
+    session = requests.Session()
+    _prepare(session, account)
+    return session
+
+
+def _prepare(session: requests.Session, account: ZendeskAccount) -> None:
+    session.adapters.clear()
+    session.mount(account.home, Line(account))
+    session.headers["User-Agent"] = "loop-bridge"
+    if urlsplit(account.base).hostname in _LOOPBACK:
+        # HTTP_PROXY in the environment would catch loopback calls as well.
+        session.trust_env = False
+
+
+class ZendeskSession(requests.Session):
+    """One thread's session. Token and rate state are shared by the account's threads.
+
+    Raises the classes of VendorError, and nothing else, for whatever is not a 2xx.
+    Redirects are not followed, and links to other hosts are refused: the credentials
+    go to one address only.
+    """
+
+    def __init__(self, account: ZendeskAccount, provider: TokenProvider | None, rates: RateState) -> None:
+        super().__init__()
+        self._account = account
+        self._provider = provider
+        self._rates = rates
+        self.skew_s: float | None = None  # Zendesk's clock minus ours, by the last answer
+        _prepare(self, account)
+        if provider is not None:
+            self.auth = BearerAuth(provider)
+        else:
+            self.auth = HTTPBasicAuth(f"{account.email}/token", account.api_token or "")
+
+    def request(self, method: str, url: str, **kwargs: Any) -> requests.Response:  # type: ignore[override]
+        call = _CALL.get(_UNNAMED)
+        method = method.upper()
+        repeatable = method in ("GET", "HEAD") if call.repeatable is None else call.repeatable
+        address = self._address(url, call)
+        path = urlsplit(address).path
+        wait = self._rates.wait_before(method, path)
+        if wait is not None:
+            raise VendorBusyError(VENDOR, call.operation, "the rate limit is used up", retry_after_s=wait)
+        kwargs["headers"] = {**(kwargs.get("headers") or {}), **call.headers}
+        kwargs["allow_redirects"] = False
+        try:
+            response = super().request(method, address, **kwargs)
+            if response.status_code == 401 and self._forget(response):
+                # A token can be revoked before its time. A 401 did nothing: once more is safe.
+                response = super().request(method, address, **kwargs)
+        except requests.RequestException as error:
+            raise no_answer(call.operation, error, repeatable=repeatable) from None
+        self._rates.note(method, path, response.headers)
+        self._note_clock(response)
+        error_found = fault(call.operation, response, repeatable=repeatable)
+        if error_found is not None:
+            raise error_found
+        return response
+
+    def _address(self, url: str, call: Call) -> str:
+        address = urljoin(self._account.home + "/", url)
+        for own in (self._account.home, self._account.base):
+            if address.startswith(own + "/"):
+                return self._account.home + address.removeprefix(own)
+        raise VendorRefusedError(VENDOR, call.operation, "a link leads to another host")
+
+    def _forget(self, response: requests.Response) -> bool:
+        if self._provider is None:
+            return False
+        used = str(response.request.headers.get("Authorization", ""))
+        self._provider.discard(used.removeprefix("Bearer "))
+        return True
+
+    def _note_clock(self, response: requests.Response) -> None:
+        try:
+            theirs = parsedate_to_datetime(response.headers.get("Date", ""))
+        except ValueError:
+            return
+        if theirs.tzinfo is not None:
+            self.skew_s = (theirs - datetime.now(UTC)).total_seconds()
+
+
+def provider_for(account: ZendeskAccount, scopes: tuple[str, ...] = RUN_SCOPES) -> TokenProvider | None:
+    """The token provider, or None for the old e-mail and token pair, which is warned of.
+
+    Raises SettingsError when the account has neither.
+    """
+    if account.client_id and account.client_secret:
+        return TokenProvider(account, lambda: dial(account), scopes)
+    if account.email and account.api_token:
+        log.warning(
+            "Zendesk API tokens stop working on 2027-04-30 and new ones cannot be made: "
+            "set ZENDESK_CLIENT_ID and ZENDESK_CLIENT_SECRET"
+        )
+        return None
+    raise SettingsError(
+        "Zendesk needs ZENDESK_CLIENT_ID and ZENDESK_CLIENT_SECRET (an OAuth confidential client)"
+    )
