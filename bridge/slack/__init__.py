@@ -1,0 +1,1 @@
+"""The team's room: cards, notes and presses in Slack."""
