@@ -76,7 +76,7 @@ class FakeSlack:
         raw = request.rfile.read(int(request.headers.get("Content-Length") or 0))
         kind = request.headers.get("Content-Type", "")
         params = (
-            json.loads(raw)
+            json.loads(raw or b"{}")
             if kind.startswith("application/json")
             else {name: values[0] for name, values in parse_qs(raw.decode()).items()}
         )
