@@ -59,7 +59,12 @@ class SocketMode:
         ask = partial(client.apps_connections_open, app_token=self._account.app_token or "")
         url = failure.called("apps.connections.open", ask, write=False)["url"]
         handler = SocketModeHandler(
-            self._app, self._account.app_token, logger=sdk_logger("socket"), web_client=client
+            self._app,
+            self._account.app_token,
+            logger=sdk_logger("socket"),
+            web_client=client,
+            # At first: a connection that never was must not come back by itself.
+            auto_reconnect_enabled=False,
         )
         handler.client.wss_uri = url
         handler.client.connect()
@@ -67,4 +72,5 @@ class SocketMode:
         if not handler.client.is_connected():
             handler.client.close()
             raise VendorBusyError(failure.VENDOR, "Socket Mode", "the WebSocket could not be opened")
+        handler.client.auto_reconnect_enabled = handler.client.default_auto_reconnect_enabled = True
         return handler
