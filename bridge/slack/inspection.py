@@ -1,0 +1,84 @@
+"""What ``bridge doctor`` says about Slack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from functools import partial
+
+from slack_sdk import WebClient
+from slack_sdk.web import SlackResponse
+
+from bridge.core.ports import Finding
+from bridge.errors import VendorError
+from bridge.slack.account import SlackAccount
+from bridge.slack.manifest import SCOPES
+
+Read = Callable[[str, Callable[[], SlackResponse]], SlackResponse]
+REINSTALL = "update the app from the manifest that `bridge setup slack` prints, and install it again"
+
+
+class Inspection:
+    """One look at the app, its scopes, the way presses come in, and the channels."""
+
+    def __init__(
+        self, account: SlackAccount, client: WebClient, read: Read, channel_id: Callable[[str], str]
+    ) -> None:
+        self._account = account
+        self._client = client
+        self._read = read
+        self._channel_id = channel_id
+
+    def findings(self, channels: Collection[str]) -> list[Finding]:
+        try:
+            identity = self._read("auth.test", self._client.auth_test)
+        except VendorError as error:
+            return [
+                Finding("Slack token", False, str(error), "set SLACK_BOT_TOKEN to the bot token (xoxb-…)")
+            ]
+        who = f"{identity.get('user')} in {identity.get('team')}"
+        return [
+            Finding("Slack token", True, f"the app is {who}"),
+            self._scopes(identity),
+            self._presses(),
+            *(self._channel(channel) for channel in channels),
+        ]
+
+    def _scopes(self, identity: SlackResponse) -> Finding:
+        headers = {name.lower(): str(value) for name, value in identity.headers.items()}
+        granted = {scope.strip() for scope in headers.get("x-oauth-scopes", "").split(",")}
+        missing = sorted(set(SCOPES) - granted)
+        if missing:
+            return Finding("Slack scopes", False, f"missing: {', '.join(missing)}", REINSTALL)
+        return Finding("Slack scopes", True, "all that are needed")
+
+    def _presses(self) -> Finding:
+        check = "Slack buttons"
+        if self._account.app_token:
+            try:
+                open_socket = partial(self._client.apps_connections_open, app_token=self._account.app_token)
+                self._read("apps.connections.open", open_socket)
+            except VendorError as error:
+                fix = "set SLACK_APP_TOKEN to an app-level token (xapp-…) with the scope connections:write"
+                return Finding(check, False, str(error), fix)
+            return Finding(check, True, "by Socket Mode")
+        if any(self._account.signing_secrets):
+            return Finding(check, True, "by signed requests")
+        fix = "set SLACK_SIGNING_SECRET, or SLACK_APP_TOKEN for Socket Mode"
+        return Finding(check, False, "no signing secret and no app token: presses cannot come in", fix)
+
+    def _channel(self, channel: str) -> Finding:
+        check = f"Slack channel {channel}"
+        invite = f"in Slack, type `/invite @` and the app's name in {channel}"
+        try:
+            found = self._channel_id(channel)
+            answer = self._read("conversations.info", partial(self._client.conversations_info, channel=found))
+        except VendorError as error:
+            return Finding(
+                check, False, str(error), f"check the name in queues.yaml; if it is right, {invite}"
+            )
+        info = answer.get("channel") or {}
+        if info.get("is_archived"):
+            return Finding(check, False, "archived", "unarchive it, or name another in queues.yaml")
+        if not info.get("is_member"):
+            return Finding(check, False, "the app is not a member", invite)
+        return Finding(check, True, "the app is a member")

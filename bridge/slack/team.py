@@ -1,0 +1,223 @@
+"""`bridge.core.ports.Team` over Slack's Web API.
+
+https://docs.slack.dev/reference/methods
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Collection, Iterator
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from slack_sdk import WebClient
+from slack_sdk.web import SlackResponse
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, stop_after_delay
+
+from bridge.core.card import Card, CardRef
+from bridge.core.ports import Finding
+from bridge.errors import VendorBusyError, VendorGoneError, VendorRefusedError
+from bridge.slack import blocks, failure
+from bridge.slack.account import SlackAccount
+from bridge.slack.inspection import Inspection
+from bridge.slack.quiet import sdk_logger
+
+CARD = "bridge_card"
+NOTE = "bridge_note"
+
+PAGE = 200
+MAX_PAGES = 50
+# Slack's clock and ours are two clocks.
+SKEW = timedelta(seconds=60)
+CHANNELS_FRESH_S = 600.0
+
+READ_ATTEMPTS = 4
+READ_BUDGET_S = 5.0
+LONGEST_READ_WAIT_S = 3.0
+
+_CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{7,}")
+
+
+def web_client(account: SlackAccount) -> WebClient:
+    """A client that says nothing of its own in the log and repeats nothing."""
+    return WebClient(
+        token=account.bot_token,
+        base_url=account.api_url,
+        timeout=account.timeout_s,  # type: ignore[arg-type]  # urllib takes fractions of a second too
+        logger=sdk_logger("web"),
+        # The default handler posts again when a connection drops: that is two cards.
+        retry_handlers=[],
+    )
+
+
+class SlackTeam:
+    """Cards and notes in Slack. Safe to share between threads: it holds no connection."""
+
+    def __init__(self, account: SlackAccount, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._account = account
+        self._client = web_client(account)
+        self._sleep = sleep
+        self._channels: dict[str, str] = {}
+        self._channels_read_at = float("-inf")
+
+    def post_card(self, channel: str, card: Card, key: str) -> CardRef:
+        """Post *card* in *channel* (``#name`` or id). The ref holds the channel's id."""
+        shown, text = blocks.render(card)
+        channel_id = self._channel_id(channel)
+        answer = self._post(CARD, key, channel=channel_id, blocks=shown, text=text)
+        return CardRef(channel=str(answer.get("channel") or channel_id), id=str(answer["ts"]))
+
+    def update_card(self, ref: CardRef, card: Card) -> None:
+        """Raises VendorGoneError when the message was deleted."""
+        shown, text = blocks.render(card)
+        call = partial(
+            self._client.chat_update,
+            channel=ref.channel,
+            ts=ref.id,
+            text=text,
+            blocks=shown,
+            # Left out, it becomes "client" here, and words turn into links and mentions.
+            parse="none",
+        )
+        self._write("chat.update", call)
+
+    def find_card(self, channel: str, key: str, since: datetime) -> CardRef | None:
+        """Look for the card with *key* among what was posted in *channel* after *since*.
+
+        Raises VendorRefusedError when there is more than may be looked through: then
+        "not found" is not known.
+        """
+        channel_id = self._channel_id(channel)
+        oldest = f"{(since - SKEW).timestamp():.6f}"
+        call = partial(
+            self._client.conversations_history,
+            channel=channel_id,
+            oldest=oldest,
+            limit=PAGE,
+            include_all_metadata=True,
+        )
+        found = self._look("conversations.history", call, CARD, key)
+        return None if found is None else CardRef(channel=channel_id, id=found)
+
+    def post_note(self, ref: CardRef, text: str, key: str) -> str:
+        """Returns the note's ``ts``."""
+        shown, fallback = blocks.render_note(text)
+        answer = self._post(NOTE, key, channel=ref.channel, thread_ts=ref.id, blocks=shown, text=fallback)
+        return str(answer["ts"])
+
+    def find_note(self, ref: CardRef, key: str) -> str | None:
+        call = partial(
+            self._client.conversations_replies,
+            channel=ref.channel,
+            ts=ref.id,
+            limit=PAGE,
+            include_all_metadata=True,
+        )
+        try:
+            return self._look("conversations.replies", call, NOTE, key)
+        except VendorGoneError:
+            return None
+
+    def email_of(self, user_id: str) -> str | None:
+        """The e-mail address of a member; None for bots, strangers and those who hide it."""
+        try:
+            answer = self._read("users.info", partial(self._client.users_info, user=user_id))
+        except VendorRefusedError as error:
+            if error.detail in ("user_not_found", "user_not_visible"):
+                return None
+            raise
+        profile = _dict(_dict(answer.get("user")).get("profile"))
+        return str(profile["email"]) if profile.get("email") else None
+
+    def check(self, channels: Collection[str]) -> list[Finding]:
+        """What Slack says of the app, and of each of *channels*. Never raises a VendorError."""
+        return Inspection(self._account, self._client, self._read, self._channel_id).findings(channels)
+
+    def _post(self, event_type: str, key: str, **message: Any) -> SlackResponse:
+        call = partial(
+            self._client.chat_postMessage,
+            **message,
+            unfurl_links=False,
+            unfurl_media=False,
+            # Every app in the workspace can read it: the key, and nothing of a person.
+            metadata={"event_type": event_type, "event_payload": {"key": key}},
+        )
+        return self._write("chat.postMessage", call)
+
+    def _look(self, operation: str, call: Callable[..., SlackResponse], event: str, key: str) -> str | None:
+        for page in self._pages(operation, call):
+            for message in page.get("messages") or []:
+                metadata = _dict(_dict(message).get("metadata"))
+                payload = _dict(metadata.get("event_payload"))
+                if metadata.get("event_type") == event and payload.get("key") == key:
+                    return str(message["ts"])
+        return None
+
+    def _channel_id(self, channel: str) -> str:
+        """The id of *channel*, given as ``#name``, name or id."""
+        if _CHANNEL_ID.fullmatch(channel):
+            return channel
+        name = channel.removeprefix("#")
+        if name not in self._channels or time.monotonic() - self._channels_read_at > CHANNELS_FRESH_S:
+            self._read_channels()
+        try:
+            return self._channels[name]
+        except KeyError:
+            detail = f"channel_not_found: {failure.REFUSED['channel_not_found']}"
+            raise VendorRefusedError(failure.VENDOR, "conversations.list", detail) from None
+
+    def _read_channels(self) -> None:
+        call = partial(
+            self._client.conversations_list,
+            types="public_channel,private_channel",
+            exclude_archived=True,
+            limit=PAGE,
+        )
+        channels: dict[str, str] = {}
+        for page in self._pages("conversations.list", call):
+            channels |= {str(channel["name"]): str(channel["id"]) for channel in page.get("channels") or []}
+        # Replaced, never changed: other threads read it meanwhile.
+        self._channels, self._channels_read_at = channels, time.monotonic()
+
+    def _pages(self, operation: str, call: Callable[..., SlackResponse]) -> Iterator[SlackResponse]:
+        cursor: str | None = None
+        for _ in range(MAX_PAGES):
+            page = self._read(operation, partial(call, cursor=cursor))
+            yield page
+            cursor = _dict(page.get("response_metadata")).get("next_cursor") or None
+            if cursor is None:
+                return
+        raise VendorRefusedError(
+            failure.VENDOR, operation, f"more than {MAX_PAGES * PAGE} items to look through"
+        )
+
+    def _write(self, operation: str, call: Callable[[], SlackResponse]) -> SlackResponse:
+        """Once, whatever happens."""
+        return failure.called(operation, call, write=True)
+
+    def _read(self, operation: str, call: Callable[[], SlackResponse]) -> SlackResponse:
+        """Again for some seconds while Slack is busy."""
+        retrying = Retrying(
+            stop=stop_after_attempt(READ_ATTEMPTS) | stop_after_delay(READ_BUDGET_S),
+            wait=_wait_s,
+            retry=retry_if_exception(_worth_waiting),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        return retrying(failure.called, operation, call, write=False)
+
+
+def _worth_waiting(error: BaseException) -> bool:
+    return isinstance(error, VendorBusyError) and (error.retry_after_s or 0) <= LONGEST_READ_WAIT_S
+
+
+def _wait_s(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    said = error.retry_after_s if isinstance(error, VendorBusyError) else None
+    return said if said is not None else 0.25 * 2**state.attempt_number
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

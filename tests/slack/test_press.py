@@ -1,0 +1,97 @@
+"""A stored press, read."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.core.card import Action
+from bridge.errors import UnreadablePayloadError, UnsupportedEventError
+from bridge.slack import read_press
+from tests.slack.payloads import press
+
+
+def changed(**fields: Any) -> bytes:
+    return json.dumps(press("bridge_claim") | fields).encode()
+
+
+def with_button(**fields: Any) -> bytes:
+    payload = press("bridge_claim")
+    payload["actions"][0] |= fields
+    return json.dumps(payload).encode()
+
+
+def test_a_press_says_who_wants_what_and_when() -> None:
+    """The user, the button, the case or intent that it carries, and Slack's own time."""
+    read = read_press(json.dumps(press("bridge_there_already", "intent-7")).encode())
+
+    assert (read.action, read.subject) == (Action.THERE_ALREADY, "intent-7")
+    assert (read.user_id, read.user_name) == ("U0AGENT1", "agent")
+    assert read.at == datetime.fromtimestamp(1700000100.25, UTC)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"\xff",
+        b"[" * 100_000,
+        changed(user={}),
+        changed(user=None),
+        changed(user={"id": "U1> <!channel>"}),
+        changed(user={"id": "U1\n"}),
+        with_button(value=""),
+        with_button(value=7),
+        with_button(value="x" * 256),
+        with_button(value=None),
+        with_button(action_ts="soon"),
+        with_button(action_ts="1e9"),
+        with_button(action_ts="١٢٣"),
+        with_button(action_ts="9" * 30),
+    ],
+)
+def test_what_is_not_slacks_shape_is_unreadable(body: bytes) -> None:
+    """Refused without quoting what was in it."""
+    with pytest.raises(UnreadablePayloadError) as caught:
+        read_press(body)
+    assert "<!channel>" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        b'{"type": "view_submission"}',
+        json.dumps(press("somebody_elses_button")).encode(),
+        json.dumps(press("bridge_unheard_of")).encode(),
+        changed(actions=[]),
+        changed(actions=7),
+        changed(actions=[7]),
+    ],
+)
+def test_what_is_no_button_of_ours_is_unsupported(body: bytes) -> None:
+    """Another kind of interaction, or another app's button."""
+    with pytest.raises(UnsupportedEventError):
+        read_press(body)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["user", "actions", "trigger_id", "team"]), json_values))
+def test_any_payload_is_read_or_refused(fields: dict[str, Any]) -> None:
+    """Never another error than the two of the door."""
+    with contextlib.suppress(UnreadablePayloadError, UnsupportedEventError):
+        assert read_press(changed(**fields)).user_id.isalnum()
