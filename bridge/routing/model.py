@@ -29,14 +29,19 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class AccountEntry:
-    """A brand's account as written: credentials by the name of an environment variable."""
+    """A brand's account, or a tag source, as written.
+
+    Credentials are given by the name of an environment variable, and so may be any
+    other field of the network.
+    """
 
     key: str
     network: str
     handle: str
     fields: Map[str, str]  # plain values
-    secrets: Map[str, str]  # field → name of the environment variable
+    secrets: Map[str, str]  # secret field → name of the environment variable
     place: Place
+    env_fields: Map[str, str] = field(default_factory=dict)  # plain field → name of the variable
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,7 @@ class Example:
     brand: str | None
     language: str | None
     place: Place
+    account: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +172,8 @@ class Mapping:
     tags: Map[str, str]  # the vocabulary: tag → meaning
     auto_tags: tuple[AutoTag, ...]
     templates: Map[tuple[str, str, str], Template]  # (brand, name, language)
-    accounts: Map[str, AccountEntry] = field(default_factory=dict)  # key → entry
-    account_brand: Map[str, str] = field(default_factory=dict)  # account key → brand key
+    accounts: Map[str, AccountEntry] = field(default_factory=dict)  # key → entry; tag sources too
+    account_brand: Map[str, str] = field(default_factory=dict)  # account key → brand key; no tag sources
 
 
 @dataclass(frozen=True, slots=True)

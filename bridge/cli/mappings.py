@@ -1,0 +1,201 @@
+"""``bridge mappings``: check the admins' files, and explain what they do with a message."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+from zoneinfo import ZoneInfo
+
+import click
+
+from bridge.core.account import Account
+from bridge.core.message import Author, SocialMessage
+from bridge.core.ports import Network
+from bridge.errors import MappingError
+from bridge.routing.decide import decide
+from bridge.routing.folder import ROOT
+from bridge.routing.load import load
+from bridge.routing.model import AccountEntry, Considered, Decision, Mapping
+from bridge.routing.wording import Words, render
+
+EXIT_FAULTS = 1
+EXIT_UNREADABLE = 2
+
+mappings_folder = click.option(
+    "--mappings",
+    "folder",
+    envvar="BRIDGE_MAPPINGS",
+    default="mappings",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="The folder with the mapping files.",
+)
+
+
+@click.group()
+def mappings() -> None:
+    """Check and explain the mapping files."""
+
+
+@mappings.command()
+@mappings_folder
+def check(folder: Path) -> None:
+    """Report every fault in the mapping files, and run their examples.
+
+    Exits with 0 when all is well, 1 when there are faults, 2 when the files cannot be read.
+    """
+    mapping = _load(folder)
+    counts = (
+        _count(len(mapping.brands), "brand"),
+        _count(len(mapping.queues), "queue"),
+        _count(len(mapping.routes), "route"),
+        _count(len(mapping.tags), "tag"),
+        _count(len(mapping.templates), "reply", "replies"),
+    )
+    examples = sum(len(route.examples) for route in mapping.routes)
+    passed = _count(examples, "example passes", "examples pass")
+    click.echo(f"OK: {', '.join(counts)}; {passed}")
+
+
+@mappings.command()
+@mappings_folder
+@click.argument("file", required=False, type=click.File("rb"))
+@click.option("--text", help="What the customer wrote.")
+@click.option("--tag", "tags", multiple=True, help="A tag on the message; may be given several times.")
+@click.option("--account", help="The key of the account that heard it; left out, the first.")
+@click.option("--language", help="The language that the source names.")
+@click.option("--author", default="Anna", show_default=True, help="The customer's name.")
+@click.option("--at", type=click.DateTime(), help="When it was posted, UTC; left out, now.")
+def explain(folder: Path, file: IO[bytes] | None, at: datetime | None, **given: object) -> None:
+    """Show which route takes a message, why, and all that follows from it.
+
+    The message comes from the options, or from FILE: JSON with the keys text, tags,
+    account, language, author (a name). Exits as check does.
+    """
+    mapping = _load(folder)
+    message = _message(mapping, {**given, **_read_file(file)}, at.replace(tzinfo=UTC) if at else datetime.now(UTC))
+    decision = decide(message, mapping, message.posted_at)
+    for line in _story(message, decision, mapping):
+        click.echo(line)
+
+
+def _networks() -> dict[str, Network]:
+    # Here, not above: listing the commands must not load every network.
+    from bridge.networks import NETWORKS  # noqa: PLC0415
+
+    return NETWORKS
+
+
+def _load(folder: Path) -> Mapping:
+    """The mapping; without one, its faults are printed and the command ends."""
+    try:
+        return load(folder, _networks())
+    except MappingError as error:
+        for fault in error.faults:
+            click.echo(str(fault))
+        click.echo(_count(len(error.faults), "fault"))
+        unreadable = any(fault.rule == "unreadable-file" or fault.file == ROOT for fault in error.faults)
+        sys.exit(EXIT_UNREADABLE if unreadable else EXIT_FAULTS)
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+_KEYS = frozenset({"text", "tags", "account", "language", "author"})
+
+
+def _read_file(file: IO[bytes] | None) -> dict[str, object]:
+    if file is None:
+        return {}
+    try:
+        content = json.load(file)
+    except ValueError as error:
+        raise click.UsageError(f"FILE is not JSON: {error}") from None
+    if not isinstance(content, dict) or not _KEYS.issuperset(content):
+        raise click.UsageError(f"FILE must be an object with no other keys than {', '.join(sorted(_KEYS))}.")
+    return content
+
+
+def _message(mapping: Mapping, given: dict[str, object], posted_at: datetime) -> SocialMessage:
+    if not given["text"]:
+        raise click.UsageError("Give the message: --text, or a FILE with it.")
+    account = str(given["account"] or next(iter(mapping.account_brand)))
+    if account not in mapping.account_brand:
+        known = ", ".join(mapping.account_brand)
+        raise click.UsageError(f'There is no account "{account}". The accounts are {known}.')
+    tags = given["tags"]
+    return SocialMessage(
+        network=mapping.accounts[account].network,
+        id="explained",
+        account=account,
+        author=Author(id="customer", handle="@customer", name=str(given["author"])),
+        text=str(given["text"]),
+        posted_at=posted_at,
+        language=str(given["language"]) if given["language"] else None,
+        tags=frozenset(str(tag) for tag in tags) if isinstance(tags, (list, tuple)) else frozenset(),
+    )
+
+
+def _story(message: SocialMessage, decision: Decision, mapping: Mapping) -> Iterator[str]:
+    """The whole explanation, line by line."""
+    entry = mapping.accounts[message.account]
+    yield f"Account  {entry.key} ({mapping.brands[decision.brand].name}, {_networks()[entry.network].label})"
+    own = ", ".join(sorted(decision.tags - message.tags))
+    yield f"Tags     {', '.join(sorted(decision.tags)) or 'none'}" + (f" (by words: {own})" if own else "")
+    yield "Routes"
+    for considered in decision.considered:
+        yield from _route_lines(considered)
+    yield f"Taken    {decision.route or 'no route: the fallback'} → {decision.queue} ({decision.place})"
+    yield from _ticket_lines(decision, mapping)
+    yield f"Card     {mapping.queues[decision.queue].channel}"
+    yield from _reply_lines(message, decision, mapping)
+
+
+def _route_lines(considered: Considered) -> Iterator[str]:
+    yield f"  {'yes' if considered.taken else 'no '}  {considered.route} ({considered.place})"
+    for test in considered.tested:
+        yield f"         {'true ' if test.holds else 'false'}  {test.condition} (seen: {test.seen})"
+
+
+def _ticket_lines(decision: Decision, mapping: Mapping) -> Iterator[str]:
+    queue = mapping.queues[decision.queue]
+    if not decision.ticket:
+        yield "Ticket   none: a card is enough"
+        return
+    extra = f", tags {', '.join(decision.ticket_tags)}" if decision.ticket_tags else ""
+    yield f"Ticket   {queue.group}, priority {decision.priority}, type {decision.type}{extra}"
+    if decision.promise_at is not None:
+        zone = (
+            mapping.calendars[queue.calendar].zone if queue.calendar else mapping.brands[decision.brand].zone
+        )
+        local = decision.promise_at.astimezone(ZoneInfo(zone))
+        yield f"Promise  {local:%A %Y-%m-%d %H:%M} in {zone} ({decision.promise_at:%Y-%m-%d %H:%M} UTC)"
+
+
+def _reply_lines(message: SocialMessage, decision: Decision, mapping: Mapping) -> Iterator[str]:
+    """The light, and the closing reply in each language that the brand has it in."""
+    entry = mapping.accounts[message.account]
+    network, account = _networks()[entry.network], _account(entry, decision.brand)
+    light = network.light(account, message)
+    yield f"Light    {'green' if light.possible else 'red'}: {light.reason}"
+    yield f"Closing  {decision.closing}, in {decision.language} ({decision.language_reason})"
+    words = Words(message.author.name, message.author.handle, network.label, decision.promise_at)
+    name = mapping.queues[decision.queue].closing_template
+    for brand, template, language in sorted(mapping.templates):
+        rendered = render(mapping, brand, template, language, words)
+        if (brand, template) == (decision.brand, name) and rendered is not None:
+            composed = network.compose(account, rendered.text, replace(message, language=language))
+            fits = "" if composed.fits else ", too long"
+            yield f"  {language}  {composed.used} of {composed.limit} {composed.unit}{fits}: {composed.text}"
+
+
+def _account(entry: AccountEntry, brand: str) -> Account:
+    """The account without its secrets. What the environment holds is shown by its name."""
+    unread = {name: f"${variable}" for name, variable in entry.env_fields.items()}
+    return Account(entry.key, entry.network, brand, entry.handle, fields={**entry.fields, **unread})

@@ -1,0 +1,164 @@
+"""The last look at a public text. What is found here is held for a person, with the reason.
+
+Reasons are sentences for an agent. They never repeat what was found beyond a hint,
+since they are stored and shown where the text itself may be erased.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import phonenumbers
+from rapidfuzz import fuzz
+
+from bridge.routing.match import fold
+
+REGIONS = ("ID", "TH", "PL", "GB", "US")
+"""Where a number without its country's code may come from, when nobody says otherwise."""
+
+NOTE_MATCH = 85.0
+SHORT_NOTE = 30
+"""Shorter notes ("ok, done") are in half of all replies."""
+_MAX_COMPARED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Why a text is held: a permanent rule id, and a sentence for the agent."""
+
+    rule: str
+    reason: str
+
+
+def inspect(
+    text: str,
+    internal_notes: Sequence[str] = (),
+    customer_name_required: str | None = None,
+    regions: Sequence[str] = REGIONS,
+) -> list[Finding]:
+    """Everything in *text* that should not reach the public without a person's word.
+
+    *internal_notes* are the ticket's; *customer_name_required* is a name that the text
+    must say; *regions* are ISO country codes for telephone numbers without a prefix.
+    """
+    findings = [
+        *_addresses(text),
+        *_cards(text),
+        *_telephones(text, regions),
+        *_markup(text),
+        *_names(text, customer_name_required),
+        *_notes(text, internal_notes),
+        *_links(text),
+    ]
+    return list(dict.fromkeys(findings))
+
+
+_EMAIL = re.compile(r"[^\s@<>(),;:\"']{1,64}@(?:[^\s@.<>(),;:\"'/]{1,63}\.)+[^\W\d_]{2,24}")
+
+
+def _addresses(text: str) -> Iterator[Finding]:
+    for match in _EMAIL.finditer(text):
+        # "@kopi@social.example" is a handle, and it is public.
+        if match.start() > 0 and text[match.start() - 1] == "@":
+            continue
+        yield Finding("email", f"An e-mail address would be public (it starts with {match[0][0]}…).")
+
+
+_DIGITS = re.compile(r"(?<![\d])\d(?:[ .\-\u00a0]?\d){12,18}(?![\d])")
+
+
+def _cards(text: str) -> Iterator[Finding]:
+    for match in _DIGITS.finditer(text):
+        digits = [int(digit) for digit in match[0] if digit.isdigit()]
+        if _luhn(digits):
+            yield Finding(
+                "payment-card", f"A payment card number would be public (it ends in …{digits[-1]})."
+            )
+
+
+def _luhn(digits: list[int]) -> bool:
+    """https://en.wikipedia.org/wiki/Luhn_algorithm; all zeros are no card."""
+    doubled = (digit * 2 - 9 if digit > 4 else digit * 2 for digit in digits[-2::-2])
+    return any(digits) and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
+
+
+def _telephones(text: str, regions: Sequence[str]) -> Iterator[Finding]:
+    if sum(letter.isdigit() for letter in text) < 7:
+        return
+    for region in regions:
+        for match in phonenumbers.PhoneNumberMatcher(text[:_MAX_COMPARED], region):
+            digits = [letter for letter in match.raw_string if letter.isdigit()]
+            yield Finding(
+                "telephone", f"A telephone number would be public (it ends in …{''.join(digits[-2:])})."
+            )
+
+
+def _markup(text: str) -> Iterator[Finding]:
+    if "{{" in text or "{%" in text:
+        yield Finding(
+            "template-markup", "Part of a template ({{ or {%) would be public: a word was not filled in."
+        )
+
+
+_GREETING = (
+    r"(?:hi|hello|hey|dear|halo|hai|cześć|hej|witaj|witam|dzień dobry|szanowny panie|szanowna pani"
+    r"|สวัสดี(?:ค่ะ|ครับ)?)"
+)
+_NOBODY = re.compile(
+    # A greeting that leaves a hole before its comma.
+    rf"\b{_GREETING}(?: kak| pak| bu)?\s+[,!.:;]"
+    # Greetings that say nothing without a name.
+    r"|\b(?:dear|drogi|droga|drodzy|kepada|yth\.?)\s*[,!:;]"
+    # A hole that a program filled.
+    rf"|\b{_GREETING}[\s,]+(?:kak\s+|คุณ\s*)?(?:none|null|undefined|nan)\b"
+    r"|สวัสดี(?:ค่ะ|ครับ)?\s*คุณ\s*(?:[,!.:;]|\s|$)",
+    re.IGNORECASE,
+)
+
+
+def greets_nobody(text: str) -> bool:
+    """Whether *text* has a greeting with a hole where the name should be, such as "Dear ,"."""
+    return _NOBODY.search(text) is not None
+
+
+def _names(text: str, required: str | None) -> Iterator[Finding]:
+    if greets_nobody(text):
+        yield Finding("empty-name", "The greeting has no name in it.")
+    elif required and fold(required) not in fold(text):
+        yield Finding("empty-name", "The customer's name is not in the text, though it should be.")
+
+
+def _notes(text: str, notes: Sequence[str]) -> Iterator[Finding]:
+    public = fold(text)[:_MAX_COMPARED]
+    if len(public) < SHORT_NOTE:
+        return
+    for number, note in enumerate(notes, start=1):
+        if any(fuzz.partial_ratio(part, public, score_cutoff=NOTE_MATCH) for part in _parts(note)):
+            yield Finding(
+                "internal-note", f"The text is nearly the same as an internal note (number {number})."
+            )
+
+
+def _parts(note: str) -> list[str]:
+    """The whole note, and each of its sentences that is long enough to be somebody's own words."""
+    pieces = [note, *re.split(r"(?<=[.!?…])\s+|\n+", note)]
+    folded = (fold(piece)[:_MAX_COMPARED] for piece in pieces)
+    return list(dict.fromkeys(piece for piece in folded if len(piece) >= SHORT_NOTE))
+
+
+_INTERNAL = re.compile(
+    r"\b[\w-]+\.zendesk\.com/agent\b"
+    r"|\b[\w-]+\.slack\.com/archives\b"
+    r"|\blocalhost\b(?=[:/])|https?://localhost\b"
+    r"|\b(?:127|10)\.\d{1,3}\.\d{1,3}\.\d{1,3}\b|\b192\.168\.\d{1,3}\.\d{1,3}\b"
+    r"|\b172\.(?:1[6-9]|2\d|3[01])\.\d{1,3}\.\d{1,3}\b"
+    r"|\b(?:[\w-]+\.)+(?:internal|intranet|corp|local|lan)\b",
+    re.IGNORECASE,
+)
+
+
+def _links(text: str) -> Iterator[Finding]:
+    if _INTERNAL.search(text):
+        yield Finding("internal-link", "A link that only works inside the company would be public.")

@@ -1,0 +1,149 @@
+"""What should happen to a message: the first route whose conditions all hold."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from bridge.core.message import SocialMessage
+from bridge.routing.language import chain, speaks, spoken
+from bridge.routing.match import first_found, fold
+from bridge.routing.model import (
+    Brand,
+    Condition,
+    Considered,
+    Decision,
+    Mapping,
+    Route,
+    Tested,
+)
+from bridge.routing.promise import promise_end
+
+NO_ROUTE = "no route"
+
+
+def decide(message: SocialMessage, mapping: Mapping, at: datetime) -> Decision:
+    """Say what should happen to *message*, and why.
+
+    The first route whose conditions all hold wins. A message that no route
+    claims goes to the fallback queue with the reason "no route". The promise
+    counts from the post's own time, or from *at* if that time is still to come.
+
+    Reads no clock and no database: the same message, mapping and time give the
+    same answer tomorrow.
+    """
+    facts = _facts(message, mapping)
+    considered: list[Considered] = []
+    taken = None
+    for route in mapping.routes:
+        tested = tuple(_test(route.when, facts))
+        holds = all(test.holds for test in tested)
+        considered.append(Considered(route.name, route.place, holds, tested))
+        if holds:
+            taken = route
+            break
+    since = min(message.posted_at, at)
+    return _decision(facts, mapping, route=taken, since=since, considered=tuple(considered))
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What routes may ask about a message."""
+
+    message: SocialMessage
+    folded: str
+    brand: Brand | None
+    tags: frozenset[str]
+    language: str | None
+    language_source: str
+
+
+def _facts(message: SocialMessage, mapping: Mapping) -> _Facts:
+    folded = fold(message.text)
+    own = {auto.tag for auto in mapping.auto_tags if first_found(folded, auto.words) is not None}
+    brand = mapping.brands.get(mapping.account_brand.get(message.account, ""))
+    language, source = spoken(message, brand)
+    return _Facts(message, folded, brand, message.tags | own, language, source)
+
+
+def _test(when: Condition, facts: _Facts) -> Iterator[Tested]:
+    """Every condition that *when* states, held against *facts*."""
+    tags = ", ".join(sorted(facts.tags)) or "no tags"
+    if when.tags:
+        yield _tested("tags: any of", when.tags, not facts.tags.isdisjoint(when.tags), tags)
+    if when.all_tags:
+        yield _tested("tags: all of", when.all_tags, facts.tags.issuperset(when.all_tags), tags)
+    if when.no_tags:
+        yield _tested("tags: none of", when.no_tags, facts.tags.isdisjoint(when.no_tags), tags)
+    brand = facts.brand.key if facts.brand else ""
+    for name, wanted, seen in (
+        ("network", when.networks, facts.message.network),
+        ("account", when.accounts, facts.message.account),
+        ("brand", when.brands, brand),
+    ):
+        if wanted:
+            yield _tested(f"{name}: any of", wanted, seen in wanted, seen or f"no {name}")
+    if when.languages:
+        holds = speaks(facts.language, when.languages)
+        yield _tested("language: any of", when.languages, holds, facts.language or "unknown")
+    if when.words:
+        word = first_found(facts.folded, when.words)
+        seen = "none of them" if word is None else f'"{word}"'
+        yield _tested("words: any of", when.words, word is not None, seen)
+
+
+def _tested(condition: str, wanted: Collection[str], holds: bool, seen: str) -> Tested:
+    return Tested(f"{condition} {', '.join(wanted)}", holds, seen)
+
+
+def _decision(
+    facts: _Facts,
+    mapping: Mapping,
+    *,
+    route: Route | None,
+    since: datetime,
+    considered: tuple[Considered, ...],
+) -> Decision:
+    queue = mapping.queues[route.queue if route else mapping.fallback]
+    promise = (route.promise if route else None) or queue.promise
+    calendar = mapping.calendars[queue.calendar] if queue.calendar else None
+    language, language_reason = _reply_language(facts, mapping, queue.closing_template)
+    return Decision(
+        route=route.name if route else None,
+        queue=queue.key,
+        reason=_reason(considered[-1]) if route else NO_ROUTE,
+        place=route.place if route else queue.place,
+        brand=facts.brand.key if facts.brand else "",
+        tags=facts.tags,
+        language=language,
+        language_reason=language_reason,
+        ticket=queue.ticket,
+        priority=(route.priority if route else None) or queue.priority,
+        type=(route.type if route else None) or queue.type,
+        closing=(route.closing if route else None) or queue.closing,
+        promise_at=promise_end(since, promise, calendar) if promise else None,
+        ticket_tags=route.ticket_tags if route else (),
+        mapping_version=mapping.version,
+        considered=considered,
+    )
+
+
+def _reason(taken: Considered) -> str:
+    return "; ".join(f"{test.condition} (seen: {test.seen})" for test in taken.tested)
+
+
+def _reply_language(facts: _Facts, mapping: Mapping, template: str) -> tuple[str, str]:
+    """The language in which the brand has the closing reply, and how it was come by."""
+    if facts.brand is None:
+        return facts.language or "en", facts.language_source
+    for code in chain(facts.language, facts.brand):
+        if (facts.brand.key, template, code) in mapping.templates:
+            break
+    else:
+        code = facts.brand.languages[0]
+    if code == facts.language:
+        return code, facts.language_source
+    if facts.language is None:
+        return code, f"{facts.language_source}: the brand's default"
+    return code, f"{facts.language_source}; the nearest that {facts.brand.name} replies in is {code}"

@@ -1,0 +1,120 @@
+"""Holds a node against the shape of an entry, and says in the admins' words what is wrong."""
+
+from __future__ import annotations
+
+import re
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from bridge.routing.nodes import Node, Report, Spot, nearest
+from bridge.routing.rules import RULES
+from bridge.routing.shape import Known
+
+ShapeT = TypeVar("ShapeT", bound=BaseModel)
+Section = Mapping[str, tuple[Spot, Node]]
+
+_CHOICES = {
+    "priority": "unknown-priority",
+    "type": "unknown-type",
+    "closing": "unknown-closing",
+    "[key]": "unknown-day",
+}
+_WANTED = {
+    "string_type": "text; put a number, true or false in quotes",
+    "bool_type": "true or false, without quotes",
+    "list_type": "a list, such as [a, b]",
+    "dict_type": "a table of keys and values",
+    "model_type": "a table of keys and values",
+}
+
+
+def section(root: Node | None, name: str, report: Report, *, required: bool = True) -> Section:
+    """The table under the key *name* of a file; empty, and reported, if it is not there."""
+    if root is None:
+        return {}
+    if root.entries is None or name not in root.entries:
+        if required:
+            report.add(root.spot, "missing-key", f'"{name}:" must be given in this file')
+        return {}
+    spot, node = root.entries[name]
+    if node.entries is None:
+        report.add(spot, "wrong-type", f"{name}: must be a table of keys and values")
+        return {}
+    return node.entries
+
+
+def refuse_unknown_keys(root: Node | None, known: tuple[str, ...], report: Report) -> None:
+    """Report what stands at the top of a file and means nothing there."""
+    if root is None or root.entries is None:
+        return
+    for key, (spot, _) in root.entries.items():
+        if key not in known:
+            report.add(spot, "unknown-key", f'"{key}" means nothing here.{nearest(key, known)}')
+
+
+def fit(node: Node, spot: Spot, shape: type[ShapeT], known: Known, report: Report) -> ShapeT | None:
+    """*node* as a *shape*, or None with every fault in *report*. *spot* is where its name stands."""
+    try:
+        return shape.model_validate(node.value, context=known)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            _report(detail, node, spot, shape, report)
+        return None
+
+
+def _report(detail: ErrorDetails, node: Node, spot: Spot, shape: type[BaseModel], report: Report) -> None:
+    path = detail["loc"]
+    kind = detail["type"]
+    if kind == "missing":
+        at = node.key_spot(path[:-1]) if path[:-1] else spot
+        report.add(at, "missing-key", f'"{path[-1]}" must be given')
+    elif kind == "extra_forbidden":
+        key = str(path[-1])
+        hint = nearest(key, _keys(shape, path[:-1]))
+        report.add(node.key_spot(path), "unknown-key", f'"{key}" means nothing here.{hint}')
+    else:
+        rule, message = _explain(detail)
+        report.add(_spot(node, path, spot), rule, _labelled(path, message))
+
+
+def _explain(detail: ErrorDetails) -> tuple[str, str]:
+    """The rule and the message of a fault in a value. A wrong value of a wrong type is not repeated."""
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind in RULES:
+        return kind, detail["msg"][:400]
+    if kind == "literal_error":
+        choices = re.findall(r"'([^']*)'", str(context["expected"]))
+        value = str(detail["input"])[:60]
+        rule = _CHOICES[str(detail["loc"][-1])]
+        return rule, f'"{value}" is not one of {", ".join(choices)}.{nearest(value, choices)}'
+    if kind in ("string_too_short", "too_short"):
+        return "empty-value", "must not be empty"
+    if kind == "string_pattern_mismatch":
+        return "env-name", "must be the name of an environment variable, such as KOPI_TOKEN"
+    return "wrong-type", f"must be {_WANTED.get(kind, 'something else')}"
+
+
+def _spot(node: Node, path: tuple[int | str, ...], entry: Spot) -> Spot:
+    """Where a fault is shown: a key for tables and keys, else the value itself."""
+    if not path:
+        return entry
+    if path[-1] == "[key]":
+        return node.key_spot(path[:-1])
+    found = node.find(path)
+    return found.spot if found.entries is None else node.key_spot(path)
+
+
+def _labelled(path: tuple[int | str, ...], message: str) -> str:
+    words = [step for step in path if isinstance(step, str) and step != "[key]"]
+    return f"{words[-1]}: {message}" if words and path[-1] != "[key]" else message
+
+
+def _keys(shape: Any, path: tuple[int | str, ...]) -> tuple[str, ...]:
+    """The keys that are allowed at *path* of *shape*."""
+    for step in path:
+        shape = typing.get_args(shape)[0] if isinstance(step, int) else shape.model_fields[step].annotation
+    return tuple(shape.model_fields)

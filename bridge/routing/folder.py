@@ -1,0 +1,111 @@
+"""The admins' folder as texts: path → text. What cannot be read is a fault, never empty."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from bridge.routing.nodes import MAX_FILE_BYTES, Report, Spot, nearest
+
+ROOT = "mappings"
+"""How faults and places name the folder, wherever it lies and even when it lies in the database."""
+
+REQUIRED = ("brands.yaml", "queues.yaml", "hours.yaml", "tags.yaml")
+ROUTES = re.compile(r"routes/[^/]+\.yaml")
+REPLY = re.compile(r"replies/(?P<brand>[^/]+)/(?P<name>[^/.]+)\.(?P<language>[^/.]+)\.txt\.j2")
+_MEANT = (*REQUIRED, "routes/NAME.yaml", "replies/BRAND/NAME.LANGUAGE.txt.j2")
+MAX_FILES = 5_000
+
+
+def shown(path: str) -> str:
+    """*path* as faults name it."""
+    return f"{ROOT}/{path}"
+
+
+def read_folder(folder: Path, report: Report) -> dict[str, str]:
+    """Every mapping file under *folder*, by its path within it."""
+    files: dict[str, str] = {}
+    for count, path in enumerate(sorted(_paths(folder, report))):
+        name = path.relative_to(folder).as_posix()
+        if count >= MAX_FILES:
+            report.add(Spot(ROOT), "file-too-large", f"more than {MAX_FILES:,} files")
+            break
+        if _is_meant(name, report):
+            text = _read(path, name, report)
+            if text is not None:
+                files[name] = text
+    return files
+
+
+def check_names(files: Mapping[str, str], report: Report) -> None:
+    """Report files that must be there and are not, and files that mean nothing."""
+    reported = {fault.file for fault in report.faults}
+    for name in files:
+        _is_meant(name, report)
+    for name in REQUIRED:
+        if name not in files and shown(name) not in reported and ROOT not in reported:
+            report.add(Spot(shown(name)), "missing-file", "this file must be there")
+    has_routes = any(ROUTES.fullmatch(name) for name in files)
+    if not has_routes and not any(file.startswith(shown("routes")) or file == ROOT for file in reported):
+        report.add(
+            Spot(shown("routes")), "missing-file", "there must be a file with routes, such as social.yaml"
+        )
+
+
+def _paths(folder: Path, report: Report) -> list[Path]:
+    if not folder.is_dir():
+        report.add(Spot(ROOT), "missing-file", "the folder is not there")
+        return []
+    found: list[Path] = []
+
+    def failed(error: OSError) -> None:
+        name = Path(error.filename).relative_to(folder).as_posix()
+        report.add(
+            Spot(ROOT if name == "." else shown(name)),
+            "unreadable-file",
+            f"cannot be opened: {error.strerror}",
+        )
+
+    for at, folders, names in os.walk(folder, onerror=failed):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in folders:
+            if (Path(at) / name).is_symlink():
+                link = (Path(at) / name).relative_to(folder).as_posix()
+                report.add(Spot(shown(link)), "unreadable-file", "a link to a folder is not followed")
+        # What starts with a dot or ends with ~ was put there by an editor or a version control.
+        found += [Path(at) / name for name in names if not name.startswith(".") and not name.endswith("~")]
+    return found
+
+
+def _is_meant(name: str, report: Report) -> bool:
+    if name in REQUIRED or ROUTES.fullmatch(name) or REPLY.fullmatch(name):
+        return True
+    if Path(name).name != "README.md":
+        hint = nearest(name, _MEANT) or " A mapping has " + ", ".join(_MEANT) + "."
+        report.add(Spot(shown(name)), "unknown-file", f"the bridge does not read a file of this name.{hint}")
+    return False
+
+
+def _read(path: Path, name: str, report: Report) -> str | None:
+    spot = Spot(shown(name))
+    try:
+        if not path.is_file():
+            report.add(spot, "unreadable-file", "this is not a file")
+            return None
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        report.add(spot, "unreadable-file", f"cannot be read: {error.strerror}")
+        return None
+    if len(content) > MAX_FILE_BYTES:
+        report.add(spot, "file-too-large", f"larger than {MAX_FILE_BYTES:,} bytes")
+        return None
+    try:
+        # Some editors put a byte order mark first.
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        report.add(Spot(shown(name), line), "not-utf8", "not UTF-8: save the file with that encoding")
+        return None

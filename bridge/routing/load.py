@@ -1,0 +1,284 @@
+"""From the admins' texts to a `Mapping`, or to every reason why not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping as Map
+from pathlib import Path
+
+from bridge.core.ports import Network
+from bridge.errors import MappingError
+from bridge.routing import examples
+from bridge.routing.account import AccountReader
+from bridge.routing.fit import fit, refuse_unknown_keys, section
+from bridge.routing.folder import ROUTES, check_names, read_folder, shown
+from bridge.routing.model import (
+    AutoTag,
+    Brand,
+    Calendar,
+    ClosingPolicy,
+    Condition,
+    Example,
+    Mapping,
+    Place,
+    Queue,
+    Route,
+)
+from bridge.routing.nodes import Node, Report, Spot, nearest, read
+from bridge.routing.reply import read_templates, require_closing_replies
+from bridge.routing.shape import (
+    DAYS,
+    FALLBACK,
+    BrandShape,
+    CalendarShape,
+    Known,
+    QueueShape,
+    RouteShape,
+    TagShape,
+)
+
+
+def load(folder: Path, networks: Map[str, Network]) -> Mapping:
+    """Read and check the mapping in *folder*. Raises MappingError with every fault."""
+    report = Report()
+    return _load(read_folder(folder, report), networks, report)
+
+
+def load_files(files: Map[str, str], networks: Map[str, Network]) -> Mapping:
+    """Check a mapping given by its texts (path within the folder → text), as a stored version is."""
+    return _load(files, networks, Report())
+
+
+def version_of(files: Map[str, str]) -> str:
+    """The hash that names a mapping: the same texts under the same names, the same version."""
+    return hashlib.sha256(json.dumps(sorted(files.items())).encode()).hexdigest()
+
+
+def _load(files: Map[str, str], networks: Map[str, Network], report: Report) -> Mapping:
+    check_names(files, report)
+    documents = {
+        name: read(shown(name), files[name], report) for name in sorted(files) if name[-5:] == ".yaml"
+    }
+    mapping = _Reading(documents, networks, report).mapping(files)
+    if report.faults:
+        raise MappingError(report.faults)
+    faults = examples.run(mapping)
+    if faults:
+        raise MappingError(faults)
+    return mapping
+
+
+class _Reading:
+    """One pass over the documents. ``None`` among them is a file that could not be parsed."""
+
+    def __init__(self, documents: Map[str, Node | None], networks: Map[str, Network], report: Report) -> None:
+        self.documents = documents
+        self.report = report
+        self.routes = {name: root for name, root in documents.items() if ROUTES.fullmatch(name)}
+        self.known = self._known(tuple(networks))
+        self.accounts = AccountReader(self.known, networks, report)
+
+    def mapping(self, files: Map[str, str]) -> Mapping:
+        """The mapping, as far as it can be put together; to be used only without faults."""
+        for name, keys in _TOP.items():
+            refuse_unknown_keys(self.documents.get(name), keys, self.report)
+        brands = self._brands()
+        queues = self._queues()
+        sources = self.accounts.read(self._top("tag_sources"))
+        tags, auto_tags = self._tags()
+        templates = read_templates(files, self.known, self.report)
+        require_closing_replies(brands, queues, templates, self.report)
+        accounts = [account for brand in brands.values() for account in brand.accounts]
+        return Mapping(
+            version=version_of(files),
+            files=dict(files),
+            brands=brands,
+            queues=queues,
+            calendars=self._calendars(),
+            routes=self._routes(),
+            fallback=self._fallback(),
+            tags=tags,
+            auto_tags=auto_tags,
+            templates=templates,
+            accounts={account.key: account for account in (*accounts, *sources)},
+            account_brand={account.key: brand.key for brand in brands.values() for account in brand.accounts},
+        )
+
+    def _top(self, name: str) -> dict[str, tuple[Spot, Node]]:
+        file = _FILE_OF[name]
+        return dict(section(self.documents.get(file), name, self.report, required=name != "tag_sources"))
+
+    def _known(self, networks: tuple[str, ...]) -> Known:
+        """The names that are there to be referred to, right or wrong in themselves."""
+        quiet = Report()
+
+        def names(key: str) -> list[str] | None:
+            root = self.documents.get(_FILE_OF[key])
+            return None if root is None else list(section(root, key, quiet))
+
+        brands = section(self.documents.get("brands.yaml"), "brands", quiet)
+        accounts = [key for _, brand in brands.values() for key in section(brand, "accounts", quiet)]
+        routes = [str(node.find(("name",)).scalar) for root in self.routes.values() for node in _items(root)]
+        readable = self.routes and all(root is not None for root in self.routes.values())
+        return Known(
+            networks=networks,
+            brands=names("brands"),
+            accounts=None if names("brands") is None else accounts,
+            queues=names("queues"),
+            calendars=names("calendars"),
+            tags=names("tags"),
+            routes=[*routes, FALLBACK] if readable else None,
+        )
+
+    def _brands(self) -> dict[str, Brand]:
+        brands: dict[str, Brand] = {}
+        taken: dict[str, str] = {}
+        for key, (spot, node) in self._top("brands").items():
+            entry = fit(node, spot, BrandShape, self.known, self.report)
+            accounts = self.accounts.read(section(node, "accounts", Report()))
+            for account in accounts:
+                handle = f"{account.network}:{account.handle.lower()}" if account.handle else ""
+                for claim in filter(None, (account.key, handle)):
+                    if taken.setdefault(claim, key) != key:
+                        at = node.key_spot(("accounts", account.key))
+                        message = f"{account.key}: {taken[claim]} has this account; it belongs to one brand"
+                        self.report.add(at, "account-twice", message)
+            if entry is not None:
+                brands[key] = Brand(
+                    key=key,
+                    name=entry.name,
+                    languages=tuple(entry.languages),
+                    fallbacks={code: tuple(chain) for code, chain in entry.fallbacks.items()},
+                    signature=entry.signature,
+                    zone=entry.zone,
+                    accounts=tuple(accounts),
+                    place=_place(spot),
+                    help_link=entry.help_link,
+                    desk_brand=entry.desk_brand,
+                )
+        for key, (spot, _) in self._top("tag_sources").items():
+            if key in taken:
+                message = f"{key}: {taken[key]} has an account of this name; a tag source is not an account"
+                self.report.add(spot, "account-twice", message)
+        return brands
+
+    def _queues(self) -> dict[str, Queue]:
+        queues: dict[str, Queue] = {}
+        for key, (spot, node) in self._top("queues").items():
+            entry = fit(node, spot, QueueShape, self.known, self.report)
+            if entry is not None:
+                fields = entry.model_dump(exclude={"hours", "closing", "approvers"})
+                queues[key] = Queue(
+                    key=key,
+                    calendar=entry.hours,
+                    closing=ClosingPolicy(entry.closing),
+                    approvers=tuple(entry.approvers),
+                    place=_place(spot),
+                    **fields,
+                )
+        return queues
+
+    def _fallback(self) -> str:
+        root = self.documents.get("queues.yaml")
+        if root is None or root.entries is None:
+            return ""
+        if "fallback" not in root.entries:
+            self.report.add(root.spot, "missing-key", '"fallback:" must be given: the queue for all the rest')
+            return ""
+        node = root.entries["fallback"][1]
+        name = node.scalar
+        if not isinstance(name, str):
+            self.report.add(node.spot, "wrong-type", "fallback: must be the name of a queue")
+        elif self.known.queues is not None and name not in self.known.queues:
+            hint = nearest(name, self.known.queues)
+            self.report.add(node.spot, "unknown-queue", f'fallback: there is no queue "{name}".{hint}')
+        return str(name)
+
+    def _calendars(self) -> dict[str, Calendar]:
+        calendars: dict[str, Calendar] = {}
+        for key, (spot, node) in self._top("calendars").items():
+            entry = fit(node, spot, CalendarShape, self.known, self.report)
+            if entry is not None:
+                shifts = {DAYS.index(day): tuple(sorted(hours)) for day, hours in entry.week.items()}
+                calendars[key] = Calendar(key, entry.zone, shifts, frozenset(entry.holidays))
+        return calendars
+
+    def _tags(self) -> tuple[dict[str, str], tuple[AutoTag, ...]]:
+        tags: dict[str, str] = {}
+        auto: list[AutoTag] = []
+        for key, (spot, node) in self._top("tags").items():
+            entry = fit(node, spot, TagShape, self.known, self.report)
+            if entry is not None:
+                tags[key] = entry.meaning
+                if entry.words:
+                    auto.append(AutoTag(key, tuple(entry.words), _place(spot)))
+        return tags, tuple(auto)
+
+    def _routes(self) -> tuple[Route, ...]:
+        routes: list[Route] = []
+        seen: dict[str, Spot] = {}
+        for root in self.routes.values():
+            refuse_unknown_keys(root, ("routes",), self.report)
+            if root is not None and (root.entries is None or root.find(("routes",)).items is None):
+                self.report.add(root.spot, "missing-key", '"routes:" must be given in this file, as a list')
+            for node in _items(root):
+                entry = fit(node, node.spot, RouteShape, self.known, self.report)
+                name, at = str(node.find(("name",)).scalar), node.find(("name",)).spot
+                first = seen.setdefault(name, at)
+                if name == FALLBACK:
+                    self.report.add(at, "bad-name", f'"{FALLBACK}" is what examples call "no route"')
+                elif first is not at:
+                    message = f'"{name}" is already in {first.file}:{first.line}'
+                    self.report.add(at, "route-twice", message)
+                if entry is not None:
+                    routes.append(_route(entry, node))
+        return tuple(routes)
+
+
+_TOP = {
+    "brands.yaml": ("brands", "tag_sources"),
+    "queues.yaml": ("fallback", "queues"),
+    "hours.yaml": ("calendars",),
+    "tags.yaml": ("tags",),
+}
+_FILE_OF = {key: file for file, keys in _TOP.items() for key in keys}
+
+
+def _items(root: Node | None) -> list[Node]:
+    """The routes of a file, as far as they are a list."""
+    found = root.find(("routes",)).items if root is not None else None
+    return found or []
+
+
+def _place(spot: Spot) -> Place:
+    return Place(spot.file, spot.line)
+
+
+def _route(entry: RouteShape, node: Node) -> Route:
+    when = {name: tuple(asked) for name, asked in entry.when}
+    made = tuple(
+        Example(
+            text=example.text,
+            tags=tuple(example.tags),
+            expect=None if example.expect == FALLBACK else example.expect or entry.name,
+            network=example.network,
+            brand=example.brand,
+            language=example.language,
+            account=example.account,
+            place=_place(node.find(("examples", index)).spot),
+        )
+        for index, example in enumerate(entry.examples)
+    )
+    return Route(
+        name=entry.name,
+        when=Condition(**when),
+        queue=entry.queue,
+        place=_place(node.spot),
+        priority=entry.priority,
+        type=entry.type,
+        closing=None if entry.closing is None else ClosingPolicy(entry.closing),
+        promise=entry.promise,
+        ticket_tags=tuple(entry.ticket_tags),
+        examples=made,
+    )

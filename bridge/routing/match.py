@@ -1,0 +1,58 @@
+"""Words and phrases found in a text: without regard to case and accents, in every script."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+
+# Letters that no decomposition turns into a base letter and an accent.
+_STROKED = str.maketrans(
+    {"ł": "l", "ø": "o", "đ": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "’": "'", "ʼ": "'"}
+)
+# Accents that may be left out in writing: Latin, Greek, Cyrillic; Hebrew points; Arabic vowels.
+# Not the vowels of Thai or Hindi, which are marks too: without them these are other words.
+_ACCENTS = re.compile("[\u0300-\u036f\u0591-\u05bd\u064b-\u065f\u1ab0-\u1aff\u1dc0-\u1dff\ufe00-\ufe0f]")
+_SPACES = re.compile(r"\s+")
+# Thai and Lao, Myanmar, Khmer, kana, Han: written without spaces, so a word may stand anywhere.
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+
+
+def fold(text: str) -> str:
+    """*text* in the form in which words are compared."""
+    plain = _ACCENTS.sub("", unicodedata.normalize("NFKD", text.casefold())).translate(_STROKED)
+    return _SPACES.sub(" ", unicodedata.normalize("NFC", plain)).strip()
+
+
+def first_found(folded: str, words: Iterable[str]) -> str | None:
+    """The first of *words* that stands in *folded* (a text after `fold`), or None.
+
+    In scripts with spaces a word must stand alone: "app" is not in "happy". Time grows
+    with the length of the text, whatever the text is.
+    """
+    return next((word for word in words if _stands_in(folded, _fold_word(word))), None)
+
+
+@lru_cache(maxsize=10_000)
+def _fold_word(word: str) -> str:
+    return fold(word)
+
+
+def _stands_in(text: str, word: str) -> bool:
+    at = text.find(word) if word else -1
+    while at >= 0:
+        end = at + len(word)
+        glued_before = at > 0 and _continues(word[0]) and _continues(text[at - 1])
+        glued_after = end < len(text) and _continues(word[-1]) and _continues(text[end])
+        if not glued_before and not glued_after:
+            return True
+        at = text.find(word, end)
+    return False
+
+
+def _continues(letter: str) -> bool:
+    """Whether *letter* makes one word with a letter next to it."""
+    if _UNSPACED.match(letter):
+        return False
+    return letter.isalnum() or letter == "_" or unicodedata.category(letter).startswith("M")

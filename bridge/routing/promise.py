@@ -1,0 +1,55 @@
+"""When a promise ends: so much time after the post, counted while the team works."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from bridge.routing.model import Calendar
+
+_MIDNIGHT = time(0, 0)
+MAX_DAYS = 3_660
+"""A promise that ten years of opening hours do not cover has no end."""
+
+
+def promise_end(start: datetime, span: timedelta, calendar: Calendar | None) -> datetime | None:
+    """The moment (UTC) by which *span* of working time has passed since *start*.
+
+    Without a calendar every hour counts. None when the end lies beyond what a
+    calendar can say.
+    """
+    try:
+        if calendar is None:
+            return (start + span).astimezone(UTC)
+        return _in_shifts(start.astimezone(UTC), span, calendar)
+    except OverflowError:
+        return None
+
+
+def _in_shifts(start: datetime, span: timedelta, calendar: Calendar) -> datetime | None:
+    first = start.astimezone(ZoneInfo(calendar.zone)).date()
+    left = span
+    for offset in range(MAX_DAYS):
+        for opens, closes in _shifts_on(first + timedelta(days=offset), calendar):
+            begins = max(opens, start)
+            # In UTC, so that an hour that summer time skips or repeats counts as it passes.
+            if closes - begins >= left:
+                return begins + left
+            left -= max(closes - begins, timedelta())
+    return None
+
+
+def _shifts_on(day: date, calendar: Calendar) -> list[tuple[datetime, datetime]]:
+    if day in calendar.holidays:
+        return []
+    return [
+        (
+            _utc(day, opens, calendar),
+            _utc(day if closes > _MIDNIGHT else day + timedelta(days=1), closes, calendar),
+        )
+        for opens, closes in calendar.shifts.get(day.weekday(), ())
+    ]
+
+
+def _utc(day: date, at: time, calendar: Calendar) -> datetime:
+    return datetime.combine(day, at, ZoneInfo(calendar.zone)).astimezone(UTC)

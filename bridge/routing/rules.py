@@ -1,0 +1,71 @@
+"""Every rule that a mapping can break: a permanent id, and what it means in one line.
+
+An id never changes and is never used again for something else: admins search for
+it, and pipelines quote it. Each has its entry in ``mappings/README.md``.
+"""
+
+from __future__ import annotations
+
+RULES: dict[str, str] = {
+    # Files
+    "missing-file": "A file or folder that every mapping needs is not there.",
+    "unknown-file": "A file whose name or place means nothing to the bridge; it would be ignored silently.",
+    "unreadable-file": "The file is there, but it cannot be read.",
+    "not-utf8": "The file is not saved as UTF-8 text.",
+    "file-too-large": "The file is larger than any mapping file has reason to be.",
+    # YAML
+    "yaml-syntax": "The file is not YAML.",
+    "yaml-tab": "A tab where spaces must be.",
+    "yaml-anchor": "Anchors and aliases (&name, *name): a reader must see what a line says where it stands.",
+    "yaml-merge-key": "The merge key (<<): same reason.",
+    "yaml-tag": "A YAML tag (!name): values are plain text, numbers, true and false.",
+    "several-documents": "More than one document (---) in a file.",
+    "too-deep": "Nested deeper than any mapping file has reason to be.",
+    "duplicate-key": "The same key twice in one place; one of them would be ignored silently.",
+    # Shape
+    "wrong-type": "A value of another kind than this key takes.",
+    "unknown-key": "A key that means nothing here.",
+    "missing-key": "A key that must be given is not.",
+    "empty-value": "A text or list that must say something is empty.",
+    "bad-name": "A name that is not made of small letters, digits and hyphens.",
+    "bad-duration": "A span of time that is not written like 30m, 4h or 2d.",
+    "bad-language": "Not a language code, such as en or pt-BR.",
+    "bad-url": "Not a web address that starts with https:// or http://.",
+    "bad-shift": "Opening hours that are not written like 09:00-17:30, earlier time first.",
+    "shift-overlap": "Two shifts of one day overlap.",
+    "bad-date": "Not a date like 2026-12-25.",
+    "never-open": "A calendar without any opening hours: a promise in it would never end.",
+    "channel-format": "Not a Slack channel: a name like #support, or a channel's id.",
+    "approver-format": "Not a Slack user's id.",
+    "env-name": "Not the name of an environment variable.",
+    "secret-in-file": "A secret in the file. Only the name of an environment variable belongs here.",
+    # What files say of each other
+    "unknown-priority": "A priority that Zendesk does not have.",
+    "unknown-type": "A ticket type that Zendesk does not have.",
+    "unknown-closing": "A closing policy that the bridge does not have.",
+    "unknown-day": "Not a day of the week.",
+    "unknown-zone": "A time zone that does not exist.",
+    "unknown-network": "A network that the bridge does not speak.",
+    "unknown-account": "An account that no brand has.",
+    "unknown-brand": "A brand that brands.yaml does not have.",
+    "unknown-queue": "A queue that queues.yaml does not have.",
+    "unknown-tag": "A tag that tags.yaml does not have.",
+    "unknown-calendar": "A calendar that hours.yaml does not have.",
+    "unknown-route": "A route that no file in routes/ has.",
+    "account-twice": "An account that is given more than once: it belongs to one brand.",
+    "route-twice": "Two routes of one name.",
+    "no-condition": "A route without a condition would take everything; that is the fallback's work.",
+    "queue-without-group": "A queue with tickets needs the Zendesk group that they go to.",
+    "group-without-ticket": "A queue without tickets has no use for a group, priority, type or promise.",
+    # Replies
+    "template-missing": "A brand has no closing reply in its default language.",
+    "template-syntax": "The reply is not a template.",
+    "template-name": "A name that replies do not know.",
+    "template-forbidden": "Something that replies may not do: loops, includes, calls, arithmetic.",
+    "template-empty": "The reply would be empty.",
+    "template-empty-name": "Without a usable name of the customer, the reply would greet nobody.",
+    "template-too-long": "The reply is longer than any network takes.",
+    # Examples
+    "example-mismatch": "An example does not take the route that it expects.",
+    "example-unplaced": "No account fits the brand, network and account that an example names.",
+}

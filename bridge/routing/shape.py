@@ -1,0 +1,292 @@
+"""The shape of each entry in the admins' files, as they write it.
+
+A validator says what is wrong by raising ``wrong(rule, message)``; `load` adds the
+place. Names of other things are looked up in the `Known` that comes as context, so
+that one pass over an entry finds its wrong types and its wrong references alike.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import date, time, timedelta
+from functools import lru_cache
+from itertools import pairwise
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from bridge.routing.language import normalise_language
+from bridge.routing.model import ClosingPolicy
+from bridge.routing.nodes import nearest
+
+FALLBACK = "fallback"
+"""What an example writes for "no route takes this". No route may have this name."""
+
+Priority = Literal["low", "normal", "high", "urgent"]
+TicketType = Literal["question", "incident", "problem", "task"]
+Closing = Literal["auto", "approve", "manual"]
+Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+DAYS: tuple[str, ...] = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The names that the files give, and those of the installed networks.
+
+    None: the file that gives them cannot be read, so no name can be called unknown.
+    """
+
+    networks: Collection[str] | None = None
+    brands: Collection[str] | None = None
+    accounts: Collection[str] | None = None
+    queues: Collection[str] | None = None
+    calendars: Collection[str] | None = None
+    tags: Collection[str] | None = None
+    routes: Collection[str] | None = None
+
+
+def wrong(rule: str, message: str) -> PydanticCustomError:
+    """A validator's complaint. *message* is for the admin; braces in it stay as they are."""
+    return PydanticCustomError(rule, "{text}", {"text": message})
+
+
+def _named(what: str, pool: Callable[[Known], Collection[str] | None]) -> AfterValidator:
+    """The value must be one of the names in *pool*; else rule ``unknown-<what>``."""
+
+    def check(value: str, info: ValidationInfo[Known]) -> str:
+        names = pool(info.context)
+        if names is not None and value not in names:
+            raise wrong(f"unknown-{what}", f'there is no {what} "{value}".{nearest(value, names)}')
+        return value
+
+    return AfterValidator(check)
+
+
+def _matching(pattern: str, rule: str, message: str) -> AfterValidator:
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if not compiled.fullmatch(value):
+            raise wrong(rule, f'"{value}" {message}')
+        return value
+
+    return AfterValidator(check)
+
+
+def _language(value: str) -> str:
+    language = normalise_language(value)
+    if language is None:
+        raise wrong("bad-language", f'"{value}" is not a language code such as en, th or pt-BR')
+    return language
+
+
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def _zone(value: str) -> str:
+    if value not in _zones():
+        raise wrong("unknown-zone", f'there is no time zone "{value}".{nearest(value, _zones())}')
+    ZoneInfo(value)
+    return value
+
+
+_SPANS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+
+
+def _duration(value: object) -> timedelta:
+    match = re.fullmatch(r"([1-9][0-9]{0,3})([mhd])", value) if isinstance(value, str) else None
+    if match is None:
+        raise wrong("bad-duration", f'"{value}" is not a span of time such as 30m, 4h or 2d')
+    return int(match[1]) * _SPANS[match[2]]
+
+
+def _day(value: object) -> date:
+    try:
+        return date.fromisoformat(value if isinstance(value, str) else "")
+    except ValueError:
+        raise wrong("bad-date", f'"{value}" is not a date like 2026-12-25') from None
+
+
+def _shift(value: object) -> tuple[time, time]:
+    """``09:00-17:30``. The end ``24:00`` is kept as midnight, time(0, 0)."""
+    match = re.fullmatch(r"(\d\d):(\d\d)-(\d\d):(\d\d)", value) if isinstance(value, str) else None
+    if match:
+        opens, closes = (int(match[1]), int(match[2])), (int(match[3]), int(match[4]))
+        if opens < closes <= (24, 0) and opens[1] < 60 and closes[1] < 60:
+            return time(*opens), time(closes[0] % 24, closes[1])
+    hint = "; a shift over midnight is two: 22:00-24:00 and, on the next day, 00:00-06:00"
+    raise wrong("bad-shift", f'"{value}" is not hours like 09:00-17:30, the earlier time first{hint}')
+
+
+Text = Annotated[str, Field(min_length=1)]
+Name = Annotated[
+    str, _matching(r"[a-z0-9]+(-[a-z0-9]+)*", "bad-name", "is not made of small letters, digits and hyphens")
+]
+QueueName = Annotated[str, _named("queue", lambda known: known.queues)]
+TagName = Annotated[str, _named("tag", lambda known: known.tags)]
+BrandName = Annotated[str, _named("brand", lambda known: known.brands)]
+CalendarName = Annotated[str, _named("calendar", lambda known: known.calendars)]
+NetworkName = Annotated[str, _named("network", lambda known: known.networks)]
+AccountName = Annotated[str, _named("account", lambda known: known.accounts)]
+RouteName = Annotated[str, _named("route", lambda known: known.routes)]
+Language = Annotated[str, AfterValidator(_language)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Date = Annotated[date, BeforeValidator(_day)]
+Shift = Annotated[tuple[time, time], BeforeValidator(_shift)]
+WEB_ADDRESS = r"https?://[^\s/]+\S*"
+Url = Annotated[str, _matching(WEB_ADDRESS, "bad-url", "is not a web address that starts with https://")]
+Channel = Annotated[
+    str,
+    _matching(
+        r"#[^\s#.,A-Z]{1,79}|[CG][A-Z0-9]{7,}",
+        "channel-format",
+        'is not a Slack channel: write a name in small letters with its #, in quotes ("#support"), or an id',
+    ),
+]
+Approver = Annotated[
+    str, _matching(r"[UW][A-Z0-9]{6,}", "approver-format", "is not a Slack user's id such as U012AB3CD")
+]
+
+
+class Shape(BaseModel):
+    """One entry of a file. Strict types; a key that means nothing is refused."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class EnvRef(Shape):
+    """``{env: NAME}``: the value stands in an environment variable."""
+
+    # The value is not repeated: somebody may have pasted the secret here.
+    env: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
+
+
+class AccountShape(Shape):
+    """An account; what its network wants besides is checked against the network's fields."""
+
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True)
+
+    network: NetworkName
+    handle: str = ""
+
+
+class BrandShape(Shape):
+    """A brand. ``accounts`` is read apart: key → AccountShape."""
+
+    name: Text
+    languages: Annotated[list[Language], Field(min_length=1)]
+    fallbacks: dict[Language, Annotated[list[Language], Field(min_length=1)]] = {}
+    signature: str = ""
+    zone: Zone
+    help_link: Url | None = None
+    desk_brand: Text | None = None
+    accounts: dict[Name, object]
+
+
+class QueueShape(Shape):
+    label: Text
+    meaning: Text
+    next_step: Text
+    owner: Text
+    channel: Channel
+    ticket: bool
+    group: Text | None = None
+    priority: Priority | None = None
+    type: TicketType | None = None
+    promise: Duration | None = None
+    hours: CalendarName | None = None
+    closing: Closing = ClosingPolicy.APPROVE.value
+    closing_template: Name = "closing"
+    closing_grace: Duration = timedelta(hours=2)
+    approvers: list[Approver] = []
+
+    @model_validator(mode="after")
+    def _ticket_and_group(self) -> QueueShape:
+        if self.ticket and self.group is None:
+            raise wrong(
+                "queue-without-group", "tickets need a Zendesk group: add group, or say ticket: false"
+            )
+        given = [key for key in ("group", "priority", "type", "promise", "hours") if getattr(self, key)]
+        if not self.ticket and given:
+            raise wrong(
+                "group-without-ticket", f"without tickets there is no use for {', '.join(given)}: remove it"
+            )
+        return self
+
+
+class WhenShape(Shape):
+    tags: list[TagName] = []
+    all_tags: list[TagName] = []
+    no_tags: list[TagName] = []
+    networks: list[NetworkName] = []
+    accounts: list[AccountName] = []
+    brands: list[BrandName] = []
+    languages: list[Language] = []
+    words: list[Text] = []
+
+    @model_validator(mode="after")
+    def _asks_something(self) -> WhenShape:
+        if not any(getattr(self, name) for name in type(self).model_fields):
+            raise wrong("no-condition", "nothing is asked: the fallback queue takes what no route claims")
+        return self
+
+
+class ExampleShape(Shape):
+    """``expect`` left out: the route that the example stands in."""
+
+    text: str
+    tags: list[TagName] = []
+    expect: RouteName | None = None
+    network: NetworkName | None = None
+    account: AccountName | None = None
+    brand: BrandName | None = None
+    language: Language | None = None
+
+
+class RouteShape(Shape):
+    name: Name
+    when: WhenShape
+    queue: QueueName
+    priority: Priority | None = None
+    type: TicketType | None = None
+    closing: Closing | None = None
+    promise: Duration | None = None
+    ticket_tags: list[Text] = []
+    examples: list[ExampleShape] = []
+
+
+class CalendarShape(Shape):
+    zone: Zone
+    week: dict[Day, list[Shift]]
+    holidays: list[Date] = []
+
+    @model_validator(mode="after")
+    def _opens(self) -> CalendarShape:
+        if not any(self.week.values()):
+            raise wrong("never-open", "no opening hours on any day")
+        for day, shifts in self.week.items():
+            ordered = sorted(shifts)
+            for (_, closes), (opens, _) in pairwise(ordered):
+                if closes == time(0, 0) or opens < closes:
+                    raise wrong("shift-overlap", f"two shifts on {day} overlap")
+        return self
+
+
+class TagShape(Shape):
+    meaning: Text
+    words: list[Text] = []
