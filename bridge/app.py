@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from flask import Flask
+from flask import Flask, Request, Response
 
 from bridge import slack, zendesk
 from bridge.core.ports import Clock
@@ -225,7 +225,7 @@ def _desk_hook(settings: Settings, world: World) -> DeskHook:
     return DeskHook(verify, world.read_hint)
 
 
-def _team_hook(account: slack.SlackAccount, answer: slack.Answer) -> TeamHook:
+def _team_hook(account: slack.SlackAccount, answer: Callable[[Request], Response]) -> TeamHook:
     def verify(body: bytes, headers: Mapping[str, str], now: datetime) -> None:
         slack.verify(body, headers, now, account.signing_secrets)
 

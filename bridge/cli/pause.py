@@ -36,7 +36,7 @@ def resume() -> None:
     click.echo("Resumed.")
 
 
-def _replies() -> Select[tuple[Intent]]:
+def _replies() -> Select[Intent]:
     return select(Intent).where(
         Intent.effect == Effect.REPLY, Intent.state.in_([IntentState.APPROVED, IntentState.SENDING])
     )

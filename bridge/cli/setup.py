@@ -43,4 +43,4 @@ def slack_(socket_mode: bool) -> None:
     loaded = settings.load()
     if not socket_mode and not loaded.public_url:
         raise SettingsError("Set BRIDGE_PUBLIC_URL first, or use --socket-mode.")
-    click.echo(json.dumps(slack.manifest(loaded.public_url or None, socket_mode), indent=2))
+    click.echo(json.dumps(slack.manifest(loaded.public_url or None, socket_mode=socket_mode), indent=2))

@@ -1,0 +1,161 @@
+"""A bridge that runs against a sandbox: inside the test's process, or as a process to be killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from werkzeug.serving import make_server
+
+from bridge import app, settings
+from bridge.app import Bridge
+from bridge.sandbox import Sandbox
+from bridge.store.database import Database
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+T = TypeVar("T")
+
+QUICK = {
+    "BRIDGE_POLL_S": "0.2",
+    "BRIDGE_REREAD_S": "0.3",
+    "BRIDGE_CALL_TIMEOUT_S": "3",
+    "BRIDGE_SETTLE_S": "0.5",
+    "BRIDGE_MAPPINGS": str(REPOSITORY / "mappings"),
+}
+
+
+def eventually(check: Callable[[], T], *, within: float = 15.0, what: str = "") -> T:
+    """The first true value of *check*; fails when there is none within so many seconds."""
+    end = time.monotonic() + within
+    while True:
+        value = check()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"did not come about within {within} s: {what or check}")
+        time.sleep(0.03)
+
+
+def stays(check: Callable[[], bool], *, seconds: float = 1.5) -> None:
+    """Fails unless *check* holds all the time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        assert check()
+        time.sleep(0.05)
+
+
+class InProcess:
+    """A bridge on threads of this process."""
+
+    def __init__(self, folder: Path, sandbox: Sandbox, **changes: str) -> None:
+        self.sandbox = sandbox
+        self._folder = folder
+        self._changes = changes
+        self._bridge: Bridge | None = None
+        self.start()
+
+    @property
+    def bridge(self) -> Bridge:
+        assert self._bridge is not None
+        return self._bridge
+
+    @property
+    def database(self) -> Database:
+        return self.bridge.world.database
+
+    def start(self) -> None:
+        env = {"BRIDGE_DATA": str(self._folder), **QUICK, **self.sandbox.environment("http://127.0.0.1:1")}
+        loaded = settings.load({**env, **self._changes})
+        database = Database(loaded.database_url)
+        database.migrate()
+        database.close()
+        self._bridge = app.build(loaded, flows=True)
+        self._server = make_server("127.0.0.1", 0, self._bridge.web, threaded=True)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+        self._thread.start()
+        self.sandbox.point_at(self.url)
+        self.sandbox.zendesk.install_webhook(self.url)
+        self._bridge.start()
+
+    def stop(self) -> None:
+        if self._bridge is None:
+            return
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+        self._bridge.stop()
+        self._bridge = None
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+
+class Process:
+    """``bridge serve`` as a process of its own."""
+
+    def __init__(self, folder: Path, sandbox: Sandbox, **changes: str) -> None:
+        self._folder = folder
+        self._sandbox = sandbox
+        self._changes = changes
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log = (folder.parent / f"{folder.name}.log").open("ab")
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        sandbox.zendesk.install_webhook(self.url)
+        self.start()
+
+    def start(self) -> None:
+        env = {
+            **os.environ,
+            "BRIDGE_DATA": str(self._folder),
+            "PORT": str(self.port),
+            **QUICK,
+            **self._sandbox.environment(self.url),
+            **self._changes,
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bridge", "serve"], env=env, stdout=self._log, stderr=self._log, cwd=REPOSITORY
+        )
+        eventually(self._answers, within=20, what="the bridge listens")
+
+    def kill(self) -> None:
+        """SIGKILL: nothing is finished, nothing is said."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def send(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def stop(self) -> None:
+        assert self._process is not None
+        if self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait(timeout=20)
+        self._log.close()
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=1) as answer:  # noqa: S310 - loopback
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
