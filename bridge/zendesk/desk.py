@@ -9,7 +9,7 @@ from itertools import islice
 from zenpy.lib.api_objects import User
 
 from bridge.core.desk import Customer, Ticket, TicketDraft, TicketRef, TicketStatus, TicketUpdate, Update
-from bridge.core.ports import Finding
+from bridge.core.ports import Desk, Finding
 from bridge.errors import VendorGoneError, VendorRefusedError
 from bridge.zendesk.account import ZendeskAccount
 from bridge.zendesk.answer import VENDOR, other_shape
@@ -38,7 +38,7 @@ _PAGES = 20  # of a hundred audits each; Zendesk takes 5000 comments on a ticket
 _SHOW_MANY = 100
 
 
-class ZendeskDesk:
+class ZendeskDesk(Desk):
     """One Zendesk account. May be shared by threads.
 
     Raises the classes of VendorError, and nothing else.

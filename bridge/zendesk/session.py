@@ -22,6 +22,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from bridge.errors import SettingsError, VendorBusyError, VendorRefusedError
 from bridge.zendesk.account import ZendeskAccount
@@ -83,17 +84,30 @@ class Line(HTTPAdapter):
         kwargs["stream"] = True
         response = super().send(dialled, timeout=self._account.timeout_s, **kwargs)
         try:
-            # requests' timeout is per read: a server that drips would hold a worker for ever.
-            chunks = []
-            for chunk in response.iter_content(_CHUNK):
-                chunks.append(chunk)
-                if time.monotonic() > deadline:
-                    raise requests.ReadTimeout("the answer did not end in time")
-            response._content = b"".join(chunks)
-        finally:
+            response._content = _whole(response.raw, deadline)
+        except requests.RequestException:
             response.close()
+            raise
         response.request = request
         return response
+
+
+def _whole(raw: Any, deadline: float) -> bytes:
+    """The body of an answer, read piece by piece as it comes.
+
+    requests' own timeout is for one read: a server that drips would hold a worker for ever.
+    """
+    pieces = []
+    try:
+        while piece := raw.read1(_CHUNK, decode_content=True):
+            pieces.append(piece)
+            if time.monotonic() > deadline:
+                raise requests.ReadTimeout("the answer did not end in time")
+    except ReadTimeoutError:
+        raise requests.ReadTimeout("no more of the answer came") from None
+    except HTTPError:
+        raise requests.ConnectionError("the answer broke off") from None
+    return b"".join(pieces)
 
 
 def dial(account: ZendeskAccount) -> requests.Session:

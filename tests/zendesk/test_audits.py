@@ -1,0 +1,78 @@
+"""Audits, the desk's truth, as the core hears them. A pair of files in fixtures/audits is a test."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bridge.core.desk import Origin
+from bridge.zendesk.audit import as_update, merge_target, origin_of
+from bridge.zendesk.body import AuditBody, ViaBody
+
+AUDITS = Path(__file__).parent / "fixtures" / "audits"
+NAMES = sorted(path.name.removesuffix(".audit.json") for path in AUDITS.glob("*.audit.json"))
+STAFF = frozenset({5246746, 900})
+
+
+def audit(name: str) -> AuditBody:
+    return AuditBody.model_validate_json((AUDITS / f"{name}.audit.json").read_bytes())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_audit_is_heard_as_the_update_it_was(name):
+    """One audit is one update: who, which way, what was said, what became of the status."""
+    expected = json.loads((AUDITS / f"{name}.expect.json").read_text())
+    expected["at"] = datetime.fromisoformat(expected["at"]).astimezone(UTC)
+    assert asdict(as_update(audit(name), STAFF)) == expected
+
+
+def test_the_fixtures_are_there():
+    """A glob that finds nothing would pass as well."""
+    assert len(NAMES) >= 18
+
+
+@pytest.mark.parametrize(
+    "via",
+    [
+        None,
+        {},
+        {"channel": "web", "source": {"rel": "follow_up"}},
+        {"channel": "web", "source": {"rel": "something_new"}},
+        {"channel": "native_messaging"},
+        {"channel": "something_new"},
+        {"channel": 20},
+        {"channel": 999},
+    ],
+)
+def test_what_is_not_known_for_certain_is_not_an_agents_hand(via):
+    """Only what certainly comes from Zendesk's own interface may leave by itself."""
+    assert origin_of(ViaBody.model_validate(via) if via is not None else None) is Origin.OTHER
+
+
+def closing(text: str, via: dict) -> AuditBody:
+    events = [
+        {"type": "Comment", "id": 1, "public": False, "body": text},
+        {"type": "Change", "field_name": "status", "value": "closed"},
+    ]
+    return AuditBody.model_validate(
+        {"id": 9, "created_at": "2026-11-20T08:00:00Z", "author_id": 5246746, "via": via, "events": events}
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "via", "target"),
+    [
+        ("…", {"channel": "web", "source": {"rel": "merge", "to": {"ticket_id": 700}}}, "700"),
+        ("…", {"channel": "merge", "source": {"from": {"ticket_id": 700}}}, "700"),
+        ("Żądanie zostało scalone z #700 „Wylogowanie”", {"channel": "web"}, "700"),
+        ("This request was closed and merged into request #666", {"channel": "web"}, None),
+        ("no number here", {"channel": "web"}, None),
+    ],
+)
+def test_where_a_ticket_was_merged_to_is_found_if_its_audits_tell(text, via, target):
+    """In the source of the merge, else in the notice, in whatever language Zendesk writes it."""
+    assert merge_target([closing(text, via)], 666) == target
