@@ -96,6 +96,8 @@ def fallback(card: Card) -> str:
 
 def _blocks(card: Card, room: Room) -> list[Block]:
     blocks = [_header(card)]
+    if card.receipt:
+        blocks.append(_rich(_receipt(card.receipt, card.receipt_url)))
     if post := clean(card.text).strip():
         blocks.append(_rich(_quote(fit(post, room.post))))
     blocks.append(_rich(*_facts(card)))
@@ -106,8 +108,6 @@ def _blocks(card: Card, room: Room) -> list[Block]:
     if len(card.asks) > room.asks:
         more = len(card.asks) - room.asks
         blocks.append(_rich(_section(_bold(f"{more} more wait for a person: bridge intent list"))))
-    if card.receipt:
-        blocks.append(_rich(_receipt(card.receipt, card.receipt_url)))
     if card.actions:
         blocks.append(_buttons(card.actions, card.case_id))
     if card.timeline:

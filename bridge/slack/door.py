@@ -38,7 +38,7 @@ KEPT = ("type", "trigger_id", "user", "team", "container", "actions")
 OnPress = Callable[[str, bytes], None]
 
 log = logging.getLogger(__name__)
-_TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
+_TIMESTAMP = re.compile(r"[0-9]{1,12}")
 
 
 def verify(body: bytes, headers: Mapping[str, str], now: datetime, secrets: Collection[str]) -> None:

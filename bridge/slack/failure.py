@@ -63,16 +63,25 @@ UNCLEAR = frozenset({"fatal_error", "internal_error", "service_unavailable", "te
 _CODE = re.compile(r"[a-z0-9_]{1,60}")
 
 
-def called(operation: str, call: Callable[[], SlackResponse], *, write: bool) -> SlackResponse:
-    """The answer to *call*, made once. Raises the classes of VendorError and nothing else."""
+def called(
+    operation: str, call: Callable[[], SlackResponse], *, write: bool, owed: str | None = None
+) -> SlackResponse:
+    """The answer to *call*, made once; it has the field *owed*.
+
+    Raises the classes of VendorError and nothing else.
+    """
     # `from None`: slack_sdk puts the whole answer, and urllib the address, into their messages.
     try:
-        return call()
+        answer = call()
     except SlackApiError as error:
         raise of_answer(operation, error, write=write) from None
     except (OSError, HTTPException, ValueError, LookupError, AttributeError) as error:
         # The last three: slack_sdk stumbles over an unknown charset, or JSON that is no object.
         raise of_transport(operation, error, write=write) from None
+    if not isinstance(answer.data, dict) or (owed is not None and not answer.data.get(owed)):
+        detail = "an answer that is none" if owed is None else f"an answer without {owed}"
+        raise _unsettled(operation, detail, write=write, status=int(answer.status_code))
+    return answer
 
 
 def of_answer(operation: str, error: SlackApiError, *, write: bool) -> VendorError:

@@ -57,7 +57,7 @@ class SocketMode:
         client = web_client(self._account)
         # Asked for here, because the SDK would sleep through a rate limit.
         ask = partial(client.apps_connections_open, app_token=self._account.app_token or "")
-        url = failure.called("apps.connections.open", ask, write=False)["url"]
+        url = failure.called("apps.connections.open", ask, write=False, owed="url")["url"]
         handler = SocketModeHandler(
             self._app,
             self._account.app_token,

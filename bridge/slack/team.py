@@ -17,7 +17,7 @@ from slack_sdk.web import SlackResponse
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, stop_after_delay
 
 from bridge.core.card import Card, CardRef
-from bridge.core.ports import Finding
+from bridge.core.ports import Finding, Team
 from bridge.errors import VendorBusyError, VendorGoneError, VendorRefusedError
 from bridge.slack import blocks, failure
 from bridge.slack.account import SlackAccount
@@ -28,6 +28,7 @@ CARD = "bridge_card"
 NOTE = "bridge_note"
 
 PAGE = 200
+CHANNELS_PAGE = 1000
 MAX_PAGES = 50
 # Slack's clock and ours are two clocks.
 SKEW = timedelta(seconds=60)
@@ -52,7 +53,7 @@ def web_client(account: SlackAccount) -> WebClient:
     )
 
 
-class SlackTeam:
+class SlackTeam(Team):
     """Cards and notes in Slack. Safe to share between threads: it holds no connection."""
 
     def __init__(self, account: SlackAccount, *, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -67,7 +68,7 @@ class SlackTeam:
         shown, text = blocks.render(card)
         channel_id = self._channel_id(channel)
         answer = self._post(CARD, key, channel=channel_id, blocks=shown, text=text)
-        return CardRef(channel=str(answer.get("channel") or channel_id), id=str(answer["ts"]))
+        return CardRef(channel=channel_id, id=str(answer["ts"]))
 
     def update_card(self, ref: CardRef, card: Card) -> None:
         """Raises VendorGoneError when the message was deleted."""
@@ -81,7 +82,7 @@ class SlackTeam:
             # Left out, it becomes "client" here, and words turn into links and mentions.
             parse="none",
         )
-        self._write("chat.update", call)
+        failure.called("chat.update", call, write=True)
 
     def find_card(self, channel: str, key: str, since: datetime) -> CardRef | None:
         """Look for the card with *key* among what was posted in *channel* after *since*.
@@ -144,14 +145,14 @@ class SlackTeam:
             # Every app in the workspace can read it: the key, and nothing of a person.
             metadata={"event_type": event_type, "event_payload": {"key": key}},
         )
-        return self._write("chat.postMessage", call)
+        return failure.called("chat.postMessage", call, write=True, owed="ts")
 
     def _look(self, operation: str, call: Callable[..., SlackResponse], event: str, key: str) -> str | None:
         for page in self._pages(operation, call):
-            for message in page.get("messages") or []:
-                metadata = _dict(_dict(message).get("metadata"))
+            for message in _dicts(page.get("messages")):
+                metadata = _dict(message.get("metadata"))
                 payload = _dict(metadata.get("event_payload"))
-                if metadata.get("event_type") == event and payload.get("key") == key:
+                if metadata.get("event_type") == event and payload.get("key") == key and "ts" in message:
                     return str(message["ts"])
         return None
 
@@ -173,11 +174,13 @@ class SlackTeam:
             self._client.conversations_list,
             types="public_channel,private_channel",
             exclude_archived=True,
-            limit=PAGE,
+            limit=CHANNELS_PAGE,
         )
         channels: dict[str, str] = {}
         for page in self._pages("conversations.list", call):
-            channels |= {str(channel["name"]): str(channel["id"]) for channel in page.get("channels") or []}
+            channels |= {
+                str(found.get("name")): str(found.get("id")) for found in _dicts(page.get("channels"))
+            }
         # Replaced, never changed: other threads read it meanwhile.
         self._channels, self._channels_read_at = channels, time.monotonic()
 
@@ -189,13 +192,7 @@ class SlackTeam:
             cursor = _dict(page.get("response_metadata")).get("next_cursor") or None
             if cursor is None:
                 return
-        raise VendorRefusedError(
-            failure.VENDOR, operation, f"more than {MAX_PAGES * PAGE} items to look through"
-        )
-
-    def _write(self, operation: str, call: Callable[[], SlackResponse]) -> SlackResponse:
-        """Once, whatever happens."""
-        return failure.called(operation, call, write=True)
+        raise VendorRefusedError(failure.VENDOR, operation, f"more than {MAX_PAGES} pages to look through")
 
     def _read(self, operation: str, call: Callable[[], SlackResponse]) -> SlackResponse:
         """Again for some seconds while Slack is busy."""
@@ -221,3 +218,7 @@ def _wait_s(state: RetryCallState) -> float:
 
 def _dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [found for found in value if isinstance(found, dict)] if isinstance(value, list) else []

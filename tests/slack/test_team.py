@@ -20,6 +20,7 @@ from bridge.errors import (
     VendorUnclearError,
 )
 from bridge.slack import SlackAccount, SlackTeam
+from bridge.slack.failure import retry_after_s
 from tests.slack.cards import card
 from tests.slack.conftest import TOKEN
 from tests.slack.fake import FakeSlack
@@ -188,6 +189,7 @@ LOST = [
     pytest.param({"status": 200, "raw": b'"fine"'}, id="JSON that is no object"),
     pytest.param({"status": 200, "raw": b""}, id="nothing"),
     pytest.param({"body": {"ok": False, "error": "internal_error"}}, id="internal_error"),
+    pytest.param({"status": 200, "raw": b"[1]"}, id="a list"),
     pytest.param(
         {"status": 500, "raw": b"\xff", "headers": {"Content-Type": "text/html; charset=no-such"}},
         id="a charset that nobody knows",
@@ -206,6 +208,41 @@ def test_a_lost_answer_to_a_post_is_unclear_and_sent_once(
         team.post_card(CHANNEL, card(), "key-1")
 
     assert len(slack.sent("chat.postMessage")) == 1
+
+
+def test_a_post_without_a_timestamp_is_unclear(slack: FakeSlack, team: Team) -> None:
+    """It says ok and not where: the card has to be looked for."""
+    slack.default("chat.postMessage", {"ok": True})
+
+    with pytest.raises(VendorUnclearError):
+        team.post_card(CHANNEL, card(), "key-1")
+
+
+@pytest.mark.parametrize("messages", [None, 7, [7], [{"metadata": 7}], [{"metadata": {"event_payload": []}}]])
+def test_messages_of_another_shape_are_passed_over(slack: FakeSlack, team: Team, messages: Any) -> None:
+    """Other apps put what they like into a channel."""
+    slack.answer("conversations.history", {"ok": True, "messages": messages})
+
+    assert team.find_card(CHANNEL, "key-1", SINCE) is None
+
+
+def test_a_date_may_say_when_to_come_back() -> None:
+    """HTTP allows one in Retry-After; a date that has passed means now."""
+    assert retry_after_s("Sat, 21 Nov 2026 12:00:30 GMT", SINCE) == 30
+    assert retry_after_s("Sat, 21 Nov 2026 11:00:00 GMT", SINCE) == 0
+    assert retry_after_s("Sat, 21 Nov 2099 11:00:00 GMT", SINCE) == 3600
+
+
+def test_a_proxy_is_passed_by_where_the_environment_says_so(
+    slack: FakeSlack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dead proxy in the environment, and NO_PROXY for loopback: the sandbox is reached."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    slack.answer("chat.postMessage", posted())
+
+    team = SlackTeam(SlackAccount(bot_token=TOKEN, api_url=slack.url))
+
+    assert team.post_card(CHANNEL, card(), "key-1") == REF
 
 
 def test_a_post_that_takes_too_long_is_unclear(slack: FakeSlack) -> None:
