@@ -55,7 +55,7 @@ class MastodonNetwork:
         text = text.strip()
         mention = _mention(target)
         if mention and not _is_mentioned(mention, text, account):
-            text = f"@{mention} {text}"
+            text = f"@{mention} {text}".rstrip()
         return Composed(text, used=length(text), limit=text_limit(account), unit="characters")
 
     def light(self, account: Account, message: SocialMessage) -> Light:
