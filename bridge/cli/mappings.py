@@ -78,7 +78,9 @@ def explain(folder: Path, file: IO[bytes] | None, at: datetime | None, **given: 
     account, language, author (a name). Exits as check does.
     """
     mapping = _load(folder)
-    message = _message(mapping, {**given, **_read_file(file)}, at.replace(tzinfo=UTC) if at else datetime.now(UTC))
+    message = _message(
+        mapping, {**given, **_read_file(file)}, at.replace(tzinfo=UTC) if at else datetime.now(UTC)
+    )
     decision = decide(message, mapping, message.posted_at)
     for line in _story(message, decision, mapping):
         click.echo(line)

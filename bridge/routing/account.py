@@ -49,7 +49,7 @@ class AccountReader:
                 self._fill(fields, wanted[name], value)
             elif name not in _OWN:
                 hint = nearest(name, (*_OWN, *wanted))
-                self.report.add(at, "unknown-key", f'"{name}" means nothing for {entry.network}.{hint}')
+                self.report.add(at, "unknown-key", f'"{name}" means nothing for {entry.network}{hint}')
         for want in wanted.values():
             if want.required and want.name not in node.entries:
                 self.report.add(spot, "missing-key", f'"{want.name}" must be given: {want.help}')

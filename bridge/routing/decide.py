@@ -8,7 +8,7 @@ from datetime import datetime
 
 from bridge.core.message import SocialMessage
 from bridge.routing.language import chain, speaks, spoken
-from bridge.routing.match import first_found, fold
+from bridge.routing.match import first_found, fold, tag_name
 from bridge.routing.model import (
     Brand,
     Condition,
@@ -64,7 +64,8 @@ def _facts(message: SocialMessage, mapping: Mapping) -> _Facts:
     own = {auto.tag for auto in mapping.auto_tags if first_found(folded, auto.words) is not None}
     brand = mapping.brands.get(mapping.account_brand.get(message.account, ""))
     language, source = spoken(message, brand)
-    return _Facts(message, folded, brand, message.tags | own, language, source)
+    given = {name for tag in message.tags if (name := tag_name(tag))}
+    return _Facts(message, folded, brand, frozenset(given | own), language, source)
 
 
 def _test(when: Condition, facts: _Facts) -> Iterator[Tested]:

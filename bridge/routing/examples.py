@@ -69,4 +69,5 @@ def _account(example: Example, route: Route, mapping: Mapping) -> AccountEntry |
 
 
 def _fault(example: Example, message: str, rule: str) -> Fault:
-    return Fault(example.place.file, example.place.line, 1, message, rule)
+    place = example.place
+    return Fault(place.file, place.line, place.column, message, rule)

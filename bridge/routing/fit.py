@@ -53,7 +53,7 @@ def refuse_unknown_keys(root: Node | None, known: tuple[str, ...], report: Repor
         return
     for key, (spot, _) in root.entries.items():
         if key not in known:
-            report.add(spot, "unknown-key", f'"{key}" means nothing here.{nearest(key, known)}')
+            report.add(spot, "unknown-key", f'"{key}" means nothing here{nearest(key, known)}')
 
 
 def fit(node: Node, spot: Spot, shape: type[ShapeT], known: Known, report: Report) -> ShapeT | None:
@@ -75,7 +75,7 @@ def _report(detail: ErrorDetails, node: Node, spot: Spot, shape: type[BaseModel]
     elif kind == "extra_forbidden":
         key = str(path[-1])
         hint = nearest(key, _keys(shape, path[:-1]))
-        report.add(node.key_spot(path), "unknown-key", f'"{key}" means nothing here.{hint}')
+        report.add(node.key_spot(path), "unknown-key", f'"{key}" means nothing here{hint}')
     else:
         rule, message = _explain(detail)
         report.add(_spot(node, path, spot), rule, _labelled(path, message))
@@ -90,7 +90,7 @@ def _explain(detail: ErrorDetails) -> tuple[str, str]:
         choices = re.findall(r"'([^']*)'", str(context["expected"]))
         value = str(detail["input"])[:60]
         rule = _CHOICES[str(detail["loc"][-1])]
-        return rule, f'"{value}" is not one of {", ".join(choices)}.{nearest(value, choices)}'
+        return rule, f'"{value}" is not one of {", ".join(choices)}{nearest(value, choices)}'
     if kind in ("string_too_short", "too_short"):
         return "empty-value", "must not be empty"
     if kind == "string_pattern_mismatch":

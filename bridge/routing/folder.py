@@ -56,7 +56,7 @@ def check_names(files: Mapping[str, str], report: Report) -> None:
 
 def _paths(folder: Path, report: Report) -> list[Path]:
     if not folder.is_dir():
-        report.add(Spot(ROOT), "missing-file", "the folder is not there")
+        report.add(Spot(ROOT), "missing-file", f"there is no folder {folder}")
         return []
     found: list[Path] = []
 
@@ -83,8 +83,9 @@ def _is_meant(name: str, report: Report) -> bool:
     if name in REQUIRED or ROUTES.fullmatch(name) or REPLY.fullmatch(name):
         return True
     if Path(name).name != "README.md":
-        hint = nearest(name, _MEANT) or " A mapping has " + ", ".join(_MEANT) + "."
-        report.add(Spot(shown(name)), "unknown-file", f"the bridge does not read a file of this name.{hint}")
+        meant = [f"{name.removesuffix('.yml')}.yaml"] if name.endswith(".yml") else _MEANT
+        hint = nearest(name, meant) or ": a mapping has " + ", ".join(_MEANT)
+        report.add(Spot(shown(name)), "unknown-file", f"the bridge does not read a file of this name{hint}")
     return False
 
 

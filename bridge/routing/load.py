@@ -11,8 +11,9 @@ from bridge.core.ports import Network
 from bridge.errors import MappingError
 from bridge.routing import examples
 from bridge.routing.account import AccountReader
-from bridge.routing.fit import fit, refuse_unknown_keys, section
+from bridge.routing.fit import Section, fit, refuse_unknown_keys, section
 from bridge.routing.folder import ROUTES, check_names, read_folder, shown
+from bridge.routing.match import tag_name
 from bridge.routing.model import (
     AutoTag,
     Brand,
@@ -105,9 +106,14 @@ class _Reading:
             account_brand={account.key: brand.key for brand in brands.values() for account in brand.accounts},
         )
 
-    def _top(self, name: str) -> dict[str, tuple[Spot, Node]]:
+    def _top(self, name: str) -> Section:
         file = _FILE_OF[name]
-        return dict(section(self.documents.get(file), name, self.report, required=name != "tag_sources"))
+        found = section(self.documents.get(file), name, self.report, required=name != "tag_sources")
+        for key, (spot, _) in found.items():
+            if key != tag_name(key):
+                advice = f'write it in small letters, digits and hyphens: "{tag_name(key)}"'
+                self.report.add(spot, "bad-name", f'"{key}" is no good name here; {advice}')
+        return found
 
     def _known(self, networks: tuple[str, ...]) -> Known:
         """The names that are there to be referred to, right or wrong in themselves."""
@@ -115,11 +121,12 @@ class _Reading:
 
         def names(key: str) -> list[str] | None:
             root = self.documents.get(_FILE_OF[key])
-            return None if root is None else list(section(root, key, quiet))
+            found = section(root, key, quiet)
+            return list(found) or None
 
         brands = section(self.documents.get("brands.yaml"), "brands", quiet)
         accounts = [key for _, brand in brands.values() for key in section(brand, "accounts", quiet)]
-        routes = [str(node.find(("name",)).scalar) for root in self.routes.values() for node in _items(root)]
+        routes = [_name(node) for root in self.routes.values() for node in _items(root)]
         readable = self.routes and all(root is not None for root in self.routes.values())
         return Known(
             networks=networks,
@@ -192,7 +199,7 @@ class _Reading:
             self.report.add(node.spot, "wrong-type", "fallback: must be the name of a queue")
         elif self.known.queues is not None and name not in self.known.queues:
             hint = nearest(name, self.known.queues)
-            self.report.add(node.spot, "unknown-queue", f'fallback: there is no queue "{name}".{hint}')
+            self.report.add(node.spot, "unknown-queue", f'fallback: there is no queue "{name}"{hint}')
         return str(name)
 
     def _calendars(self) -> dict[str, Calendar]:
@@ -224,8 +231,8 @@ class _Reading:
                 self.report.add(root.spot, "missing-key", '"routes:" must be given in this file, as a list')
             for node in _items(root):
                 entry = fit(node, node.spot, RouteShape, self.known, self.report)
-                name, at = str(node.find(("name",)).scalar), node.find(("name",)).spot
-                first = seen.setdefault(name, at)
+                name, at = _name(node), node.find(("name",)).spot
+                first = seen.setdefault(name, at) if name else at
                 if name == FALLBACK:
                     self.report.add(at, "bad-name", f'"{FALLBACK}" is what examples call "no route"')
                 elif first is not at:
@@ -251,8 +258,14 @@ def _items(root: Node | None) -> list[Node]:
     return found or []
 
 
+def _name(node: Node) -> str:
+    """The name of a route, as far as it has one."""
+    found = node.find(("name",))
+    return found.scalar if found is not node and isinstance(found.scalar, str) else ""
+
+
 def _place(spot: Spot) -> Place:
-    return Place(spot.file, spot.line)
+    return Place(spot.file, spot.line, spot.column)
 
 
 def _route(entry: RouteShape, node: Node) -> Route:

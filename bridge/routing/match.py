@@ -14,6 +14,8 @@ _STROKED = str.maketrans(
 # Accents that may be left out in writing: Latin, Greek, Cyrillic; Hebrew points; Arabic vowels.
 # Not the vowels of Thai or Hindi, which are marks too: without them these are other words.
 _ACCENTS = re.compile("[\u0300-\u036f\u0591-\u05bd\u064b-\u065f\u1ab0-\u1aff\u1dc0-\u1dff\ufe00-\ufe0f]")
+# Words with their marks: without these, Thai and Hindi names would fall apart.
+_WORDS = re.compile("(?:[^\\W_]|[\u0300-\u036f\u0900-\u0dff\u0e00-\u109f\u1780-\u17ff])+")
 _SPACES = re.compile(r"\s+")
 # Thai and Lao, Myanmar, Khmer, kana, Han: written without spaces, so a word may stand anywhere.
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
@@ -23,6 +25,11 @@ def fold(text: str) -> str:
     """*text* in the form in which words are compared."""
     plain = _ACCENTS.sub("", unicodedata.normalize("NFKD", text.casefold())).translate(_STROKED)
     return _SPACES.sub(" ", unicodedata.normalize("NFC", plain)).strip()
+
+
+def tag_name(tag: str) -> str:
+    """*tag* as mapping files write it: a tool's "Technical Issue" is ``technical-issue``."""
+    return "-".join(_WORDS.findall(unicodedata.normalize("NFC", tag.casefold())))
 
 
 def first_found(folded: str, words: Iterable[str]) -> str | None:

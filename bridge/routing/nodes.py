@@ -88,9 +88,9 @@ class Report:
 
 
 def nearest(word: str, known: Collection[str]) -> str:
-    """`` Did you mean "…"?`` with the word of *known* closest to *word*, or nothing."""
+    """``. Did you mean "…"?`` with the word of *known* closest to *word*, or nothing."""
     match = process.extractOne(word, sorted(known), scorer=fuzz.ratio, processor=str.lower, score_cutoff=60)
-    return f' Did you mean "{match[0]}"?' if match else ""
+    return f'. Did you mean "{match[0]}"?' if match else ""
 
 
 def read(file: str, text: str, report: Report) -> Node | None:
@@ -112,7 +112,8 @@ def read(file: str, text: str, report: Report) -> Node | None:
     except yaml.MarkedYAMLError as error:
         _report_syntax(file, error, report)
         return None
-    return builder.root
+    # What an alias stands for is not known, so what the file says is not known either.
+    return None if builder.has_alias else builder.root
 
 
 def _report_syntax(file: str, error: yaml.MarkedYAMLError, report: Report) -> None:
@@ -168,6 +169,7 @@ class _Builder:
         self.file = file
         self.report = report
         self.root: Node | None = None
+        self.has_alias = False
         self._open: list[_Open] = []
         self._documents = 0
 
@@ -191,6 +193,7 @@ class _Builder:
             kind = "alias (*)" if isinstance(event, yaml.AliasEvent) else "anchor (&)"
             self.report.add(spot, "yaml-anchor", f"an {kind}: write the value out, or put it in quotes")
         if isinstance(event, yaml.AliasEvent):
+            self.has_alias = True
             self._place(Node(spot), spot)
             return True
         # Its stub leaves the tag out.

@@ -55,7 +55,7 @@ def read_templates(
         language = normalise_language(written)
         if known.brands is not None and brand not in known.brands:
             hint = nearest(brand, known.brands)
-            report.add(Spot(file), "unknown-brand", f'there is no brand "{brand}".{hint}')
+            report.add(Spot(file), "unknown-brand", f'there is no brand "{brand}"{hint}')
         if language is None:
             report.add(
                 Spot(file), "bad-language", f'"{written}" is not a language code such as en, th or pt-BR'
@@ -105,7 +105,7 @@ def _check_tree(tree: nodes.Template, file: str, report: Report) -> None:
     unknown = meta.find_undeclared_variables(tree) - set(VOCABULARY)
     for name in tree.find_all(nodes.Name):
         if name.name in unknown:
-            message = f'replies do not know "{name.name}".{nearest(name.name, VOCABULARY)}'
+            message = f'replies do not know "{name.name}"{nearest(name.name, VOCABULARY)}'
             report.add(Spot(file, name.lineno), "template-name", message)
 
 

@@ -68,7 +68,7 @@ def _named(what: str, pool: Callable[[Known], Collection[str] | None]) -> AfterV
     def check(value: str, info: ValidationInfo[Known]) -> str:
         names = pool(info.context)
         if names is not None and value not in names:
-            raise wrong(f"unknown-{what}", f'there is no {what} "{value}".{nearest(value, names)}')
+            raise wrong(f"unknown-{what}", f'there is no {what} "{value}"{nearest(value, names)}')
         return value
 
     return AfterValidator(check)
@@ -99,7 +99,7 @@ def _zones() -> frozenset[str]:
 
 def _zone(value: str) -> str:
     if value not in _zones():
-        raise wrong("unknown-zone", f'there is no time zone "{value}".{nearest(value, _zones())}')
+        raise wrong("unknown-zone", f'there is no time zone "{value}"{nearest(value, _zones())}')
     ZoneInfo(value)
     return value
 

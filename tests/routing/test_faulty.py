@@ -1,0 +1,152 @@
+"""Mappings with one thing wrong each: the report beside it is what an admin reads."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bridge.errors import MappingError
+from bridge.routing.load import load, load_files
+from bridge.routing.nodes import MAX_FILE_BYTES
+from bridge.routing.rules import RULES
+from tests.routing.catalogue import NETWORKS
+
+HERE = Path(__file__).parent
+FAULTY = sorted(path for path in (HERE / "faulty").iterdir() if path.is_dir())
+BESIDE = ("expected.txt", "removed.txt")
+
+
+def built(fixture: Path, folder: Path) -> Path:
+    """The valid mapping in ``base``, with the files of *fixture* over it."""
+    shutil.copytree(HERE / "base", folder, dirs_exist_ok=True)
+    shutil.copytree(fixture, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*BESIDE))
+    removed = fixture / "removed.txt"
+    for name in removed.read_text().split() if removed.exists() else ():
+        (folder / name).unlink()
+    return folder
+
+
+def report_of(folder: Path) -> str:
+    with pytest.raises(MappingError) as raised:
+        load(folder, NETWORKS)
+    return str(raised.value) + "\n"
+
+
+def test_the_base_of_the_faulty_mappings_is_itself_valid():
+    """Whatever a faulty mapping is blamed for, it is not the base's fault."""
+    assert load(HERE / "base", NETWORKS).fallback == "triage"
+
+
+@pytest.mark.parametrize("fixture", FAULTY, ids=lambda path: path.name)
+def test_a_faulty_mapping_is_reported_as_the_file_beside_it_says(fixture, tmp_path):
+    """Every fault with file, line, column, the nearest right word and the rule."""
+    expected = (fixture / "expected.txt").read_text()
+
+    assert report_of(built(fixture, tmp_path)) == expected
+
+
+@pytest.mark.parametrize("fixture", FAULTY, ids=lambda path: path.name)
+def test_a_stored_version_is_judged_like_the_folder_it_came_from(fixture, tmp_path):
+    """Texts from the database get the same report; only what is no text cannot be stored."""
+    folder = built(fixture, tmp_path)
+    try:
+        files = {
+            path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
+            for path in folder.rglob("*")
+            if path.is_file()
+        }
+    except UnicodeDecodeError:
+        assert fixture.name == "not-utf8"
+        return
+    with pytest.raises(MappingError) as raised:
+        load_files(files, NETWORKS)
+
+    assert str(raised.value) + "\n" == (fixture / "expected.txt").read_text()
+
+
+def too_large(folder: Path) -> None:
+    (folder / "tags.yaml").write_text("# " + "x" * MAX_FILE_BYTES)
+
+
+def unreadable(folder: Path) -> None:
+    (folder / "tags.yaml").unlink()
+    (folder / "tags.yaml").symlink_to(folder / "tags.yaml")
+
+
+def no_file(folder: Path) -> None:
+    (folder / "tags.yaml").unlink()
+    os.mkfifo(folder / "tags.yaml")
+
+
+def linked_folder(folder: Path) -> None:
+    shutil.move(folder / "routes", folder.parent / "elsewhere")
+    (folder / "routes").symlink_to(folder.parent / "elsewhere")
+
+
+# Faults that a repository cannot carry as files.
+MADE: tuple[tuple[str, Callable[[Path], None], str], ...] = (
+    ("file-too-large", too_large, "mappings/tags.yaml:1:1 larger than 1,000,000 bytes"),
+    ("unreadable-file", unreadable, "mappings/tags.yaml:1:1 "),
+    ("unreadable-file", no_file, "mappings/tags.yaml:1:1 this is not a file"),
+    ("unreadable-file", linked_folder, "mappings/routes:1:1 a link to a folder is not followed"),
+)
+
+
+@pytest.mark.parametrize(
+    ("rule", "spoil", "expected"), MADE, ids=lambda value: getattr(value, "__name__", None)
+)
+def test_a_file_that_cannot_be_read_is_a_fault_and_never_empty(rule, spoil, expected, tmp_path):
+    """One fault about the file, and none that only follows from not having read it."""
+    folder = shutil.copytree(HERE / "base", tmp_path / "mappings")
+    spoil(folder)
+
+    report = report_of(folder)
+
+    assert report.startswith(expected)
+    assert report.count("\n") == 1
+    assert f"({rule})" in report
+
+
+def test_a_folder_that_is_not_there_is_a_fault(tmp_path):
+    """A wrong path says so, and not that every file is missing."""
+    report = report_of(tmp_path / "nowhere")
+
+    assert report == f"mappings:1:1 there is no folder {tmp_path / 'nowhere'} (missing-file)\n"
+
+
+def test_every_rule_has_a_faulty_mapping():
+    """A rule without one has never been seen to work."""
+    reports = "".join((fixture / "expected.txt").read_text() for fixture in FAULTY)
+    shown = set(re.findall(r"\(([a-z0-9-]+)\)$", reports, re.MULTILINE))
+
+    assert shown | {rule for rule, _, _ in MADE} == set(RULES)
+
+
+def test_every_rule_is_explained_to_admins():
+    """The page that a fault sends people to has an entry for each rule, in the rule's own words."""
+    page = (HERE.parents[1] / "mappings" / "README.md").read_text()
+    missing = [rule for rule, meaning in RULES.items() if f"| `{rule}` | {meaning} |" not in page]
+
+    assert missing == []
+
+
+def test_each_faulty_mapping_is_named_after_its_rule():
+    """The folder's name begins with the one rule that it breaks."""
+    for fixture in FAULTY:
+        rules = re.findall(r"\(([a-z0-9-]+)\)$", (fixture / "expected.txt").read_text(), re.MULTILINE)
+        if fixture.name != "many-faults":
+            assert len(set(rules)) == 1
+            assert fixture.name.startswith(rules[0])
+
+
+@pytest.mark.parametrize("name", ["secret-in-file", "env-name"])
+def test_a_fault_never_repeats_a_secret(name, tmp_path):
+    """Reports go to logs and to Slack."""
+    report = report_of(built(HERE / "faulty" / name, tmp_path))
+
+    assert "test-secret" not in report
