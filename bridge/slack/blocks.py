@@ -100,7 +100,7 @@ def _blocks(card: Card, room: Room) -> list[Block]:
         blocks.append(_rich(_receipt(card.receipt, card.receipt_url)))
     if post := clean(card.text).strip():
         blocks.append(_rich(_quote(fit(post, room.post))))
-    blocks.append(_rich(*_facts(card)))
+    blocks.append(_rich(_facts(card)))
     if next_step := _pair("Next", card.next_step, 300):
         blocks.append(_rich(_section(*next_step)))
     for ask in card.asks[: room.asks]:
@@ -122,30 +122,21 @@ def _header(card: Card) -> Block:
     return {"type": "header", "text": _plain(text)}
 
 
-def _facts(card: Card) -> list[Block]:
+def _facts(card: Card) -> Block:
     """Lines of label and value: whose, from whom; where it went and why; until when; what to open."""
     rows = [
         [_pair("Brand", card.brand), _pair("On", card.network), _pair("By", card.author)],
         [_pair("Queue", card.queue), _pair("Route", card.route), _pair("Priority", card.priority)],
         [_promise(card), _pair("Public reply", card.light, 200)],
-        [_claimed(card.claimed_by)],
-        [_link("Ticket", f"#{card.ticket_id}" if card.ticket_id else None, card.ticket_url)],
-        [_link("Post", "open the thread" if _web(card.permalink) else None, card.permalink)],
+        [_claimed(card.claimed_by), _ticket(card), _post(card.permalink)],
     ]
-    lines = []
-    for row in rows:
-        pairs = [pair for pair in row if pair]
-        if pairs:
-            parts = [part for pair in pairs for part in [_words("   "), *pair]]
-            lines.append(_section(*parts[1:]))
-    return _joined(lines) or [_section(_words("…"))]
+    lines = [_between("   ", [pair for pair in row if pair]) for row in rows]
+    # One section with breaks in it: Slack sets sections that follow each other on one line.
+    return _section(*(_between("\n", [line for line in lines if line]) or [_words("…")]))
 
 
-def _joined(sections: list[Block]) -> list[Block]:
-    """Sections follow each other without a break; the break has to be said."""
-    for section in sections[:-1]:
-        section["elements"].append(_words("\n"))
-    return sections
+def _between(gap: str, groups: list[list[Block]]) -> list[Block]:
+    return [part for group in groups for part in (_words(gap), *group)][1:]
 
 
 def _pair(label: str, value: str | None, limit: int = 80) -> list[Block]:
@@ -174,10 +165,13 @@ def _claimed(user_id: str | None) -> list[Block]:
     return _pair("Claimed by", user_id)
 
 
-def _link(label: str, text: str | None, url: str | None) -> list[Block]:
-    if text is None:
-        return []
-    return [_bold(f"{label} "), _linked(fit(one_line(text), 80), url)]
+def _ticket(card: Card) -> list[Block]:
+    number = fit(one_line(card.ticket_id or ""), 40)
+    return [_bold("Ticket "), _linked(f"#{number}", card.ticket_url)] if number else []
+
+
+def _post(permalink: str | None) -> list[Block]:
+    return [_bold("Post "), _linked("open the thread", permalink)] if _web(permalink) else []
 
 
 def _linked(text: str, url: str | None) -> Block:

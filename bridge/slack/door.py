@@ -73,10 +73,9 @@ def build_app(account: SlackAccount, on_press: OnPress) -> App:
         name="bridge.slack.sdk.listener",
         logger=sdk_logger("bolt"),
         client=web_client(account),
-        # Our own authorize: Bolt's asks Slack at the first press, and with a
+        # Our own authorize: Bolt's asks Slack when it is built, or at the first press, and with a
         # SLACK_CLIENT_ID in the environment turns to OAuth and drops the token.
         authorize=lambda: AuthorizeResult(enterprise_id=None, team_id=None, bot_token=account.bot_token),
-        token_verification_enabled=False,
         # `verify` came first, and knows of secrets in rotation.
         request_verification_enabled=False,
         ssl_check_enabled=False,

@@ -61,6 +61,7 @@ BUSY = frozenset({"ratelimited", "rate_limited", "request_timeout"})
 UNCLEAR = frozenset({"fatal_error", "internal_error", "service_unavailable", "team_added_to_org"})
 
 _CODE = re.compile(r"[a-z0-9_]{1,60}")
+_SCOPES = re.compile(r"[a-z0-9_:.,-]{1,120}")
 
 
 def called(
@@ -97,7 +98,7 @@ def of_answer(operation: str, error: SlackApiError, *, write: bool) -> VendorErr
     if status >= 500 or code in UNCLEAR or (status == 200 and code is None):
         return _unsettled(operation, code or "no answer of Slack's API", write=write, status=status)
     if code in AUTH:
-        return VendorAuthError(VENDOR, operation, f"{code}: {AUTH[code]}", status=status)
+        return VendorAuthError(VENDOR, operation, f"{code}{_needed(data)}: {AUTH[code]}", status=status)
     if code in GONE:
         return VendorGoneError(VENDOR, operation, code, status=status)
     if code in REFUSED:
@@ -127,6 +128,12 @@ def retry_after_s(value: str | None, now: datetime | None = None) -> float | Non
         return None
     wait_s = (at.replace(tzinfo=at.tzinfo or UTC) - (now or datetime.now(UTC))).total_seconds()
     return min(max(wait_s, 0.0), LONGEST_WAIT_S)
+
+
+def _needed(data: object) -> str:
+    """The scope that Slack says is missing, where it does."""
+    needed = data.get("needed") if isinstance(data, dict) else None
+    return f" {needed}" if isinstance(needed, str) and _SCOPES.fullmatch(needed) else ""
 
 
 def _unsettled(operation: str, detail: str, *, write: bool, status: int | None) -> VendorError:

@@ -359,6 +359,14 @@ def test_each_refusal_is_the_class_that_says_what_to_do(
     assert caught.value.operation == "chat.postMessage"
 
 
+def test_a_missing_scope_is_named(slack: FakeSlack, team: Team) -> None:
+    """Slack says which; the operator should not have to guess."""
+    slack.answer("users.info", {"ok": False, "error": "missing_scope", "needed": "users:read.email"})
+
+    with pytest.raises(VendorAuthError, match=r"missing_scope users:read\.email"):
+        team.email_of("U0AGENT1")
+
+
 def test_errors_and_logs_hold_no_secret_and_no_words(
     slack: FakeSlack, team: Team, caplog: pytest.LogCaptureFixture
 ) -> None:
