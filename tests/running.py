@@ -124,7 +124,11 @@ class Process:
             **self._changes,
         }
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bridge", "serve"], env=env, stdout=self._log, stderr=self._log, cwd=REPOSITORY
+            [sys.executable, "-m", "bridge", "serve"],
+            env=env,
+            stdout=self._log,
+            stderr=self._log,
+            cwd=REPOSITORY,
         )
         eventually(self._answers, within=20, what="the bridge listens")
 

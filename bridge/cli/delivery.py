@@ -8,6 +8,7 @@ import click
 from sqlalchemy import select
 
 from bridge.cli.opened import ago, opened_database, short
+from bridge.store import deliveries
 from bridge.store.tables import Delivery
 
 NOT_UNDERSTOOD = ("failed", "unreadable")
@@ -54,5 +55,5 @@ def replay(which: str | None, failed: bool) -> None:
         if which and len(rows) != 1:
             raise click.ClickException(f"There is no delivery {which}. `bridge delivery list` shows them.")
         for row in rows:
-            row.state, row.attempts, row.due_at, row.reason = "received", 0, datetime.now(UTC), None
+            deliveries.take_again(row, datetime.now(UTC))
     click.echo(f"{len(rows)} to be taken in again.")

@@ -104,7 +104,7 @@ def create_web(
         except UnreadablePayloadError as error:
             door.record(SOURCE_DESK, "", delivery_id, body, state="unreadable", reason=str(error))
             return door.refuse(400, str(error))
-        new = door.record(SOURCE_DESK, "", delivery_id, body)
+        new = door.hint(SOURCE_DESK, delivery_id, body)
         return Response(status=202 if new else 200)
 
     @web.post("/slack/events")

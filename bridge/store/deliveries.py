@@ -24,14 +24,7 @@ def record(
     reason: str | None = None,
 ) -> str | None:
     """Write a delivery down; return its row's id, or None when it is there already."""
-    known = tx.scalars(
-        select(Delivery.id).where(
-            Delivery.installation == installation,
-            Delivery.source == source,
-            Delivery.account == account,
-            Delivery.delivery_id == delivery_id,
-        )
-    ).first()
+    known = find(tx, installation, source, account, delivery_id)
     if known is not None:
         return None
     row = Delivery(
@@ -48,3 +41,19 @@ def record(
     )
     tx.add(row)
     return row.id
+
+
+def find(tx: Session, installation: str, source: str, account: str, delivery_id: str) -> Delivery | None:
+    return tx.scalars(
+        select(Delivery).where(
+            Delivery.installation == installation,
+            Delivery.source == source,
+            Delivery.account == account,
+            Delivery.delivery_id == delivery_id,
+        )
+    ).first()
+
+
+def take_again(delivery: Delivery, at: datetime) -> None:
+    """Have *delivery* taken in once more: harmless, since facts that are known change nothing."""
+    delivery.state, delivery.attempts, delivery.due_at, delivery.reason = "received", 0, at, None

@@ -27,7 +27,9 @@ def test_staying_is_no_move():
     assert CaseState.OPEN == case.move(CaseState.OPEN, CaseState.OPEN)
 
 
-@pytest.mark.parametrize(("state", "to"), itertools.product((IntentState.CONFIRMED, IntentState.GONE), IntentState))
+@pytest.mark.parametrize(
+    ("state", "to"), list(itertools.product((IntentState.CONFIRMED, IntentState.GONE), IntentState))
+)
 def test_what_happened_cannot_unhappen(state, to):
     """A confirmed intent, or one whose target is gone, never moves again."""
     with pytest.raises(CaseMoveError):

@@ -1,0 +1,8 @@
+"""``bridge demo``."""
+
+import click
+
+
+@click.command()
+def demo() -> None:
+    """Play the story."""
