@@ -63,6 +63,11 @@ class ZendeskClient:
         return zenpy
 
     @property
+    def uses_oauth(self) -> bool:
+        """False for the old e-mail and token pair."""
+        return self._provider is not None
+
+    @property
     def granted_scopes(self) -> tuple[str, ...] | None:
         """The scopes of the token at hand; None where there is no OAuth token or it names none."""
         return (self._provider.granted or None) if self._provider else None
