@@ -53,7 +53,7 @@ class ZendeskClient:
         zenpy = getattr(self._mine, "zenpy", None)
         if zenpy is None:
             zenpy = Zenpy(
-                subdomain=self.account.subdomain,
+                subdomain=self.account.subdomain.lower(),
                 session=self.session,
                 anonymous=True,  # the session signs in
                 timeout=self.account.timeout_s,
