@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+
+from bridge.errors import SettingsError
+
+# Anything else would end up in the address that the credentials are sent to.
+_SUBDOMAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +20,8 @@ class ZendeskAccount:
     ``https://<subdomain>.zendesk.com`` for loopback and proxies. ``webhook_secrets``
     holds every signing secret that is valid now, newest first. ``public_url`` is where
     Zendesk reaches the bridge; without it the doctor cannot judge the webhook.
+
+    Raises SettingsError when the subdomain is none.
     """
 
     subdomain: str
@@ -27,10 +35,15 @@ class ZendeskAccount:
     timeout_s: float = 20.0
     public_url: str | None = None
 
+    def __post_init__(self) -> None:
+        if not _SUBDOMAIN.fullmatch(self.subdomain):
+            raise SettingsError('ZENDESK_SUBDOMAIN is the "acme" of acme.zendesk.com, and nothing more')
+
     @property
     def home(self) -> str:
         """The account's own address, which zenpy and Zendesk's links use."""
-        return f"https://{self.subdomain}.zendesk.com"
+        # In lower case, as requests writes it: addresses are compared.
+        return f"https://{self.subdomain.lower()}.zendesk.com"
 
     @property
     def base(self) -> str:

@@ -114,7 +114,9 @@ def merge_target(audits: Iterable[AuditBody], ticket_id: int) -> str | None:
 def _comment_in(audit: AuditBody) -> EventBody | None:
     comments = [event for event in audit.events if event.type == "Comment"]
     # Where a rule added a comment of its own to the update, the person's goes first.
-    return min(comments, key=lambda event: event.via is not None, default=None)
+    return min(
+        comments, key=lambda event: origin_of(event.via or audit.via) is not Origin.INTERFACE, default=None
+    )
 
 
 def _as_comment(event: EventBody, audit: AuditBody, staff: Collection[int]) -> Comment:

@@ -61,14 +61,14 @@ def _signed_in(client: ZendeskClient) -> Iterator[Finding]:
 
 
 def _sign_in_fix(client: ZendeskClient) -> str:
-    if client.account.client_id:
+    if client.uses_oauth:
         return "check ZENDESK_SUBDOMAIN, ZENDESK_CLIENT_ID and ZENDESK_CLIENT_SECRET, and the client's scopes"
     return "API tokens are being switched off: make an OAuth client (see the Zendesk room's README)"
 
 
 def _scopes(client: ZendeskClient) -> Iterator[Finding]:
     check = "Zendesk scopes"
-    if client.account.client_id is None:
+    if not client.uses_oauth:
         yield Finding(
             check,
             False,

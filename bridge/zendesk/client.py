@@ -53,7 +53,7 @@ class ZendeskClient:
         zenpy = getattr(self._mine, "zenpy", None)
         if zenpy is None:
             zenpy = Zenpy(
-                subdomain=self.account.subdomain,
+                subdomain=self.account.subdomain.lower(),
                 session=self.session,
                 anonymous=True,  # the session signs in
                 timeout=self.account.timeout_s,
@@ -61,6 +61,11 @@ class ZendeskClient:
             )
             self._mine.zenpy = zenpy
         return zenpy
+
+    @property
+    def uses_oauth(self) -> bool:
+        """False for the old e-mail and token pair."""
+        return self._provider is not None
 
     @property
     def granted_scopes(self) -> tuple[str, ...] | None:

@@ -147,7 +147,7 @@ class ZendeskDesk(Desk):
             url=self._account.ticket_url(str(ticket.id)),
             status=TicketStatus(ticket.status),
             external_id=ticket.external_id,
-            requester_id=str(ticket.requester_id),
+            requester_id=str(ticket.requester_id or ""),
             requester_external_id=requester.external_id if requester else None,
             merged_into=merged_into,
         )

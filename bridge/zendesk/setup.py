@@ -204,10 +204,10 @@ def _trigger(
 
 
 def _plain(value: Any) -> Any:
-    """*value* without what Zendesk may add or reorder: nulls, and the order of conditions."""
+    """*value* without what Zendesk may write otherwise: nulls, truth as a word, the order of conditions."""
     if isinstance(value, dict):
         return {k: _plain(v) for k, v in value.items() if v not in (None, [])}
     if isinstance(value, list):
         plain = [_plain(entry) for entry in value]
         return sorted(plain, key=repr) if all(isinstance(entry, dict) for entry in plain) else plain
-    return value
+    return str(value).lower() if isinstance(value, bool) else value

@@ -398,6 +398,16 @@ def test_a_deleted_ticket_is_gone(api, desk):
 # --- threads ---
 
 
+def test_zenpy_keeps_nothing(api):
+    """With its cache on, the second look would show what was there before somebody changed it."""
+    shown = api.get(f"{API}/users/7.json", json={"user": {"id": 7, "name": "x"}})
+    client = ZendeskClient(oauth_account())
+    for _ in range(2):
+        with client.through_zenpy("read user") as zenpy:
+            assert zenpy.users(id=7).id == 7
+    assert shown.call_count == 2
+
+
 def test_two_threads_do_not_share_a_client():
     """zenpy keeps what it is about to send on a shared object: another thread's body would go out."""
     client = ZendeskClient(oauth_account())

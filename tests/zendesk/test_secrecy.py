@@ -43,6 +43,7 @@ ECHOES = [
             "user": WORDS,
             "users": WORDS,
         },
+        {"surprise": WORDS},
         [WORDS, HANDLE, ADDRESS],
     )
 ]

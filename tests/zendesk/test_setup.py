@@ -64,9 +64,14 @@ class Admin:
             "created_at": "2026-11-20T08:00:00Z",
         }
         if "conditions" in made:
-            made["conditions"] = {"all": made["conditions"]["all"][::-1], "any": []}
+            turned = [{k: _shown(v) for k, v in c.items() if v} for c in made["conditions"]["all"][::-1]]
+            made["conditions"] = {"all": turned, "any": []}
         self.kept[kind].append(made)
         return made
+
+
+def _shown(value: Any) -> Any:
+    return True if value == "true" else value
 
 
 @pytest.fixture
