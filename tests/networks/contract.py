@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import responses
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bridge.core.account import Account
@@ -64,6 +64,14 @@ ERROR_CLASSES_OF_A_WRITE = {
     503: VendorUnclearError,
     418: VendorRefusedError,
 }
+
+# Each network inherits these tests, so several classes run each of them: on purpose, with nothing to replay.
+inherited = settings(
+    max_examples=80,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.differing_executors],
+)
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -188,13 +196,13 @@ class NetworkContract:
             self.network.normalise(self.account, RUBBISH[kind], RECEIVED_AT)
 
     @given(body=st.binary(max_size=200) | json_values.map(lambda value: json.dumps(value).encode()))
-    @settings(max_examples=60, deadline=None)
+    @inherited
     def test_any_bytes_are_read_or_refused(self, body):
         """No bytes at all raise anything but the two refusals."""
         self._outcome(body)
 
     @given(data=st.data())
-    @settings(max_examples=150, deadline=None)
+    @inherited
     def test_any_damage_to_a_good_body_is_read_or_refused(self, data):
         """One value of a recorded body replaced by anything else: read or refused, and UTC if read."""
         good = [body for path in sorted(self.fixtures.glob("*.body")) if (body := _json_or_none(path))]
@@ -239,7 +247,7 @@ class NetworkContract:
 
     @given(text=st.text(max_size=80))
     @example("@alice@social.example hello")
-    @settings(max_examples=60, deadline=None)
+    @inherited
     def test_composing_is_stable(self, text):
         """Composing what was composed adds nothing: a frozen text stays as it is."""
         once = self.network.compose(self.account, text, self.target()).text
@@ -387,7 +395,7 @@ class PushContract(NetworkContract):
             st.sampled_from(["webhook-id", "webhook-timestamp", "webhook-signature"]), st.text()
         )
     )
-    @settings(max_examples=80, deadline=None)
+    @inherited
     def test_any_headers_are_only_ever_refused(self, headers):
         """Whatever stands in the headers, the answer is a refusal and nothing else."""
         self.refuse(b"{}", self.signed(b"{}", RECEIVED_AT) | {"webhook-signature": "v1,AAAA"} | headers)
