@@ -9,6 +9,7 @@ a new test.
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -114,7 +115,7 @@ def paths(value: object, above: tuple[object, ...] = ()) -> list[tuple[object, .
     return found
 
 
-class NetworkContract:
+class NetworkContract(ABC):
     """The duties of every network.
 
     A subclass gives ``network``, ``account``, ``fixtures`` (a folder), ``reply_api``
@@ -126,8 +127,8 @@ class NetworkContract:
     fixtures: Path
     reply_api: str
 
-    def connect(self) -> Connection:
-        raise AssertionError("a subclass says how")
+    @abstractmethod
+    def connect(self) -> Connection: ...
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         if "recorded" in metafunc.fixturenames:
@@ -180,7 +181,7 @@ class NetworkContract:
             assert as_json([asdict(event) for event in events]) == expected
 
     def test_same_bytes_twice_give_equal_events(self, recorded):
-        """Reading a delivery again later changes nothing but what is clamped to its arrival."""
+        """A delivery that is read again says the same."""
         assert self._outcome(self.body(recorded)) == self._outcome(self.body(recorded))
 
     def _outcome(self, body: bytes) -> object:
@@ -311,17 +312,17 @@ class PushContract(NetworkContract):
     """The duties of a network that sends webhooks.
 
     A subclass also gives ``signed`` (the headers that make a body authentic),
-    ``previous`` (the account while its secret is being changed: what ``signed``
+    ``rotating`` (the account while its secret is being changed: what ``signed``
     uses is the older one) and ``unknown_event``.
     """
 
     unknown_event: bytes
 
-    def signed(self, body: bytes, at: datetime) -> dict[str, str]:
-        raise AssertionError("a subclass says how")
+    @abstractmethod
+    def signed(self, body: bytes, at: datetime) -> dict[str, str]: ...
 
-    def rotating(self) -> Account:
-        raise AssertionError("a subclass says how")
+    @abstractmethod
+    def rotating(self) -> Account: ...
 
     def headers(self, recorded: str) -> dict[str, str]:
         return json.loads((self.fixtures / f"{recorded}.headers.json").read_text("utf-8"))
