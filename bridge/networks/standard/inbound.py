@@ -80,7 +80,7 @@ def _message_events(
     events = [InboundEvent(kind, data.network, data.id, at, message)]
     if data.tags:
         tagged_at = min(sent_at, received_at)
-        events.append(_tag_event(account, EventKind.TAGGED, data, data.tags, at=tagged_at, by=None))
+        events.append(_tag_event(account, EventKind.TAGGED, data, data.tags, at=tagged_at))
     return events
 
 
@@ -91,7 +91,7 @@ def _tag_event(
     names: Sequence[str],
     *,
     at: datetime,
-    by: str | None,
+    by: str | None = None,
 ) -> InboundEvent:
     tags = tuple(Tag(name, source=account.key, at=at, by=by) for name in dict.fromkeys(names))
     return InboundEvent(kind, subject.network, subject.id, at, tags=tags)
