@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AwareDatetime, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, StringConstraints, model_validator
 
 _LONGEST_URL = 2048
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}")
@@ -58,3 +58,14 @@ WebAddress = Annotated[str | None, AfterValidator(_web_address_or_none)]
 
 Language = Annotated[str | None, AfterValidator(_language_or_none)]
 """A BCP 47 code; anything else becomes None."""
+
+
+class Shape(BaseModel):
+    """What a vendor sends. Unknown keys are passed over; null is the same as left out."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_nulls_out(cls, given: Any) -> Any:
+        if isinstance(given, dict):
+            return {key: value for key, value in given.items() if value is not None}
+        return given

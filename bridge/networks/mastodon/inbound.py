@@ -13,14 +13,14 @@ from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from bridge.core.account import Account
 from bridge.core.message import Attachment, Author, EventKind, InboundEvent, SocialMessage, Visibility
 from bridge.core.ports import RawItem
 from bridge.errors import UnreadablePayloadError
 from bridge.networks.mastodon.text import plain_text
-from bridge.networks.shape import Id, Language, Name, Text, Time, WebAddress
+from bridge.networks.shape import Id, Language, Name, Shape, Text, Time, WebAddress
 
 NAME = "mastodon"
 
@@ -128,7 +128,7 @@ def _author(author: AccountEntity) -> Author:
 
 def _attachments(status: Status) -> list[Attachment]:
     found = [(media, media.url or media.remote_url) for media in status.media_attachments]
-    return [Attachment(media.type, url, media.description or "") for media, url in found if url]
+    return [Attachment(media.type, url, media.description) for media, url in found if url]
 
 
 # --- the shapes ---------------------------------------------------------------
@@ -142,7 +142,7 @@ def _visibility(name: object) -> Visibility:
 Audience = Annotated[Visibility, BeforeValidator(_visibility)]
 
 
-class AccountEntity(BaseModel):
+class AccountEntity(Shape):
     """https://docs.joinmastodon.org/entities/Account/"""
 
     id: Id
@@ -151,14 +151,14 @@ class AccountEntity(BaseModel):
     url: WebAddress = None
 
 
-class _Media(BaseModel):
+class _Media(Shape):
     type: Name = "unknown"
     url: WebAddress = None
     remote_url: WebAddress = None
-    description: Text | None = None
+    description: Text = ""
 
 
-class Ancestor(BaseModel):
+class Ancestor(Shape):
     """What is read of a post above the one in hand."""
 
     id: Id
@@ -177,19 +177,19 @@ class Status(Ancestor):
     in_reply_to_id: Id | None = None
     visibility: Audience
     language: Language = None
-    media_attachments: Annotated[list[_Media], Field(max_length=100)] = []
+    media_attachments: Annotated[tuple[_Media, ...], Field(max_length=100)] = ()
 
 
-class _Deleted(BaseModel):
+class _Deleted(Shape):
     uri: Id
 
 
-class _PostItem(BaseModel):
+class _PostItem(Shape):
     status: Status
-    ancestors: list[Ancestor] = []
+    ancestors: tuple[Ancestor, ...] = ()
 
 
-class _DeletedItem(BaseModel):
+class _DeletedItem(Shape):
     deleted: _Deleted
 
 

@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import TypeVar
 from urllib.parse import quote
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
@@ -36,7 +36,7 @@ from bridge.networks.mastodon.inbound import (
     text_of,
 )
 from bridge.networks.mastodon.text import folded
-from bridge.networks.shape import Id
+from bridge.networks.shape import Id, Shape
 
 # Each mention costs one more read, of its thread; a server allows 300 in five minutes.
 MENTIONS_PER_POLL = 40
@@ -54,30 +54,30 @@ _WIDEST = Visibility.UNLISTED
 T = TypeVar("T")
 
 
-class _Notification(BaseModel):
+class _Notification(Shape):
     id: Id
     type: str
     status: JsonObject | None = None
 
 
-class _Context(BaseModel):
+class _Context(Shape):
     ancestors: list[JsonObject]
     descendants: list[JsonObject]
 
 
-class _Found(BaseModel):
+class _Found(Shape):
     statuses: list[Status]
 
 
-class _StatusLimits(BaseModel):
+class _StatusLimits(Shape):
     max_characters: int
 
 
-class _Configuration(BaseModel):
+class _Configuration(Shape):
     statuses: _StatusLimits
 
 
-class _Instance(BaseModel):
+class _Instance(Shape):
     configuration: _Configuration
 
 

@@ -6,19 +6,20 @@ The body is the specification's envelope (``type``, ``timestamp``, ``data``); wh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 
 from bridge.core.account import Account
 from bridge.core.message import Attachment, Author, EventKind, InboundEvent, SocialMessage, Tag, Visibility
 from bridge.errors import UnreadablePayloadError, UnsupportedEventError
-from bridge.networks.shape import Id, Language, Name, Text, Time, WebAddress
+from bridge.networks.shape import Id, Language, Name, Shape, Text, Time, WebAddress
 
 NAME = "standard"
 
-B = TypeVar("B", bound=BaseModel)
+B = TypeVar("B", bound=Shape)
 
 
 def normalise(account: Account, body: bytes, received_at: datetime) -> list[InboundEvent]:
@@ -59,7 +60,7 @@ def _message_events(
         network=data.network,
         id=data.id,
         account=account.key,
-        author=Author(data.author.id, data.author.handle or "", data.author.name or "", data.author.url),
+        author=Author(data.author.id, data.author.handle, data.author.name, data.author.url),
         text=data.text,
         posted_at=posted_at,
         # What another network's API calls its message, its own room finds out.
@@ -70,7 +71,7 @@ def _message_events(
         permalink=data.permalink,
         language=data.language,
         visibility=data.visibility,
-        attachments=tuple(Attachment(a.kind, a.url, a.alt or "") for a in data.attachments if a.url),
+        attachments=tuple(Attachment(a.kind, a.url, a.alt) for a in data.attachments if a.url),
         edited_at=edited_at,
         tags=frozenset(data.tags),
         own=_is_own(account, data.author),
@@ -79,12 +80,18 @@ def _message_events(
     events = [InboundEvent(kind, data.network, data.id, at, message)]
     if data.tags:
         tagged_at = min(sent_at, received_at)
-        events.append(_tag_event(account, EventKind.TAGGED, data, data.tags, at=tagged_at, by=None))
+        events.append(_tag_event(account, EventKind.TAGGED, data, data.tags, at=tagged_at))
     return events
 
 
 def _tag_event(
-    account: Account, kind: EventKind, subject: _Subject, names: list[str], *, at: datetime, by: str | None
+    account: Account,
+    kind: EventKind,
+    subject: _Subject,
+    names: Sequence[str],
+    *,
+    at: datetime,
+    by: str | None = None,
 ) -> InboundEvent:
     tags = tuple(Tag(name, source=account.key, at=at, by=by) for name in dict.fromkeys(names))
     return InboundEvent(kind, subject.network, subject.id, at, tags=tags)
@@ -95,7 +102,7 @@ def _is_own(account: Account, author: _AuthorData) -> bool:
     if own_id and author.id == own_id:
         return True
     handle = account.handle.removeprefix("@").casefold()
-    return bool(handle) and (author.handle or "").removeprefix("@").casefold() == handle
+    return bool(handle) and author.handle.removeprefix("@").casefold() == handle
 
 
 def _read(shape: type[B], body: bytes) -> B:
@@ -113,12 +120,12 @@ TagName = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*[^
 NetworkName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,49}$")]
 
 
-class _Envelope(BaseModel):
+class _Envelope(Shape):
     type: Annotated[str, StringConstraints(max_length=200, pattern=r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)+$")]
     timestamp: Time | None = None
 
 
-class _Subject(BaseModel):
+class _Subject(Shape):
     """The message that an event is about. It may be one of any network."""
 
     network: NetworkName = NAME
@@ -130,22 +137,22 @@ class _DeletedData(_Subject):
 
 
 class _TagData(_Subject):
-    tags: Annotated[list[TagName], Field(min_length=1, max_length=100)]
+    tags: Annotated[tuple[TagName, ...], Field(min_length=1, max_length=100)]
     by: Name | None = None
     at: Time | None = None
 
 
-class _AuthorData(BaseModel):
+class _AuthorData(Shape):
     id: Id
-    handle: Name | None = None
-    name: Name | None = None
+    handle: Name = ""
+    name: Name = ""
     url: WebAddress = None
 
 
-class _AttachmentData(BaseModel):
+class _AttachmentData(Shape):
     kind: Name = "file"
     url: WebAddress = None
-    alt: Text | None = None
+    alt: Text = ""
 
 
 class _MessageData(_Subject):
@@ -159,17 +166,17 @@ class _MessageData(_Subject):
     language: Language = None
     permalink: WebAddress = None
     visibility: Visibility = Visibility.PUBLIC
-    attachments: Annotated[list[_AttachmentData], Field(max_length=100)] = []
-    tags: Annotated[list[TagName], Field(max_length=100)] = []
+    attachments: Annotated[tuple[_AttachmentData, ...], Field(max_length=100)] = ()
+    tags: Annotated[tuple[TagName, ...], Field(max_length=100)] = ()
 
 
-class _MessageBody(BaseModel):
+class _MessageBody(Shape):
     data: _MessageData
 
 
-class _DeletedBody(BaseModel):
+class _DeletedBody(Shape):
     data: _DeletedData
 
 
-class _TagBody(BaseModel):
+class _TagBody(Shape):
     data: _TagData

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Literal
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
@@ -22,7 +22,7 @@ from bridge.core.ports import Finding, Polled, RawItem
 from bridge.core.reply import Obstacle, Preflight, Published, Reply
 from bridge.errors import VendorAuthError, VendorError, VendorGoneError, VendorRefusedError
 from bridge.networks.http import HttpLine
-from bridge.networks.shape import Id, Time, WebAddress
+from bridge.networks.shape import Id, Shape, Time, WebAddress
 from bridge.networks.standard.inbound import NAME
 from bridge.networks.standard.signature import decode_secret, sign
 
@@ -32,7 +32,7 @@ _GONE = (410,)
 _UNKNOWN = (404, 501)
 
 
-class _Posted(BaseModel):
+class _Posted(Shape):
     id: Id
     permalink: WebAddress = None
 
@@ -42,10 +42,10 @@ class _PostedAnswer(_Posted):
     own: bool = False
 
 
-class _State(BaseModel):
+class _State(Shape):
     state: Literal["present", "edited", "deleted", "blocked", "closed"]
     edited_at: Time | None = None
-    answers: list[_PostedAnswer] = []
+    answers: tuple[_PostedAnswer, ...] = ()
 
 
 _POSTED = TypeAdapter(_Posted)

@@ -128,6 +128,19 @@ class TestStandard(PushContract):
         assert event.message is not None
         assert event.message.own
 
+    def test_null_is_the_same_as_left_out(self):
+        """Many senders write every key of theirs, known or not."""
+        full = {"id": "1", "author": {"id": "2"}, "text": "hi", "created_at": "2026-11-21T11:00:00Z"}
+        optional = ["network", "root_id", "parent_id", "parent_text", "language", "permalink", "visibility"]
+        nulls = dict.fromkeys([*optional, "edited_at", "attachments", "tags", "own_extra"])
+        author = full["author"] | {"handle": None, "name": None, "url": None}
+
+        def read(data: dict[str, object]) -> object:
+            body = json.dumps({"type": "social.message.created", "data": data}).encode()
+            return self.network.normalise(self.account, body, RECEIVED_AT)
+
+        assert read(full | nulls | {"author": author}) == read(full)
+
     def test_account_without_reply_url_shows_red(self):
         """A pure tag source cannot answer, and says so."""
         light = self.network.light(replace(self.account, fields={}), self.target())
