@@ -94,7 +94,10 @@ def nearest(word: str, known: Collection[str]) -> str:
 
 
 def read(file: str, text: str, report: Report) -> Node | None:
-    """Parse *text*. Returns None when there is nothing to go on with; *report* says why."""
+    """Parse *text*. None when there is nothing to go on with; then *report* says why.
+
+    An empty file is a node that holds nothing.
+    """
     if len(text.encode("utf-8", "surrogatepass")) > MAX_FILE_BYTES:
         report.add(Spot(file), "file-too-large", f"larger than {MAX_FILE_BYTES:,} bytes")
         return None
@@ -113,7 +116,9 @@ def read(file: str, text: str, report: Report) -> Node | None:
         _report_syntax(file, error, report)
         return None
     # What an alias stands for is not known, so what the file says is not known either.
-    return None if builder.has_alias else builder.root
+    if builder.has_alias:
+        return None
+    return builder.root or Node(Spot(file))
 
 
 def _report_syntax(file: str, error: yaml.MarkedYAMLError, report: Report) -> None:
