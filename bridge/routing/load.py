@@ -12,7 +12,7 @@ from bridge.errors import MappingError
 from bridge.routing import examples
 from bridge.routing.account import AccountReader
 from bridge.routing.fit import Section, fit, refuse_unknown_keys, section
-from bridge.routing.folder import ROUTES, check_names, read_folder, shown
+from bridge.routing.folder import ROUTES, check_files, read_folder, shown
 from bridge.routing.match import tag_name
 from bridge.routing.model import (
     AutoTag,
@@ -57,7 +57,7 @@ def version_of(files: Map[str, str]) -> str:
 
 
 def _load(files: Map[str, str], networks: Map[str, Network], report: Report) -> Mapping:
-    check_names(files, report)
+    check_files(files, report)
     documents = {
         name: read(shown(name), files[name], report) for name in sorted(files) if name[-5:] == ".yaml"
     }

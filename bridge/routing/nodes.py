@@ -137,6 +137,10 @@ class _Mark(Protocol):
     column: int
 
 
+# An escape such as "\ud83d" makes half of a character, which no network and no database takes.
+_HALF = re.compile("[\ud800-\udfff]")
+
+
 def _spot(file: str, mark: _Mark | None) -> Spot:
     return Spot(file, mark.line + 1, mark.column + 1) if mark else Spot(file)
 
@@ -205,6 +209,8 @@ class _Builder:
         if getattr(event, "tag", None) is not None:
             self.report.add(spot, "yaml-tag", "a tag (!): write the value without it, or put it in quotes")
         if isinstance(event, yaml.ScalarEvent):
+            if _HALF.search(event.value):
+                self.report.add(spot, "yaml-syntax", "half a character: write the character itself, not \\u…")
             scalar = _resolve(event.value) if event.implicit[0] else event.value
             # As a key every plain scalar is its text: `no:` and `2026:` name something.
             self._place(Node(spot, scalar), spot, key=event.value)

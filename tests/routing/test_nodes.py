@@ -80,6 +80,7 @@ def test_every_value_and_key_knows_its_place():
         "a: [1, 2\nb: 3\n",
         "@@@@",
         "'unclosed",
+        'a: "\\ud83d"\n',
         "# " + "x" * 1_000_001,
     ],
 )
