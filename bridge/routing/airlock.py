@@ -149,12 +149,12 @@ def _parts(note: str) -> list[str]:
 
 
 _INTERNAL = re.compile(
-    r"\b[\w-]+\.zendesk\.com/agent\b"
-    r"|\b[\w-]+\.slack\.com/archives\b"
-    r"|\blocalhost\b(?=[:/])|https?://localhost\b"
+    r"\.zendesk\.com/agent\b"
+    r"|\.slack\.com/archives\b"
+    r"|\blocalhost[:/]|//localhost\b"
     r"|\b(?:127|10)\.\d{1,3}\.\d{1,3}\.\d{1,3}\b|\b192\.168\.\d{1,3}\.\d{1,3}\b"
     r"|\b172\.(?:1[6-9]|2\d|3[01])\.\d{1,3}\.\d{1,3}\b"
-    r"|\b(?:[\w-]+\.)+(?:internal|intranet|corp|local|lan)\b",
+    r"|[\w-]\.(?:internal|intranet|corp|local|lan)(?![\w-]|\.\w)",
     re.IGNORECASE,
 )
 

@@ -39,11 +39,13 @@ def read_folder(folder: Path, report: Report) -> dict[str, str]:
     return files
 
 
-def check_names(files: Mapping[str, str], report: Report) -> None:
-    """Report files that must be there and are not, and files that mean nothing."""
+def check_files(files: Mapping[str, str], report: Report) -> None:
+    """Report files that must be there and are not, that mean nothing, or are no text."""
     reported = {fault.file for fault in report.faults}
-    for name in files:
+    for name, text in files.items():
         _is_meant(name, report)
+        if not _is_unicode(text):
+            report.add(Spot(shown(name)), "not-utf8", "not UTF-8: save the file with that encoding")
     for name in REQUIRED:
         if name not in files and shown(name) not in reported and ROOT not in reported:
             report.add(Spot(shown(name)), "missing-file", "this file must be there")
@@ -52,6 +54,14 @@ def check_names(files: Mapping[str, str], report: Report) -> None:
         report.add(
             Spot(shown("routes")), "missing-file", "there must be a file with routes, such as social.yaml"
         )
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _paths(folder: Path, report: Report) -> list[Path]:

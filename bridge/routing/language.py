@@ -70,7 +70,7 @@ def detect(text: str, brand: Brand) -> str | None:
     None when that is not sure. Close relatives that are answered in one language
     (Malay and Indonesian, say) need not be told apart with certainty.
     """
-    words = _NOT_WORDS.sub(" ", text)[:2_000]
+    words = _NOT_WORDS.sub(" ", text[:2_000])
     if sum(letter.isalpha() for letter in words) < MIN_LETTERS:
         return None
     answered_in = {code: chain[0] for code, chain in brand.fallbacks.items()}

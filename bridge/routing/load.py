@@ -12,7 +12,7 @@ from bridge.errors import MappingError
 from bridge.routing import examples
 from bridge.routing.account import AccountReader
 from bridge.routing.fit import Section, fit, refuse_unknown_keys, section
-from bridge.routing.folder import ROUTES, check_names, read_folder, shown
+from bridge.routing.folder import ROUTES, check_files, read_folder, shown
 from bridge.routing.match import tag_name
 from bridge.routing.model import (
     AutoTag,
@@ -57,7 +57,7 @@ def version_of(files: Map[str, str]) -> str:
 
 
 def _load(files: Map[str, str], networks: Map[str, Network], report: Report) -> Mapping:
-    check_names(files, report)
+    check_files(files, report)
     documents = {
         name: read(shown(name), files[name], report) for name in sorted(files) if name[-5:] == ".yaml"
     }
@@ -107,8 +107,11 @@ class _Reading:
         )
 
     def _top(self, name: str) -> Section:
-        file = _FILE_OF[name]
-        found = section(self.documents.get(file), name, self.report, required=name != "tag_sources")
+        root = self.documents.get(_FILE_OF[name])
+        before = len(self.report.faults)
+        found = section(root, name, self.report, required=name != "tag_sources")
+        if root is not None and not found and name in _NEEDED and len(self.report.faults) == before:
+            self.report.add(root.key_spot((name,)), "empty-value", f"{name}: must not be empty")
         for key, (spot, _) in found.items():
             if key != tag_name(key):
                 advice = f'write it in small letters, digits and hyphens: "{tag_name(key)}"'
@@ -117,13 +120,14 @@ class _Reading:
 
     def _known(self, networks: tuple[str, ...]) -> Known:
         """The names that are there to be referred to, right or wrong in themselves."""
-        quiet = Report()
 
         def names(key: str) -> list[str] | None:
-            root = self.documents.get(_FILE_OF[key])
+            root, quiet = self.documents.get(_FILE_OF[key]), Report()
             found = section(root, key, quiet)
-            return list(found) or None
+            nothing_known = root is None or quiet.faults or (key in _NEEDED and not found)
+            return None if nothing_known else list(found)
 
+        quiet = Report()
         brands = section(self.documents.get("brands.yaml"), "brands", quiet)
         accounts = [key for _, brand in brands.values() for key in section(brand, "accounts", quiet)]
         routes = [_name(node) for root in self.routes.values() for node in _items(root)]
@@ -249,6 +253,7 @@ _TOP = {
     "hours.yaml": ("calendars",),
     "tags.yaml": ("tags",),
 }
+_NEEDED = ("brands", "queues")
 _FILE_OF = {key: file for file, keys in _TOP.items() for key in keys}
 
 

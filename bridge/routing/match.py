@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
+MAX_TEXT = 20_000
+
 # Letters that no decomposition turns into a base letter and an accent.
 _STROKED = str.maketrans(
     {"ł": "l", "ø": "o", "đ": "d", "ħ": "h", "ı": "i", "æ": "ae", "œ": "oe", "’": "'", "ʼ": "'"}
@@ -22,7 +24,9 @@ _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3
 
 
 def fold(text: str) -> str:
-    """*text* in the form in which words are compared."""
+    """*text* (its first 20,000 characters) in the form in which words are compared."""
+    # Bounded, since putting piled-up marks in order takes quadratic time.
+    text = text[:MAX_TEXT]
     plain = _ACCENTS.sub("", unicodedata.normalize("NFKD", text.casefold())).translate(_STROKED)
     return _SPACES.sub(" ", unicodedata.normalize("NFC", plain)).strip()
 

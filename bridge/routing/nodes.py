@@ -94,7 +94,10 @@ def nearest(word: str, known: Collection[str]) -> str:
 
 
 def read(file: str, text: str, report: Report) -> Node | None:
-    """Parse *text*. Returns None when there is nothing to go on with; *report* says why."""
+    """Parse *text*. None when there is nothing to go on with; then *report* says why.
+
+    An empty file is a node that holds nothing.
+    """
     if len(text.encode("utf-8", "surrogatepass")) > MAX_FILE_BYTES:
         report.add(Spot(file), "file-too-large", f"larger than {MAX_FILE_BYTES:,} bytes")
         return None
@@ -113,7 +116,9 @@ def read(file: str, text: str, report: Report) -> Node | None:
         _report_syntax(file, error, report)
         return None
     # What an alias stands for is not known, so what the file says is not known either.
-    return None if builder.has_alias else builder.root
+    if builder.has_alias:
+        return None
+    return builder.root or Node(Spot(file))
 
 
 def _report_syntax(file: str, error: yaml.MarkedYAMLError, report: Report) -> None:
@@ -130,6 +135,10 @@ class _Mark(Protocol):
 
     line: int
     column: int
+
+
+# An escape such as "\ud83d" makes half of a character, which no network and no database takes.
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def _spot(file: str, mark: _Mark | None) -> Spot:
@@ -200,6 +209,8 @@ class _Builder:
         if getattr(event, "tag", None) is not None:
             self.report.add(spot, "yaml-tag", "a tag (!): write the value without it, or put it in quotes")
         if isinstance(event, yaml.ScalarEvent):
+            if _HALF.search(event.value):
+                self.report.add(spot, "yaml-syntax", "half a character: write the character itself, not \\u…")
             scalar = _resolve(event.value) if event.implicit[0] else event.value
             # As a key every plain scalar is its text: `no:` and `2026:` name something.
             self._place(Node(spot, scalar), spot, key=event.value)

@@ -61,7 +61,7 @@ def read_templates(
                 Spot(file), "bad-language", f'"{written}" is not a language code such as en, th or pt-BR'
             )
         elif _is_sound(file, source, language, report):
-            version = hashlib.sha256(source.encode()).hexdigest()[:12]
+            version = hashlib.sha256(source.encode("utf-8", "replace")).hexdigest()[:12]
             templates[brand, name, language] = Template(brand, name, language, source, version, file)
     return templates
 

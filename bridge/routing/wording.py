@@ -30,6 +30,7 @@ from bridge.routing.model import Brand, Mapping, Template
 
 VOCABULARY = ("customer", "handle", "network", "brand", "signature", "help_link", "promise")
 MAX_NAME = 40
+_MAX_READ = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,20 +127,23 @@ def safe_name(name: str, handle: str = "") -> str:
     The first name where there are several words. Empty for what is no name: a handle,
     an address, emoji only, digits, shouting symbols, or anything that could be markup.
     """
-    letters = "".join(" " if _is_picture(letter) else letter for letter in unicodedata.normalize("NFC", name))
+    letters = "".join(
+        " " if _is_picture(letter) else letter for letter in unicodedata.normalize("NFC", name[:_MAX_READ])
+    )
     words = letters.split()
     if not words or _bare(" ".join(words)) == _bare(handle):
         return ""
-    if not all(_NAME.fullmatch(word) for word in words):
+    if not all(_is_name(word) for word in words):
         return ""
     # "Dr. House" and "J. Smith" are not called "Dr." and "J."
     first = " ".join(words[:2]) if words[0].endswith(".") or len(words[0]) == 1 else words[0]
     return first if len(first) <= MAX_NAME and _is_sound(first) else ""
 
 
-_MARKS = "\u0300-\u036f\u0591-\u05bd\u064b-\u065f\u0900-\u0dff\u0e00-\u109f\u1780-\u17ff"
-# Letters and their marks, with what names have inside: O'Neil, Jean-Luc, J.R., Dr.
-_NAME = re.compile(rf"[^\W\d_](?:[^\W\d_]|[{_MARKS}]|['’.-](?=[^\W\d_])|\.\Z)*")
+def _is_name(word: str) -> bool:
+    """Letters and their marks, with what names have inside: O'Neil, Jean-Luc, J.R., Dr."""
+    plain = "".join(letter for letter in word if not unicodedata.category(letter).startswith("M"))
+    return all(part.isalpha() for part in re.split("['’.-]", plain.removesuffix(".")))
 
 
 def _is_picture(letter: str) -> bool:

@@ -1,19 +1,37 @@
-"""The starter mapping, and smaller ones made from it."""
+"""The starter mapping, a smaller one, and messages to hold against them."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bridge.core.message import Author, SocialMessage
 from bridge.routing.load import load
 from bridge.routing.model import Mapping
 from tests.routing.catalogue import NETWORKS
 
 STARTER = Path(__file__).parents[2] / "mappings"
+MONDAY_NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
 def starter() -> Mapping:
     """The mapping that ships."""
     return load(STARTER, NETWORKS)
+
+
+def make_message(text: str = "hello", *tags: str, **given: Any) -> SocialMessage:
+    """A post on kopi-mastodon at noon of a Monday, with what is *given* instead."""
+    facts: dict[str, Any] = {
+        "network": "mastodon",
+        "id": "https://social.example/1",
+        "account": "kopi-mastodon",
+        "author": Author("a1", "@anna@social.example", "Anna"),
+        "text": text,
+        "posted_at": MONDAY_NOON,
+        "tags": frozenset(tags),
+    }
+    return SocialMessage(**{**facts, **given})

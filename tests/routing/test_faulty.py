@@ -9,21 +9,26 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bridge.errors import MappingError
+from bridge.routing.decide import decide
 from bridge.routing.load import load, load_files
 from bridge.routing.nodes import MAX_FILE_BYTES
 from bridge.routing.rules import RULES
 from tests.routing.catalogue import NETWORKS
+from tests.routing.conftest import MONDAY_NOON, make_message
 
 HERE = Path(__file__).parent
+BASE = HERE / "base"
 FAULTY = sorted(path for path in (HERE / "faulty").iterdir() if path.is_dir())
 BESIDE = ("expected.txt", "removed.txt")
 
 
 def built(fixture: Path, folder: Path) -> Path:
     """The valid mapping in ``base``, with the files of *fixture* over it."""
-    shutil.copytree(HERE / "base", folder, dirs_exist_ok=True)
+    shutil.copytree(BASE, folder, dirs_exist_ok=True)
     shutil.copytree(fixture, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*BESIDE))
     removed = fixture / "removed.txt"
     for name in removed.read_text().split() if removed.exists() else ():
@@ -39,7 +44,7 @@ def report_of(folder: Path) -> str:
 
 def test_the_base_of_the_faulty_mappings_is_itself_valid():
     """Whatever a faulty mapping is blamed for, it is not the base's fault."""
-    assert load(HERE / "base", NETWORKS).fallback == "triage"
+    assert load(BASE, NETWORKS).fallback == "triage"
 
 
 @pytest.mark.parametrize("fixture", FAULTY, ids=lambda path: path.name)
@@ -102,7 +107,7 @@ MADE: tuple[tuple[str, Callable[[Path], None], str], ...] = (
 )
 def test_a_file_that_cannot_be_read_is_a_fault_and_never_empty(rule, spoil, expected, tmp_path):
     """One fault about the file, and none that only follows from not having read it."""
-    folder = shutil.copytree(HERE / "base", tmp_path / "mappings")
+    folder = shutil.copytree(BASE, tmp_path / "mappings")
     spoil(folder)
 
     report = report_of(folder)
@@ -142,6 +147,30 @@ def test_each_faulty_mapping_is_named_after_its_rule():
         if fixture.name != "many-faults":
             assert len(set(rules)) == 1
             assert fixture.name.startswith(rules[0])
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_any_edit_gives_a_mapping_or_a_report(data):
+    """Whatever is done to the files with an editor: faults or a mapping that decides, never an error."""
+    files = {
+        path.relative_to(BASE).as_posix(): path.read_text() for path in BASE.rglob("*") if path.is_file()
+    }
+    for _ in range(data.draw(st.integers(1, 3))):
+        name = data.draw(st.sampled_from(sorted(files)))
+        at, length = data.draw(st.integers(0, len(files[name]))), data.draw(st.integers(0, 30))
+        typed = data.draw(
+            st.text(alphabet=st.sampled_from("ab:- \n[]{}&*\"'#1~") | st.characters(), max_size=10)
+        )
+        files[name] = files[name][:at] + typed + files[name][at + length :]
+    try:
+        mapping = load_files(files, NETWORKS)
+    except MappingError as error:
+        assert error.faults
+        return
+    decision = decide(make_message("crash", "praise"), mapping, MONDAY_NOON)
+
+    assert decision.queue in mapping.queues
 
 
 @pytest.mark.parametrize("name", ["secret-in-file", "env-name"])

@@ -1,0 +1,144 @@
+"""The last look at a public text."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.routing.airlock import greets_nobody, inspect
+
+NOTE = "Customer is on the legacy plan; billing double charged them, refund is approved by finance."
+
+
+def rules(text: str, *notes: str, **given: object) -> list[str]:
+    return [finding.rule for finding in inspect(text, notes, **given)]
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("Write to anna.k+x@mail.example.com, please", "email"),
+        ("mail: ktoś@poczta.example.pl.", "email"),
+        ("Call +66 2 123 4567 today", "telephone"),
+        ("Zadzwoń: 601 234 567", "telephone"),
+        ("Hubungi 0812-3456-7890 ya", "telephone"),
+        ("โทร 081-234-5678 ค่ะ", "telephone"),
+        ("Your card 4111 1111 1111 1111 was charged", "payment-card"),
+        ("4111-1111-1111-1111", "payment-card"),
+        ("378282246310005", "payment-card"),
+        ("Hi {{ customer }}, done", "template-markup"),
+        ("Hi {% if x %}", "template-markup"),
+        ("Hi , this is done", "empty-name"),
+        ("Dear, this is done", "empty-name"),
+        ("Dear ,", "empty-name"),
+        ("Hello None, this is done", "empty-name"),
+        ("Halo Kak , sudah beres", "empty-name"),
+        ("Cześć ! Gotowe", "empty-name"),
+        ("Drogi, gotowe", "empty-name"),
+        ("สวัสดีค่ะ คุณ , เรียบร้อยแล้ว", "empty-name"),
+        ("See https://acme.zendesk.com/agent/tickets/5", "internal-link"),
+        ("See https://acme.slack.com/archives/C1/p1", "internal-link"),
+        ("Try http://localhost:8080/x", "internal-link"),
+        ("It is on wiki.acme.internal.", "internal-link"),
+        ("ssh 192.168.1.20", "internal-link"),
+        (
+            "customer is on the legacy plan, billing double-charged them. Refund is approved by finance!",
+            "internal-note",
+        ),
+        ("Hi Anna, billing double charged them, refund is approved by finance. Bye!", "internal-note"),
+    ],
+)
+def test_what_should_not_be_public_is_found(text, rule):
+    """One text, one finding."""
+    assert rules(
+        text,
+        "ok",
+        "Customer is on the legacy plan;\nbilling double charged them, refund is approved by finance.",
+    ) == [rule]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hi Anna, this is sorted now. Thank you for telling us!",
+        "Hi, good news: this is sorted.",
+        "@kopi@social.example is our account",
+        "We are open 09:00-17:00 from 2026-01-05 on",
+        "Your order 12345 is on its way",
+        "Version 10.4.2 fixes it",
+        "It costs 1,250,000 rupiah, 30% off",
+        "See https://help.kopi.example/articles/360012345678",
+        "Halo Kak Anna, sudah beres ya",
+        "Cześć! Gotowe.",
+        "สวัสดีค่ะ คุณสมชาย เรียบร้อยแล้วค่ะ",
+        "Thank you so much for your kind patience with us this week!",
+        "1234 5678 9012 3456",  # no card: the check digit is wrong
+        "It is a local roaster.",
+        "",
+    ],
+)
+def test_an_ordinary_reply_passes(text):
+    """A text that is held for nothing teaches people to press the button without reading."""
+    assert inspect(text, [NOTE, "ok, done"]) == []
+
+
+def test_a_short_note_is_nobodys_secret():
+    """ "Done, thanks!" stands in notes and replies alike."""
+    assert rules("Done, thanks!", "Done, thanks!") == []
+
+
+def test_a_text_must_say_the_name_that_is_asked_for():
+    """In any case and with any accents."""
+    assert rules("Cześć, Lukasz!", customer_name_required="Łukasz") == []
+    assert rules("Cześć!", customer_name_required="Łukasz") == ["empty-name"]
+
+
+def test_a_number_without_a_prefix_is_read_for_the_regions_given():
+    """A Polish mobile number is one in Poland only."""
+    assert rules("601 234 567", regions=["PL"]) == ["telephone"]
+    assert rules("601 234 567", regions=["US"]) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("Write to anna.kowalska@mail.example", "anna.k"),
+        ("Call +66 2 123 4567", "123"),
+        ("Card 4111 1111 1111 1111", "1111"),
+        (NOTE, "legacy"),
+    ],
+)
+def test_a_reason_does_not_repeat_what_it_found(text, secret):
+    """Reasons are stored and shown; the text itself can be erased."""
+    (finding,) = inspect(text, [NOTE])
+
+    assert secret not in finding.reason
+    assert finding.reason.endswith(".")
+
+
+@given(st.text(), st.lists(st.text(), max_size=3))
+def test_any_text_can_be_looked_at(text, notes):
+    """Total, and the same each time."""
+    assert inspect(text, notes) == inspect(text, notes)
+
+
+@given(st.from_regex(r"\A[A-Z][a-z]{2,8}\Z"))
+def test_a_greeting_with_a_name_greets_somebody(name):
+    """Unless that name is None."""
+    if name.casefold() not in ("none", "null", "nan", "undefined", "kak", "pak"):
+        assert not greets_nobody(f"Hi {name}, thank you")
+        assert not greets_nobody(f"Cześć, {name}!")
+
+
+@pytest.mark.parametrize(
+    "text", ["a." * 50_000, "a-" * 50_000, "@" * 50_000, "1 " * 50_000, "hi " * 30_000, "a@b." * 20_000]
+)
+def test_a_hostile_text_costs_no_more_than_its_length(text):
+    """No pattern runs away."""
+    started = time.perf_counter()
+    inspect(text, [text[:5_000]])
+
+    assert time.perf_counter() - started < 2
