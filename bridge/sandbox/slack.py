@@ -38,6 +38,8 @@ PEOPLE = {
     "U0TOMAS03": ("tomas", "Tomas", "tomas@example.com"),
 }
 
+NAMES = {user: name for user, (_, name, _) in PEOPLE.items()} | {BOT_USER: "Loop bridge"}
+
 
 @dataclass
 class Channel:
@@ -394,7 +396,7 @@ class SlackSandbox:
         return {"message_ts": message.ts}
 
     def _whisper(self, user: str, channel: str | None, text: str, blocks: list[Json]) -> None:
-        parts = parts_of(blocks) or [plain_part(text)]
+        parts = parts_of(blocks, NAMES) or [plain_part(text)]
         self.whispers.append({"user": user, "channel": channel, "text": text, "parts": parts})
 
     def _list(self, arguments: Json) -> Json:
@@ -550,7 +552,7 @@ def _find_button(blocks: list[Json], action_id: str, value: str | None) -> Json:
 
 
 def _view(place: Channel, message: Message) -> CardView:
-    parts = parts_of(message.blocks) or [plain_part(message.text)]
+    parts = parts_of(message.blocks, NAMES) or [plain_part(message.text)]
     buttons = tuple(
         Button(one["label"], one["action_id"], one["value"])
         for part in parts

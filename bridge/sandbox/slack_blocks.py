@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 Json: TypeAlias = dict[str, Any]
@@ -108,14 +109,14 @@ def _check_text(text: Any, most: int, *, plain: bool = False) -> None:
         raise BlocksError("invalid_blocks", f"a text has 1 to {most} characters")
 
 
-def parts_of(blocks: list[Json]) -> list[Json]:
+def parts_of(blocks: list[Json], names: Mapping[str, str]) -> list[Json]:
     """*blocks* as a flat list of parts for a page.
 
     A part is ``{"kind", "text", "runs"}``, its runs ``{"text", "bold", "href"}``, or
     ``{"kind": "buttons", "text", "buttons"}``. All texts are plain: to be inserted as text,
-    never as markup; an href is http or https.
+    never as markup; an href is http or https. *names* gives the name of each user id.
     """
-    return [part for block in blocks for part in _parts(block)]
+    return [part for block in blocks for part in _parts(block, names)]
 
 
 def plain_part(text: str) -> Json:
@@ -123,13 +124,13 @@ def plain_part(text: str) -> Json:
     return _part("section", runs_of(text))
 
 
-def _parts(block: Json) -> list[Json]:
+def _parts(block: Json, names: Mapping[str, str]) -> list[Json]:
     kind = block["type"]
     if kind == "divider":
         return [_part("divider", [])]
     if kind == "rich_text":
         return [
-            _part("quote" if one.get("type") == "rich_text_quote" else "section", _rich_runs(one))
+            _part("quote" if one.get("type") == "rich_text_quote" else "section", _rich_runs(one, names))
             for one in block.get("elements", [])
         ]
     if kind == "context":
@@ -178,7 +179,7 @@ def runs_of(text: str) -> list[Json]:
     return [run for run in runs if run["text"]]
 
 
-def _rich_runs(element: Json) -> list[Json]:
+def _rich_runs(element: Json, names: Mapping[str, str]) -> list[Json]:
     runs: list[Json] = []
     for one in element.get("elements", []):
         match one.get("type"):
@@ -189,9 +190,9 @@ def _rich_runs(element: Json) -> list[Json]:
             case "date":
                 runs.append(_run(str(one.get("fallback", ""))))
             case "user":
-                runs.append(_run(f"@{one['user_id']}"))
+                runs.append(_run("@" + names.get(one["user_id"], one["user_id"])))
             case _:
-                runs += _rich_runs(one)
+                runs += _rich_runs(one, names)
     return runs
 
 
