@@ -5,9 +5,9 @@ https://www.standardwebhooks.com (1.0.0). It sends ``social.message.created``,
 
 ``POST <reply_url>``  signed, type ``social.reply.requested``, data ``{in_reply_to, network,
 text, language, visibility}`` → 201 ``{id, permalink}``; the same ``webhook-id`` again → 200
-and the same answer; 404 parent_gone, 403 author_blocked, 409 replies_closed, 422 too_long
-``GET <reply_url>?key=<webhook-id>`` → 200 ``{id, permalink}`` or 404
-``GET <reply_url>?message=<id>`` → ``{state, edited_at, answers: [{id, permalink, at, own}]}``
+and the same answer; 410 parent_gone, 403 author_blocked, 409 replies_closed, 422 too_long
+``GET <reply_url>?key=<webhook-id>`` (signed, without a body) → 200 ``{id, permalink}`` or 404
+``GET <reply_url>?message=<id>`` (signed) → ``{state, edited_at, answers: [{id, permalink, at, own}]}``
 """
 
 from __future__ import annotations
@@ -250,16 +250,14 @@ class PlazaSandbox:
         return app
 
     def _reply(self) -> tuple[Json, int]:
-        body = request.get_data()
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        if not standard_is_authentic(self.secret, headers, body):
+        if not self._is_authentic():
             return {"error": "signature"}, 401
         envelope = request.get_json(silent=True) or {}
         wanted = envelope.get("data")
         if envelope.get("type") != "social.reply.requested" or not isinstance(wanted, dict):
             return {"error": "unknown_type"}, 400
         with self.lock:
-            key = headers["webhook-id"]
+            key = request.headers["webhook-id"]
             if key in self._answered:
                 return self._published(self._answered[key]), 200
             refusal = self._refusal(wanted)
@@ -270,11 +268,15 @@ class PlazaSandbox:
             self._answered[key] = self._add_own(text, wanted["in_reply_to"], language, visibility)
             return self._published(self._answered[key]), 201
 
+    def _is_authentic(self) -> bool:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        return standard_is_authentic(self.secret, headers, request.get_data())
+
     def _refusal(self, wanted: Json) -> tuple[Json, int] | None:
         parent = self._posts.get(str(wanted.get("in_reply_to")))
         text = str(wanted.get("text") or "")
         if parent is None or parent.deleted:
-            return {"error": "parent_gone"}, 404
+            return {"error": "parent_gone"}, 410
         if parent.author in self._blocked:
             return {"error": "author_blocked"}, 403
         if parent.closed:
@@ -289,6 +291,8 @@ class PlazaSandbox:
         return {"id": post.id, "permalink": self._permalink(post), "at": post.created_at.isoformat()}
 
     def _look(self) -> tuple[Json, int]:
+        if not self._is_authentic():
+            return {"error": "signature"}, 401
         with self.lock:
             if "key" in request.args:
                 post = self._answered.get(request.args["key"])

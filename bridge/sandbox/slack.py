@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,11 +23,11 @@ from flask import Flask, Response, jsonify, request
 from bridge.sandbox.faults import CallLog, Faults, FaultyApp
 from bridge.sandbox.serving import Served
 from bridge.sandbox.signing import slack_headers
-from bridge.sandbox.slack_blocks import BlocksError, Json, check_blocks, parts_of, shown
+from bridge.sandbox.slack_blocks import BlocksError, Json, check_blocks, parts_of, plain_part
 
 CHANNELS = (
-    "support-technical", "incident-response", "product-feedback", "sales", "community", "triage",
-    "bridge-admin",
+    "support-technical", "incident-response", "product-feedback", "sales", "sales-leads", "community",
+    "triage", "social-triage", "bridge-admin",
 )  # fmt: skip
 SCOPES = "chat:write,users:read,users:read.email,channels:read,groups:read,channels:history,groups:history"
 BOT, BOT_USER, TEAM = "B0BRIDGE1", "U0BRIDGE1", "T0SANDBOX"
@@ -36,6 +37,8 @@ PEOPLE = {
     "U0BEN0002": ("ben", "Ben", "agent-two@example.com"),
     "U0TOMAS03": ("tomas", "Tomas", "tomas@example.com"),
 }
+
+NAMES = {user: name for user, (_, name, _) in PEOPLE.items()} | {BOT_USER: "Loop bridge"}
 
 
 @dataclass
@@ -54,7 +57,7 @@ class Message:
     blocks: list[Json]
     metadata: Json | None
     thread_ts: str | None = None
-    edited: bool = False
+    edited_at: datetime | None = None
 
     def as_json(self, *, with_metadata: bool) -> Json:
         body: Json = {
@@ -69,7 +72,7 @@ class Message:
             body["blocks"] = self.blocks
         if self.thread_ts:
             body["thread_ts"] = self.thread_ts
-        if self.edited:
+        if self.edited_at:
             body["edited"] = {"user": BOT_USER, "ts": self.ts}
         if with_metadata and self.metadata:
             body["metadata"] = self.metadata
@@ -84,6 +87,18 @@ class Button:
 
 
 @dataclass(frozen=True, slots=True)
+class Pressed:
+    """Somebody pressed a button. ``status`` is the bridge's answer, 0 for none."""
+
+    channel: str
+    ts: str
+    label: str
+    user: str
+    status: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class CardView:
     """A message in a channel as people see it. ``parts`` is what `slack_blocks.parts_of` gives."""
 
@@ -94,7 +109,14 @@ class CardView:
     parts: tuple[Json, ...]
     buttons: tuple[Button, ...]
     metadata: Json | None
-    edited: bool
+    at: datetime
+    edited_at: datetime | None
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        """Every address that the card links to."""
+        runs = [run for part in self.parts for run in part.get("runs", ())]
+        return tuple(run["href"] for run in runs if run["href"])
 
     @property
     def words(self) -> str:
@@ -131,6 +153,7 @@ class SlackSandbox:
         self.channels = {
             f"C0{number:07d}": Channel(f"C0{number:07d}", name) for number, name in enumerate(CHANNELS, 1)
         }
+        self.presses: list[Pressed] = []
         self.whispers: list[Json] = []  # ephemeral messages and modals, oldest first
         self._last_ts = 0
         self._last_post: dict[str, float] = {}
@@ -162,6 +185,14 @@ class SlackSandbox:
             message = self._message(place, ts)
             element = _find_button(message.blocks, action_id, value)
             payload = self._press_payload(place, message, element, user, value)
+        status = self._send_press(payload)
+        name = PEOPLE[user][1] if user in PEOPLE else user
+        label = str((element.get("text") or {}).get("text", action_id))
+        with self.lock:
+            self.presses.append(Pressed(place.id, ts, label, name, status, datetime.now(UTC)))
+        return status
+
+    def _send_press(self, payload: Json) -> int:
         kind = "application/x-www-form-urlencoded"
         body = urlencode({"payload": json.dumps(payload)}).encode()
         if self.bridge_url is None:
@@ -353,7 +384,7 @@ class SlackSandbox:
         message.blocks = arguments.get("blocks") or []
         message.text = str(text) if text is not None else message.text
         message.metadata = _metadata(arguments) or message.metadata
-        message.edited = True
+        message.edited_at = datetime.now(UTC)
         return {"channel": channel.id, "ts": message.ts, "text": message.text}
 
     def _post_ephemeral(self, arguments: Json) -> Json:
@@ -365,7 +396,7 @@ class SlackSandbox:
         return {"message_ts": message.ts}
 
     def _whisper(self, user: str, channel: str | None, text: str, blocks: list[Json]) -> None:
-        parts = parts_of(blocks) or [{"kind": "section", "text": shown({"type": "mrkdwn", "text": text})}]
+        parts = parts_of(blocks, NAMES) or [plain_part(text)]
         self.whispers.append({"user": user, "channel": channel, "text": text, "parts": parts})
 
     def _list(self, arguments: Json) -> Json:
@@ -415,10 +446,10 @@ class SlackSandbox:
             raise SlackError("expired_trigger_id")
         view = arguments.get("view") or {}
         for name in ("title", "submit", "close"):
-            if len(shown(view.get(name))) > 24:
+            if len(_title(view.get(name))) > 24:
                 raise SlackError("invalid_arguments")
         check_blocks(view.get("blocks"))
-        self._whisper("", None, shown(view.get("title")), view["blocks"])
+        self._whisper("", None, _title(view.get("title")), view["blocks"])
         return {"view": view | {"id": f"V{uuid.uuid4().hex[:9].upper()}"}}
 
     def _respond(self, response_id: str) -> tuple[str, int]:
@@ -432,9 +463,14 @@ class SlackSandbox:
             if arguments.get("replace_original"):
                 message = self._message(self.channels[place["channel"]], place["ts"])
                 message.blocks, message.text = blocks, str(arguments.get("text") or message.text)
+                message.edited_at = datetime.now(UTC)
             else:
                 self._whisper(place["user"], place["channel"], str(arguments.get("text") or ""), blocks)
             return "ok", 200
+
+
+def _title(text: Json | None) -> str:
+    return str((text or {}).get("text", ""))
 
 
 def _arguments() -> Json:
@@ -516,9 +552,7 @@ def _find_button(blocks: list[Json], action_id: str, value: str | None) -> Json:
 
 
 def _view(place: Channel, message: Message) -> CardView:
-    parts = parts_of(message.blocks) or [
-        {"kind": "section", "text": shown({"type": "mrkdwn", "text": message.text})}
-    ]
+    parts = parts_of(message.blocks, NAMES) or [plain_part(message.text)]
     buttons = tuple(
         Button(one["label"], one["action_id"], one["value"])
         for part in parts
@@ -532,5 +566,10 @@ def _view(place: Channel, message: Message) -> CardView:
         tuple(parts),
         buttons,
         message.metadata,
-        message.edited,
+        _time_of(message.ts),
+        message.edited_at,
     )
+
+
+def _time_of(ts: str) -> datetime:
+    return datetime.fromtimestamp(float(ts), UTC)

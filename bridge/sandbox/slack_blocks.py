@@ -6,6 +6,8 @@ https://docs.slack.dev/reference/block-kit/blocks
 from __future__ import annotations
 
 import html
+import re
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 Json: TypeAlias = dict[str, Any]
@@ -107,53 +109,101 @@ def _check_text(text: Any, most: int, *, plain: bool = False) -> None:
         raise BlocksError("invalid_blocks", f"a text has 1 to {most} characters")
 
 
-def shown(text: Any) -> str:
-    """A text object (or a bare string) as Slack shows it: its three entities decoded."""
-    value = str(text.get("text", "")) if isinstance(text, dict) else str(text or "")
-    if isinstance(text, dict) and text.get("type") == "plain_text":
-        return value
-    return html.unescape(value)
+def parts_of(blocks: list[Json], names: Mapping[str, str]) -> list[Json]:
+    """*blocks* as a flat list of parts for a page.
 
-
-def parts_of(blocks: list[Json]) -> list[Json]:
-    """*blocks* as a flat list of ``{"kind", "text"}`` and ``{"kind": "buttons", "buttons": […]}``.
-
-    Texts are plain, to be inserted as text and never as markup.
+    A part is ``{"kind", "text", "runs"}``, its runs ``{"text", "bold", "href"}``, or
+    ``{"kind": "buttons", "text", "buttons"}``. All texts are plain: to be inserted as text,
+    never as markup; an href is http or https. *names* gives the name of each user id.
     """
-    parts: list[Json] = []
-    for block in blocks:
-        kind = block["type"]
-        if kind == "divider":
-            parts.append({"kind": "divider", "text": ""})
-        elif kind in ("header", "section", "markdown"):
-            if block.get("text"):
-                parts.append({"kind": kind, "text": shown(block["text"])})
-            parts += [{"kind": "field", "text": shown(one)} for one in block.get("fields", [])]
-            if block.get("accessory", {}).get("type") == "button":
-                parts.append({"kind": "buttons", "buttons": [_button(block["accessory"])]})
-        elif kind == "context":
-            texts = [shown(one) for one in block["elements"] if "text" in one]
-            parts.append({"kind": "context", "text": " · ".join(texts)})
-        elif kind == "actions":
-            buttons = [_button(one) for one in block["elements"] if one.get("type") == "button"]
-            parts.append({"kind": "buttons", "buttons": buttons})
-        elif kind == "rich_text":
-            parts.append({"kind": "section", "text": _rich(block)})
+    return [part for block in blocks for part in _parts(block, names)]
+
+
+def plain_part(text: str) -> Json:
+    """A message without blocks: its text, which Slack reads as mrkdwn."""
+    return _part("section", runs_of(text))
+
+
+def _parts(block: Json, names: Mapping[str, str]) -> list[Json]:
+    kind = block["type"]
+    if kind == "divider":
+        return [_part("divider", [])]
+    if kind == "rich_text":
+        return [
+            _part("quote" if one.get("type") == "rich_text_quote" else "section", _rich_runs(one, names))
+            for one in block.get("elements", [])
+        ]
+    if kind == "context":
+        return [_part("context", [run for one in block["elements"] for run in _text_runs(one)])]
+    if kind == "actions":
+        return [_buttons([one for one in block["elements"] if one.get("type") == "button"])]
+    parts = [_part(kind, _text_runs(block["text"]))] if block.get("text") else []
+    parts += [_part("field", _text_runs(one)) for one in block.get("fields", [])]
+    if block.get("accessory", {}).get("type") == "button":
+        parts.append(_buttons([block["accessory"]]))
     return parts
 
 
-def _rich(value: Any) -> str:
-    if isinstance(value, dict):
-        own = str(value["text"]) if isinstance(value.get("text"), str) else ""
-        return own + "".join(_rich(one) for one in value.get("elements", []))
-    return ""
+def _part(kind: str, runs: list[Json]) -> Json:
+    return {"kind": kind, "text": "".join(run["text"] for run in runs), "runs": runs}
 
 
-def _button(element: Json) -> Json:
-    return {
-        "label": shown(element["text"]),
-        "action_id": element.get("action_id", ""),
-        "value": element.get("value", ""),
-        "style": element.get("style", ""),
-        "url": element.get("url"),
-    }
+def _run(text: str, *, bold: bool = False, href: str | None = None) -> Json:
+    safe = href if href and href.startswith(("http://", "https://")) else None
+    return {"text": text, "bold": bold, "href": safe}
+
+
+def _text_runs(text: Any) -> list[Json]:
+    if isinstance(text, str):
+        return [_run(text)]
+    if text.get("type") == "mrkdwn":
+        return runs_of(str(text.get("text", "")))
+    return [_run(str(text.get("text", "")))]
+
+
+_MRKDWN = re.compile(r"<(?P<href>[^<>|\s]+)(?:\|(?P<label>[^<>]*))?>|(?<!\w)\*(?P<bold>[^*\n]+)\*(?!\w)")
+
+
+def runs_of(text: str) -> list[Json]:
+    """mrkdwn as runs: links and bold words; the three entities decoded."""
+    runs, end = [], 0
+    for match in _MRKDWN.finditer(text):
+        runs.append(_run(html.unescape(text[end : match.start()])))
+        if match["bold"]:
+            runs.append(_run(html.unescape(match["bold"]), bold=True))
+        else:
+            href = html.unescape(match["href"])
+            runs.append(_run(html.unescape(match["label"] or match["href"]), href=href))
+        end = match.end()
+    runs.append(_run(html.unescape(text[end:])))
+    return [run for run in runs if run["text"]]
+
+
+def _rich_runs(element: Json, names: Mapping[str, str]) -> list[Json]:
+    runs: list[Json] = []
+    for one in element.get("elements", []):
+        match one.get("type"):
+            case "text":
+                runs.append(_run(str(one["text"]), bold=bool(one.get("style", {}).get("bold"))))
+            case "link":
+                runs.append(_run(str(one.get("text") or one["url"]), href=one["url"]))
+            case "date":
+                runs.append(_run(str(one.get("fallback", ""))))
+            case "user":
+                runs.append(_run("@" + names.get(one["user_id"], one["user_id"])))
+            case _:
+                runs += _rich_runs(one, names)
+    return runs
+
+
+def _buttons(elements: list[Json]) -> Json:
+    buttons = [
+        {
+            "label": str(element["text"]["text"]),
+            "action_id": element.get("action_id", ""),
+            "value": element.get("value", ""),
+            "style": element.get("style", ""),
+        }
+        for element in elements
+    ]
+    return {"kind": "buttons", "text": "", "buttons": buttons}

@@ -5,11 +5,23 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bridge.sandbox.plaza import MANNERS
 from bridge.sandbox.serving import Hook, Sender
 from bridge.sandbox.signing import readable_secret, standard_headers
+
+
+@dataclass(frozen=True, slots=True)
+class Tagging:
+    """Somebody of the social team tagged a post."""
+
+    network: str
+    message_id: str
+    tags: tuple[str, ...]
+    by: str
+    at: datetime
 
 
 class TagSource:
@@ -18,7 +30,7 @@ class TagSource:
     def __init__(self) -> None:
         self.secret = readable_secret("test-tag-source-secret-one")
         self.bridge_url: str | None = None
-        self.sent: list[tuple[str, str, tuple[str, ...]]] = []  # (network, message id, tags)
+        self.sent: list[Tagging] = []
         self.sender = Sender("tags", MANNERS)
 
     def stop(self) -> None:
@@ -35,7 +47,7 @@ class TagSource:
     def _send(self, what: str, network: str, message_id: str, tags: Sequence[str] | str, by: str) -> None:
         names = (tags,) if isinstance(tags, str) else tuple(tags)
         if what == "tagged":
-            self.sent.append((network, message_id, names))
+            self.sent.append(Tagging(network, message_id, names, by, datetime.now(UTC)))
         if self.bridge_url is None:
             return
         now = datetime.now(UTC).isoformat()

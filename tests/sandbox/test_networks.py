@@ -147,6 +147,12 @@ def ask(
     return requests.post(plaza.reply_url, data=body, headers=headers, timeout=5)
 
 
+def look(sandbox: Sandbox, **query: str) -> requests.Response:
+    """A signed read at the reply address."""
+    headers = standard_headers(sandbox.plaza.secret, "read", b"")
+    return requests.get(sandbox.plaza.reply_url, params=query, headers=headers, timeout=5)
+
+
 def test_posts_edits_and_deletions_are_told_with_a_signature(sandbox, receiver: Receiver):
     """Standard Webhooks, over the raw bytes, with non-ASCII text in them."""
     sandbox.point_at(receiver.url)
@@ -179,11 +185,11 @@ def test_reply_is_made_once_for_its_key_and_found_by_it(sandbox):
     """Same webhook-id, same answer; a look by key finds it, and nothing before."""
     plaza = sandbox.plaza
     post = plaza.post("somchai", "help")
-    assert requests.get(plaza.reply_url, params={"key": "intent-1"}, timeout=5).status_code == 404
+    assert look(sandbox, key="intent-1").status_code == 404
     first, again = ask(sandbox, "Sorry!", post.id), ask(sandbox, "Sorry!", post.id)
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json() == again.json()
-    assert requests.get(plaza.reply_url, params={"key": "intent-1"}, timeout=5).json() == first.json()
+    assert look(sandbox, key="intent-1").json() == first.json()
     assert [(one.author, one.text) for one in plaza.thread(post.id)] == [
         ("somchai", "help"),
         ("kopi", "Sorry!"),
@@ -200,8 +206,8 @@ def test_reply_that_cannot_be_is_refused_with_its_reason(sandbox):
     plaza.block_brand("somchai")
     assert ask(sandbox, "x", post.id).status_code == 403
     plaza.delete(post.id)
-    assert ask(sandbox, "x", post.id).status_code == 404
-    assert ask(sandbox, "x", "no-such-post").status_code == 404
+    assert ask(sandbox, "x", post.id).status_code == 410
+    assert ask(sandbox, "x", "no-such-post").status_code == 410
 
 
 def test_look_at_a_message_tells_its_state_and_answers(sandbox):
@@ -209,15 +215,17 @@ def test_look_at_a_message_tells_its_state_and_answers(sandbox):
     plaza = sandbox.plaza
     post = plaza.post("somchai", "help")
 
-    def look() -> dict:
-        return requests.get(plaza.reply_url, params={"message": post.id}, timeout=5).json()
+    def seen() -> tuple[str, list[bool]]:
+        told = look(sandbox, message=post.id).json()
+        return told["state"], [answer["own"] for answer in told["answers"]]
 
-    assert (look()["state"], look()["answers"]) == ("present", [])
+    assert seen() == ("present", [])
     plaza.brand_posts("by hand", reply_to=post.id)
     plaza.edit(post.id, "HELP")
-    assert (look()["state"], look()["answers"][0]["own"]) == ("edited", True)
+    assert seen() == ("edited", [True])
     plaza.delete(post.id)
-    assert look()["state"] == "deleted"
+    assert seen()[0] == "deleted"
+    assert requests.get(plaza.reply_url, params={"message": post.id}, timeout=5).status_code == 401
 
 
 def test_tag_source_speaks_of_any_network(sandbox, receiver: Receiver):

@@ -66,7 +66,7 @@ def test_card_is_posted_by_name_found_by_metadata_and_updated_by_id(client, sand
     full = client.conversations_history(channel=channel, include_all_metadata=True, oldest="0")["messages"][0]
     assert full["metadata"]["event_payload"] == {"key": "intent-1"}
     (card,) = sandbox.slack.cards("support-technical")
-    assert card.edited
+    assert card.edited_at
     assert card.words == "App logs out\n<!channel> & me"
 
 
@@ -107,7 +107,7 @@ def test_blocks_beyond_the_limits_are_refused(client, blocks, error):
 
 def test_channel_without_the_bot_and_channel_that_is_not(client, sandbox):
     """Membership is checked."""
-    sandbox.slack.channels["C00000006"].has_bot = False
+    next(one for one in sandbox.slack.channels.values() if one.name == "triage").has_bot = False
     assert error_of(client.chat_postMessage, channel="#triage", text="x") == "not_in_channel"
     assert error_of(client.chat_postMessage, channel="no-such", text="x") == "channel_not_found"
 
@@ -161,3 +161,29 @@ def test_ephemeral_is_seen_by_one(client, sandbox):
     client.chat_postEphemeral(channel="triage", user="U0BEN0002", text="because &amp; so")
     assert sandbox.slack.cards() == []
     assert sandbox.slack.whispers[0]["parts"][0]["text"] == "because & so"
+
+
+def test_rich_text_and_mrkdwn_are_shown_as_plain_runs(client, sandbox):
+    """What a page may show: words, bold, and links that a browser may open."""
+    blocks = [
+        {
+            "type": "rich_text",
+            "elements": [
+                {
+                    "type": "rich_text_section",
+                    "elements": [
+                        {"type": "text", "text": "Ticket ", "style": {"bold": True}},
+                        {"type": "link", "url": "http://127.0.0.1/7", "text": "#7"},
+                        {"type": "link", "url": "javascript:alert(1)", "text": "no"},
+                    ],
+                },
+                {"type": "rich_text_quote", "elements": [{"type": "text", "text": "<b> *x*"}]},
+            ],
+        },
+        {"type": "section", "text": {"type": "mrkdwn", "text": "*now* <https://a.example|here> &lt;b"}},
+    ]
+    client.chat_postMessage(channel="triage", text="card", blocks=blocks)
+    (card,) = sandbox.slack.cards("triage")
+    assert card.words == "Ticket #7no\n<b> *x*\nnow here <b"
+    assert card.links == ("http://127.0.0.1/7", "https://a.example")
+    assert card.parts[1]["kind"] == "quote"

@@ -29,7 +29,10 @@ AGENTS = (
     ("agent-2", "Agent Two", "agent-two@example.com"),
     ("agent-3", "Agent Three", "agent-three@example.com"),
 )
-GROUPS = ("Technical Support", "Incident Response", "Product Feedback", "Sales", "Triage")
+GROUPS = (
+    "Technical Support", "Incident Response", "Product", "Product Feedback", "Sales", "Social Triage",
+    "Triage",
+)  # fmt: skip
 BRANDS = ("Kopi", "Rower")
 
 
@@ -40,6 +43,16 @@ class CommentView:
     by_staff: bool
     public: bool
     text: str
+    via: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StatusView:
+    """The ticket's status changed."""
+
+    status: str
+    by: str
     via: str
     at: datetime
 
@@ -62,6 +75,8 @@ class TicketView:
     tags: tuple[str, ...]
     follow_up_of: int | None
     comments: tuple[CommentView, ...]
+    created_at: datetime
+    history: tuple[StatusView, ...]
 
     def says(self, text: str, *, public: bool | None = None) -> bool:
         """Whether a comment (of that publicity) contains *text*."""
@@ -231,6 +246,18 @@ class ZendeskSandbox:
             tuple(ticket.tags),
             ticket.followup_source_id,
             comments,
+            ticket.created_at,
+            self._history(ticket),
+        )
+
+    def _history(self, ticket: Ticket) -> tuple[StatusView, ...]:
+        return tuple(
+            StatusView(
+                str(event["value"]), self.records.users[audit.author_id].name, audit.via, audit.created_at
+            )
+            for audit in ticket.audits
+            for event in audit.events
+            if event["type"] == "Change" and event["field_name"] == "status"
         )
 
     # --- triggers and webhooks -------------------------------------------------
