@@ -151,7 +151,10 @@ class Story:
     # --- what people would see ------------------------------------------------------
 
     def _loop(self, root_id: str) -> Loop:
-        return next(one for one in loops(self._sandbox) if one.root.id == root_id)
+        for one in loops(self._sandbox):
+            if one.root.id == root_id:
+                return one
+        raise LookupError("the post is gone")
 
     def _both(self) -> list[tuple[str, Loop]]:
         return [("Plaza", self._loop(self._plaza_root)), ("Mastodon", self._loop(self._mastodon_root))]

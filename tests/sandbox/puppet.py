@@ -67,7 +67,7 @@ class Puppet:
         self._desk("PUT", f"tickets/{ticket_id}.json", {"ticket": {"comment": comment}})
 
     def update_card(
-        self, channel: str, ts: str, stage: str, text: str, permalink: str, ticket_id: int
+        self, channel: str, ts: str, *, stage: str, text: str, permalink: str, ticket_id: int
     ) -> None:
         blocks = self._card(stage, text, permalink, ticket_id)
         self._slack.chat_update(channel=channel, ts=ts, text="card", blocks=blocks)
@@ -100,6 +100,9 @@ class Puppet:
             },
         ]
 
+    def assign(self, ticket_id: int, email: str) -> None:
+        self._desk("PUT", f"tickets/{ticket_id}.json", {"ticket": {"assignee_email": email}})
+
     def answer_on_plaza(self, parent: str, text: str, key: str) -> None:
         data = {"in_reply_to": parent, "network": "standard", "text": text, "visibility": "public"}
         envelope = {"type": "social.reply.requested", "timestamp": "now", "data": data}
@@ -108,9 +111,9 @@ class Puppet:
         headers = standard_headers(self.sandbox.plaza.secret, key, body)
         requests.post(self.sandbox.plaza.reply_url, data=body, headers=headers, timeout=5).raise_for_status()
 
-    def answer_on_mastodon(self, parent: str, text: str, key: str) -> None:
+    def answer_on_mastodon(self, parent: str, text: str, key: str, brand: str = "kopi") -> None:
         mastodon = self.sandbox.mastodon
-        headers = {"Authorization": f"Bearer {mastodon.tokens['kopi']}", "Idempotency-Key": key}
+        headers = {"Authorization": f"Bearer {mastodon.tokens[brand]}", "Idempotency-Key": key}
         body = {"status": text, "in_reply_to_id": parent}
         url = f"{mastodon.url}/api/v1/statuses"
         requests.post(url, json=body, headers=headers, timeout=5).raise_for_status()
@@ -121,7 +124,7 @@ def play(sandbox: Sandbox) -> None:
     puppet = Puppet(sandbox)
     thai = sandbox.plaza.post("somchai", "แอปเด้งทุกครั้งที่เปิดเลยครับ อัปเดตแล้วก็ยังเป็น", language="th")
     words = (thai.author, thai.text, thai.url)
-    ticket, channel, ts = puppet.open_case(*words, "Technical Support", "support-technical")
+    ticket, channel, ts = puppet.open_case(*words, group="Technical Support", channel="support-technical")
     sandbox.zendesk.agent_comments(ticket, "ขออภัยครับ เรากำลังตรวจสอบอยู่")
     puppet.answer_on_plaza(thai.id, "ขออภัยครับ เรากำลังตรวจสอบอยู่", "one")
     later = sandbox.plaza.post("somchai", "ขอบคุณครับ รออยู่", reply_to=thai.id)
