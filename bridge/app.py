@@ -12,8 +12,8 @@ from flask import Flask, Request, Response
 
 from bridge import slack, zendesk
 from bridge.core.ports import Clock
+from bridge.flows import listen
 from bridge.flows.engine import Engine
-from bridge.flows.listen import poll
 from bridge.flows.mappings import Mappings
 from bridge.flows.open_case import consider
 from bridge.flows.sweep import Sweep
@@ -29,6 +29,7 @@ from bridge.store import casefile
 from bridge.store.database import Database
 from bridge.store.presence import FolderLock, Presence
 from bridge.store.tables import Case, Message
+from bridge.zendesk import webhook
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ class Bridge:
         self._lock.acquire()
         with self.world.database.write() as tx:
             self.world.presence.enrol(tx, self.world.clock.now())
+            listen.expect(tx, self.world)
         self.engine.start()
         if self.socket is not None:
             self._stopping = threading.Event()
@@ -172,7 +174,7 @@ def _world(settings: Settings, database: Database, clock: Clock) -> World:
         ),
         desk=None if desk is None else zendesk.ZendeskDesk(desk),
         team=None if team is None else slack.SlackTeam(team),
-        read_hint=lambda body: zendesk.read_hint(body).ticket_id,
+        read_hint=lambda body: webhook.read_hint(body).ticket_id,
         read_press=slack.read_press,
     )
 
@@ -184,7 +186,7 @@ def _engine(world: World, threads: int) -> Engine:
             "take_in": lambda key: take_in(world, key),
             "consider": lambda key: consider(world, key),
             "work": lambda key: work(world, slots, key),
-            "poll": lambda key: poll(world, key),
+            "poll": lambda key: listen.poll(world, key),
             "sweep": Sweep(world),
         },
         threads=threads,
@@ -220,7 +222,7 @@ def _desk_hook(settings: Settings, world: World) -> DeskHook:
     secrets = settings.zendesk.webhook_secrets if settings.zendesk else ()
 
     def verify(body: bytes, headers: Mapping[str, str], now: datetime) -> str:
-        return zendesk.verify(body, headers, now, secrets)
+        return webhook.verify(body, headers, now, secrets)
 
     return DeskHook(verify, world.read_hint)
 

@@ -76,11 +76,13 @@ def _database(loaded: Settings) -> Iterator[Finding]:
         finally:
             database.close()
     except (StoreError, OSError) as error:
-        yield Finding("database", False, str(error), "run `bridge migrate` (`bridge serve` does it by itself)")
+        yield Finding(
+            "database", False, str(error), "run `bridge migrate` (`bridge serve` does it by itself)"
+        )
         return
     yield Finding("database", True, f"{database.file} is at this version's revision")
     age = None if seen is None else (SystemClock().now() - seen).total_seconds()
-    alive = age is not None and age < 30  # noqa: PLR2004 - six missed beats
+    alive = age is not None and age < 30
     detail = "alive" if alive else "none is alive" if age is None else f"last seen {age:.0f} s ago"
     yield Finding("worker", alive, detail, "start `bridge serve`, or `bridge worker` beside `bridge web`")
 
@@ -107,7 +109,9 @@ def _zendesk(loaded: Settings, mapping: Mapping | None) -> Iterator[Finding]:
 def _slack(loaded: Settings, mapping: Mapping | None) -> Iterator[Finding]:
     account = app.slack_account(loaded)
     if account is None:
-        yield Finding("Slack", False, "not set up", "set SLACK_BOT_TOKEN; `bridge setup slack` has the manifest")
+        yield Finding(
+            "Slack", False, "not set up", "set SLACK_BOT_TOKEN; `bridge setup slack` has the manifest"
+        )
         return
     if not account.signing_secrets and not account.socket_mode:
         fix = "set SLACK_SIGNING_SECRET (Basic Information of the app), or SLACK_APP_TOKEN for Socket Mode"
@@ -137,4 +141,6 @@ def _accounts(loaded: Settings, mapping: Mapping) -> Iterator[Finding]:
         try:
             yield from NETWORKS[entry.network].connect(account, timeout_s=loaded.call_timeout_s).check()
         except VendorError as error:
-            yield Finding(f"account {key}", False, str(error), f"see bridge/networks/{entry.network}/README.md")
+            yield Finding(
+                f"account {key}", False, str(error), f"see bridge/networks/{entry.network}/README.md"
+            )

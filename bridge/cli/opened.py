@@ -56,7 +56,7 @@ def find_case(tx: Session, named: str) -> Case:
         case = tx.scalars(
             select(Case).join(TicketRow, TicketRow.case_id == Case.id).where(TicketRow.ticket_id == named)
         ).first()
-    if case is None and len(named) >= 4:  # noqa: PLR2004 - anything shorter is a typing slip
+    if case is None and len(named) >= 4:
         found = list(tx.scalars(select(Case).where(Case.id.endswith(named, autoescape=True)).limit(2)))
         case = found[0] if len(found) == 1 else None
     if case is None:

@@ -6,8 +6,9 @@ import json
 
 import click
 
-from bridge import app, settings, slack, zendesk
+from bridge import app, settings, slack
 from bridge.errors import SettingsError
+from bridge.zendesk import setup as zendesk_setup
 
 
 @click.group()
@@ -25,13 +26,15 @@ def zendesk_(dry_run: bool, show_secret: bool) -> None:
     if account is None:
         raise SettingsError("Set ZENDESK_SUBDOMAIN, ZENDESK_CLIENT_ID and ZENDESK_CLIENT_SECRET first.")
     if not loaded.public_url:
-        raise SettingsError("Set BRIDGE_PUBLIC_URL first: the address under which Zendesk reaches the bridge.")
-    steps = (zendesk.plan if dry_run else zendesk.apply)(account, loaded.public_url)
+        raise SettingsError(
+            "Set BRIDGE_PUBLIC_URL first: the address under which Zendesk reaches the bridge."
+        )
+    steps = (zendesk_setup.plan if dry_run else zendesk_setup.apply)(account, loaded.public_url)
     for step in steps:
         done = step.action if step.applied or step.action == "unchanged" else f"would be {step.action}"
         click.echo(f"{done:<20} {step.what}")
     if show_secret and not dry_run:
-        click.echo(f"ZENDESK_WEBHOOK_SECRET={zendesk.signing_secret(account)}")
+        click.echo(f"ZENDESK_WEBHOOK_SECRET={zendesk_setup.signing_secret(account)}")
     elif not dry_run:
         click.echo("The webhook's secret belongs into ZENDESK_WEBHOOK_SECRET; --show-secret prints it.")
 

@@ -107,7 +107,8 @@ def _record(
             for item in items
         ]
         cursor = tx.get_one(Cursor, key)
-        cursor.value, cursor.due_at, cursor.failures, cursor.reason = value, now + wait, 0, None
+        cursor.value, cursor.due_at, cursor.heard_at = value, now + wait, now
+        cursor.failures, cursor.reason = 0, None
     for delivery in new:
         if delivery is not None:
             world.wake("take_in", delivery)

@@ -49,7 +49,8 @@ def _explain(world: World, press: Press) -> None:
         tags = ", ".join(case.tags)
         why = (
             f"Tags: {tags}. {case.reason} ({case.route_place}, mapping {case.mapping_version[:12]}). "
-            f"Queue {case.queue}. Reply language: {case.language} ({case.language_reason}). {case.light_reason}"
+            f"Queue {case.queue}. Reply language: {case.language} ({case.language_reason}). "
+            f"{case.light_reason}"
         )
         drafting.post_note(tx, case, "why", why, world.clock.now())
     world.wake("work", case.id)

@@ -54,7 +54,11 @@ class Health:
         failed = tx.scalar(select(func.count()).select_from(Delivery).where(Delivery.state == "failed"))
         loops = tx.scalar(select(func.count()).select_from(Case).where(Case.state == CaseState.SOLVED.value))
         parked = {lane.name: lane.reason for lane in lanes.parked(tx, now).values()}
-        polls = {row.key: row.reason or "" for row in tx.scalars(select(Cursor).where(Cursor.failures > 0))}
+        polls = tx.scalars(select(Cursor).where((Cursor.failures > 0) | Cursor.heard_at.is_(None)))
+        deaf = [
+            f"{row.key} does not work: {row.reason}" if row.failures else f"{row.key}: not heard yet"
+            for row in polls
+        ]
         oldest_s = max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
         down, problems = [], []
         if seen is None or now - seen > WORKER_GONE:
@@ -63,7 +67,7 @@ class Health:
         if fault is not None:
             problems.append(f"the mapping files are faulty, the last good version serves: {fault.faults[0]}")
         problems += [f"lane {name} is parked: {reason}" for name, reason in parked.items()]
-        problems += [f"{key} does not work: {reason}" for key, reason in polls.items()]
+        problems += deaf
         if oldest_s > TOO_OLD.total_seconds():
             problems.append(f"the oldest intent has been due for {oldest_s:.0f} s: see `bridge intent list`")
         if failed:

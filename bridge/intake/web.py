@@ -56,6 +56,16 @@ def create_web(
     web.register_error_handler(StoreBusyError, door.busy)
     web.register_error_handler(HTTPException, lambda error: Response(status=error.code))
 
+    _hear_networks(web, door, networks, account)
+    _hear_desk(web, door, desk)
+    _hear_team(web, door, team)
+    _say_how_it_is(web, health)
+    return web
+
+
+def _hear_networks(
+    web: Flask, door: Door, networks: Mapping[str, Network], account: Callable[[str], Account | None]
+) -> None:
     @web.get("/hooks/social/<key>")
     def shake_hands(key: str) -> Response:
         found = account(key)
@@ -90,6 +100,8 @@ def create_web(
         new = door.record(network.name, key, delivery_id, body)
         return Response(status=202 if new else 200)
 
+
+def _hear_desk(web: Flask, door: Door, desk: DeskHook) -> None:
     @web.post("/hooks/zendesk")
     def hear_desk() -> Response:
         body = request.get_data(cache=False)
@@ -107,6 +119,8 @@ def create_web(
         new = door.hint(SOURCE_DESK, delivery_id, body)
         return Response(status=202 if new else 200)
 
+
+def _hear_team(web: Flask, door: Door, team: TeamHook | None) -> None:
     @web.post("/slack/events")
     def hear_team() -> Response:
         if team is None:
@@ -119,6 +133,8 @@ def create_web(
             return door.refuse(401, str(error))
         return team.answer(request)
 
+
+def _say_how_it_is(web: Flask, health: Health) -> None:
     @web.get("/healthz")
     def alive() -> Response:
         return jsonify(status="ok")
@@ -129,8 +145,6 @@ def create_web(
         answer = jsonify(report)
         answer.status_code = 503 if report["status"] == "down" else 200
         return answer
-
-    return web
 
 
 def _headers(incoming: Request) -> dict[str, str]:

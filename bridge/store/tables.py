@@ -359,6 +359,7 @@ class Cursor(Base):
     key: Mapped[str] = mapped_column(primary_key=True)
     value: Mapped[str | None] = mapped_column(Text)
     due_at: Mapped[datetime]
+    heard_at: Mapped[datetime | None]  # when it last worked
     failures: Mapped[int] = mapped_column(default=0)
     reason: Mapped[str | None] = mapped_column(Text)
 

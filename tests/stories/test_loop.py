@@ -8,7 +8,7 @@ from tests.stories.seen import brand_posts, first_poll, the_card, the_ticket
 
 
 def test_a_post_by_webhook_is_closed_publicly(sandbox: Sandbox, running: InProcess):
-    """Tagged by the social team, answered, solved with a comment: one answer, one closing reply, one receipt."""
+    """Tagged by the social team, answered, solved with a comment: one answer, one closing reply."""
     post = sandbox.plaza.post("dewi", "The app logs me out every hour", language="en")
     sandbox.tags.tag("standard", post.id, "technical-issue")
 
