@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping
 
-import regex  # type: ignore[import-untyped]  # ships no types
+import regex
 
 _TOKEN = regex.compile(
     r"(?P<url>https?://[^\s<>\"]+)|(?<![\w/])@(?P<mention>\w+(?:@[\w.-]+\w)?)|(?<!\w)#(?P<tag>\w+)"
