@@ -380,7 +380,7 @@ class MastodonSandbox:
     def _web_page(self, handle: str, status_id: str) -> str:
         if status_id not in self._statuses:
             raise MastodonRefusalError(404, "Record not found")
-        posts = [(one.author, one.text) for one in self.thread(status_id)]
+        posts = [(f"@{one.author}", one.text) for one in self.thread(status_id)]
         return thread_page(f"@{handle}", posts)
 
 

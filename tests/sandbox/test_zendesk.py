@@ -225,6 +225,14 @@ def test_updates_of_one_ticket_are_limited(root):
         assert len(sandbox.zendesk.ticket(1).comments) == 2
 
 
+def test_tickets_own_link_opens_for_a_person(zenpy, sandbox):
+    """The card links to it; what customers wrote is escaped."""
+    ticket_id = open_ticket(zenpy, "&lt;script&gt;")
+    answer = requests.get(f"{sandbox.zendesk.url}/agent/tickets/{ticket_id}", timeout=5)
+    assert answer.status_code == 200
+    assert "<p>&lt;script&gt;</p>" in answer.text
+
+
 # --- triggers and webhooks ----------------------------------------------------------
 
 

@@ -170,11 +170,11 @@ function renderTickets() {
     ? [{ head: true, id: ticket.id, subject: ticket.subject, facts: ticket.facts },
        ...ticket.comments.map((one) => ({ ...one, ticket: ticket.id }))]
     : [];
+  $("comment-form").hidden = !ticket || ticket.status === "closed";
   following("ticket", () => reconcile($("ticket"), rows,
     (row) => (row.head ? `head ${row.id}` : `comment ${row.id}`),
     (row) => (row.head ? ticketHead(row) : comment(row)),
     "No ticket yet. A tagged post opens one in its team’s group."));
-  $("comment-form").hidden = !ticket || ticket.status === "closed";
 }
 
 function part(one, card) {
