@@ -52,6 +52,9 @@ class PublicReply(Recipe):
         reply = thawed(intent)
         with self.world.database.read() as tx:
             known = intents.claimed_objects(tx, intent.case_id) | frozenset(intent.waived)
+            brand = tx.get_one(Case, intent.case_id).brand
+        if self._account(intent).brand != brand:
+            return Stop(False, f"Account {reply.account} belongs to another brand by now.")
         seen = self._line(intent).preflight(reply.target, known)
         match seen.obstacle:
             case None:
@@ -82,7 +85,8 @@ class PublicReply(Recipe):
         link = outcome.data.get("permalink") or ""
         case.first_public_word_at = case.first_public_word_at or now
         if intent.closing and case.state == CaseState.SOLVED:
-            ending.close(tx, self.world, case, Receipt.PUBLIC, url=link)
+            public = thawed(intent).target.visibility.is_public
+            ending.close(tx, self.world, case, Receipt.PUBLIC if public else Receipt.PRIVATE, url=link)
         else:
             drafting.note(tx, case, f"posted:{intent.id}", writing.posted_note(link, intent.closing), now)
         cards.show(tx, self.world, case)
