@@ -494,3 +494,57 @@ def test_30_a_second_wording_on_a_solved_ticket_closes_the_loop(sandbox, running
     sandbox.zendesk.agent_comments(ticket.id, "It works again. Write to us here any time.")
     eventually(lambda: brand_posts(sandbox.plaza), what="the second wording")
     eventually(lambda: the_case(running).state == "closed", within=5, what="the receipt")
+
+
+def test_31_after_a_revert_the_reverted_mapping_does_not_come_back(sandbox: Sandbox, tmp_path: Path):
+    """A, then B, then A again, then a broken edit and a restart: A is the last that served."""
+    folder = tmp_path / "mappings"
+    shutil.copytree(REPOSITORY / "mappings", folder)
+    queues = folder / "queues.yaml"
+    first = queues.read_text()
+    bridge = InProcess(tmp_path / "data", sandbox, BRIDGE_MAPPINGS=str(folder))
+    try:
+        version = lambda: bridge.bridge.world.mappings.current.version  # noqa: E731
+        good = version()
+        queues.write_text(first.replace("label: Triage", "label: Wrong"))
+        eventually(lambda: version() != good, what="the edit")
+        queues.write_text(first)
+        eventually(lambda: version() == good, what="the revert")
+        bridge.stop()
+        queues.write_text("queues: [")
+        bridge.start()
+        assert good == version()
+    finally:
+        bridge.stop()
+
+
+def test_32_a_crisis_tag_on_an_open_case_is_seen_by_somebody(sandbox, running, ticket):
+    """The social team understands later how bad it is, and tags the same post again."""
+    sandbox.tags.tag("standard", sandbox.plaza.posts()[0].id, "crisis")
+
+    def seen() -> bool:
+        told = sandbox.zendesk.ticket(ticket.id).says("crisis")
+        return told or any("crisis" in card.words.lower() for card in sandbox.slack.cards())
+
+    eventually(seen, within=5, what="a word of it on the ticket or on any card")
+
+
+def test_33_a_complaint_in_the_thread_of_a_sales_lead_gets_a_ticket(sandbox, running):
+    """The first post needed a card only, and that case has ended; the second is tagged as a fault."""
+    root = complain(sandbox, "what does the pro plan cost?", tag="sales-lead").id
+    the_card(sandbox, "sales-leads")
+    eventually(lambda: the_case(running).state == "closed", what="the end of the first")
+    sandbox.plaza.post(
+        "dewi", "And the app crashes", reply_to=root, language="en", tags=["technical-issue"]
+    )
+    eventually(lambda: sandbox.zendesk.tickets(), within=5, what="a ticket")
+
+
+def test_34_a_comment_without_words_is_no_public_reply(sandbox, running):
+    """An agent attached a picture and wrote nothing: no bare mention on the thread."""
+    polls = lambda: len(sandbox.calls.list("mastodon", "list_notifications"))  # noqa: E731
+    eventually(lambda: polls() > 4, what="both accounts' second polls")
+    sandbox.mastodon.post("dewi", "The app logs me out every hour", language="en")
+    ticket = the_ticket(sandbox)
+    sandbox.zendesk.agent_comments(ticket.id, " ")
+    stays(lambda: not brand_posts(sandbox.mastodon), seconds=3)
