@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import requests
 from sqlalchemy import select
 
 from bridge.core.intent import Effect, IntentState
@@ -16,6 +17,7 @@ from bridge.core.reply import Published
 from bridge.flows import settle
 from bridge.intake.health import Health
 from bridge.sandbox import Sandbox
+from bridge.sandbox.mastodon import MastodonRefusalError
 from bridge.store import intents, lanes, leases
 from bridge.store.leases import LeaseLostError
 from bridge.store.presence import Presence
@@ -379,26 +381,8 @@ def test_22_a_desk_that_has_been_away_for_an_hour_is_no_good_health(sandbox, run
 
 def test_23_the_words_of_a_merged_ticket_from_before_the_merge_stay_where_they_are(sandbox, running, ticket):
     """An e-mail ticket of somebody: what was said there before is no reply to our customer."""
-    now_old = sandbox.zendesk.records
     mail = sandbox.zendesk
-    requester = now_old.add_user("Somebody", email="somebody@mail.example")
-    before = len(mail.tickets())
-    import requests
-
-    token = requests.post(
-        f"{mail.url}/oauth/tokens",
-        json={"grant_type": "client_credentials", "client_id": mail.client_id,
-              "client_secret": mail.client_secret, "scope": "read write"},
-        timeout=3,
-    ).json()["access_token"]
-    made = requests.post(
-        f"{mail.url}/api/v2/tickets.json",
-        json={"ticket": {"subject": "Invoice", "requester_id": requester.id,
-                         "comment": {"body": "Where is my invoice?", "public": True}}},
-        headers={"Authorization": f"Bearer {token}"},
-        timeout=3,
-    ).json()["ticket"]["id"]
-    assert len(mail.tickets()) == before + 1
+    made = a_foreign_ticket(sandbox)
     mail.agent_comments(made, "Your divorce lawyer's bill is attached, Somebody.")
     mail.merge(ticket.id, made)
     time.sleep(3)
@@ -548,3 +532,78 @@ def test_34_a_comment_without_words_is_no_public_reply(sandbox, running):
     ticket = the_ticket(sandbox)
     sandbox.zendesk.agent_comments(ticket.id, " ")
     stays(lambda: not brand_posts(sandbox.mastodon), seconds=3)
+
+
+def a_foreign_ticket(sandbox: Sandbox) -> int:
+    """A ticket that came by e-mail and has nothing to do with the bridge."""
+    desk = sandbox.zendesk
+    requester = desk.records.add_user("Somebody", email="somebody@mail.example")
+    token = requests.post(
+        f"{desk.url}/oauth/tokens",
+        json={
+            "grant_type": "client_credentials",
+            "client_id": desk.client_id,
+            "client_secret": desk.client_secret,
+            "scope": "read write",
+        },
+        timeout=3,
+    ).json()["access_token"]
+    comment = {"body": "Where is my invoice?", "public": True, "author_id": requester.id}
+    made = requests.post(
+        f"{desk.url}/api/v2/tickets.json",
+        json={"ticket": {"subject": "Invoice", "requester_id": requester.id, "comment": comment}},
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=3,
+    )
+    return made.json()["ticket"]["id"]
+
+
+def test_35_a_merge_that_no_webhook_told_is_found_when_the_customer_writes(sandbox, running, ticket):
+    """The update meets a closed ticket: where it was merged into is read before a follow-up is opened."""
+    root = sandbox.plaza.posts()[0].id
+    other = a_foreign_ticket(sandbox)
+    for webhook in sandbox.zendesk.webhooks.values():
+        webhook.status = "inactive"
+    sandbox.zendesk.merge(ticket.id, other)
+    sandbox.plaza.post("dewi", "Any news on this?", reply_to=root)
+    eventually(lambda: any(one.says("Any news") for one in sandbox.zendesk.tickets()), what="the words")
+    time.sleep(1)
+    assert 2 == len(sandbox.zendesk.tickets())
+
+
+def test_36_a_customer_who_deleted_only_the_last_post_is_not_gone(sandbox, running, ticket):
+    """The first complaint still stands there in public: the loop is closed under it."""
+    root = sandbox.plaza.posts()[0].id
+    second = sandbox.plaza.post("dewi", "typo, sorry", reply_to=root)
+    eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("typo"), what="the second post")
+    pause(running)
+    sandbox.zendesk.agent_comments(ticket.id, "Fixed in 4.3.", status="solved")
+    eventually(lambda: the_case(running).state == "solved", what="the solve is read")
+    sandbox.plaza.delete(second.id)
+    sandbox.wait_idle()
+    time.sleep(1)
+    resume(running)
+    eventually(lambda: the_case(running).state == "closed" or asks(sandbox), what="an end")
+    assert "customer gone" != the_case(running).receipt
+
+
+def test_37_one_thread_that_cannot_be_read_does_not_stop_the_others(sandbox, running):
+    """A server that refuses one post must not make the bridge deaf to all the other threads."""
+    polls = lambda: len(sandbox.calls.list("mastodon", "list_notifications"))  # noqa: E731
+    eventually(lambda: polls() > 4, what="both accounts' second polls")
+    bad = sandbox.mastodon.post("dewi", "The app logs me out every hour", language="en")
+    the_ticket(sandbox)
+    good = sandbox.mastodon.post("somchai", "The app crashes", language="en")
+    ticket = the_ticket(sandbox, count=2)
+    find, number = sandbox.mastodon._find, sandbox.mastodon._id_of(bad.id)
+
+    def refuse(status_id: str):
+        if status_id == number:
+            raise MastodonRefusalError(422, "not this one")
+        return find(status_id)
+
+    sandbox.mastodon._find = refuse
+    sandbox.mastodon.edit(good.id, "The app crashes on Android 15")
+    eventually(
+        lambda: sandbox.zendesk.ticket(ticket.id).says("on Android 15"), within=6, what="the other's edit"
+    )
