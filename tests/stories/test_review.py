@@ -228,7 +228,10 @@ def test_11_a_refused_card_goes_to_the_channel_that_the_mapping_names_today(sand
         bridge.stop()
 
 
-@pytest.mark.parametrize(("effect", "url"), [("open_ticket", "{z}/agent/tickets/77"), ("post_card", "https://kopi.slack.com/archives/C01/p1")])
+@pytest.mark.parametrize(
+    ("effect", "url"),
+    [("open_ticket", "{z}/agent/tickets/77"), ("post_card", "https://kopi.slack.com/archives/C01/p1")],
+)
 def test_12_an_unknown_ticket_or_card_can_be_settled_with_its_address(sandbox, running, effect, url):
     """`bridge intent settle ID --sent URL`, as DESIGN §5 says."""
     operation = ("zendesk", "open_ticket") if effect == "open_ticket" else ("slack", "chat.postMessage")
@@ -247,7 +250,9 @@ def test_12_an_unknown_ticket_or_card_can_be_settled_with_its_address(sandbox, r
         intent.state = IntentState.UNKNOWN.value
     address = url.format(z=sandbox.zendesk.url)
     with running.database.write() as tx:
-        settle.sent_by_hand(tx, running.bridge.world, found.id, Published(id=address, permalink=address), "ana")
+        settle.sent_by_hand(
+            tx, running.bridge.world, found.id, Published(id=address, permalink=address), "ana"
+        )
     if effect == "open_ticket":
         with running.database.read() as tx:
             assert "77" == tx.scalars(select(TicketRow.ticket_id)).one()
@@ -393,13 +398,17 @@ def test_24_a_case_whose_ticket_was_closed_without_a_solve_is_shown_to_somebody(
     """Closed straight from open: the loop is open, and the card goes on saying "opened"."""
     sandbox.zendesk.close(ticket.id)
     eventually(
-        lambda: the_case(running).state != "open" or asks(sandbox) or "losed" in the_card(sandbox, TECH).words,
+        lambda: (
+            the_case(running).state != "open" or asks(sandbox) or "losed" in the_card(sandbox, TECH).words
+        ),
         within=5,
         what="any sign",
     )
 
 
-def test_25_an_answer_by_hand_that_was_let_pass_once_does_not_hold_every_later_answer(sandbox, running, ticket):
+def test_25_an_answer_by_hand_that_was_let_pass_once_does_not_hold_every_later_answer(
+    sandbox, running, ticket
+):
     """A person saw it and said "Post it": the next answers need not ask about it again."""
     root = sandbox.plaza.posts()[0].id
     sandbox.plaza.brand_posts("We saw this, hang on", reply_to=root)
@@ -518,9 +527,7 @@ def test_33_a_complaint_in_the_thread_of_a_sales_lead_gets_a_ticket(sandbox, run
     root = complain(sandbox, "what does the pro plan cost?", tag="sales-lead").id
     the_card(sandbox, "sales-leads")
     eventually(lambda: the_case(running).state == "closed", what="the end of the first")
-    sandbox.plaza.post(
-        "dewi", "And the app crashes", reply_to=root, language="en", tags=["technical-issue"]
-    )
+    sandbox.plaza.post("dewi", "And the app crashes", reply_to=root, language="en", tags=["technical-issue"])
     eventually(lambda: sandbox.zendesk.tickets(), within=5, what="a ticket")
 
 
@@ -607,3 +614,51 @@ def test_37_one_thread_that_cannot_be_read_does_not_stop_the_others(sandbox, run
     eventually(
         lambda: sandbox.zendesk.ticket(ticket.id).says("on Android 15"), within=6, what="the other's edit"
     )
+
+
+def test_38_a_closing_reply_that_only_one_person_can_read_is_not_called_public(sandbox, running):
+    """The thread is public, the customer's last word in it was a direct one."""
+    polls = lambda: len(sandbox.calls.list("mastodon", "list_notifications"))  # noqa: E731
+    eventually(lambda: polls() > 4, what="both accounts' second polls")
+    root = sandbox.mastodon.post("dewi", "The app logs me out every hour", language="en")
+    ticket = the_ticket(sandbox)
+    sandbox.mastodon.post("dewi", "my address is Jalan 5", reply_to=root.id, visibility="direct")
+    eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("Jalan 5"), what="the direct post")
+    sandbox.zendesk.solve(ticket.id)
+    eventually(lambda: the_case(running).state == "closed" or asks(sandbox), what="an end")
+    posted = brand_posts(sandbox.mastodon)
+    assert the_case(running).receipt != "closed publicly" or "direct" != posted[0].visibility
+
+
+def test_39_a_trigger_that_solves_in_our_own_update_is_heard():
+    """The audit of our note carries our stamp, and the solve of a trigger that ran on it."""
+    from bridge.core.desk import Origin, Ticket, TicketStatus, Update
+    from bridge.core.verdict import judge
+
+    update = Update("9", datetime.now(UTC), "1", Origin.RULE, stamp="ours", status=TicketStatus.SOLVED)
+    ticket = Ticket("1", "u", TicketStatus.SOLVED, "x", "2", "social:standard:dewi")
+    assert judge(update, ticket, "social:standard:dewi").solved
+
+
+@pytest.mark.parametrize("name", ["public", "desk", "team"])
+def test_40_an_account_cannot_be_called_like_a_lane_of_ours(tmp_path: Path, name: str):
+    """Lanes are shared by name: a refused token of the account "public" would end `bridge pause`."""
+    from bridge.errors import MappingError
+    from bridge.networks import NETWORKS
+    from bridge.routing.load import load
+
+    folder = tmp_path / "mappings"
+    shutil.copytree(REPOSITORY / "mappings", folder)
+    brands = folder / "brands.yaml"
+    brands.write_text(brands.read_text().replace("kopi-plaza:", f"{name}:"))
+    with pytest.raises(MappingError):
+        load(folder, NETWORKS)
+
+
+def test_41_slack_that_answers_5xx_is_asked_less_and_less_often(sandbox, running, ticket):
+    """An outage of hours: no call every few seconds for each case, and no two lines in the file each time."""
+    sandbox.faults.add("slack", "chat.update", "status", times=1000, status=503)
+    before = len(sandbox.calls.list("slack", "chat.update"))
+    sandbox.zendesk.agent_comments(ticket.id, "Which version do you use?")
+    time.sleep(10)
+    assert len(sandbox.calls.list("slack", "chat.update")) - before <= 5
