@@ -662,3 +662,11 @@ def test_41_slack_that_answers_5xx_is_asked_less_and_less_often(sandbox, running
     sandbox.zendesk.agent_comments(ticket.id, "Which version do you use?")
     time.sleep(10)
     assert len(sandbox.calls.list("slack", "chat.update")) - before <= 5
+
+
+def test_42_two_questions_on_one_card_are_both_asked(sandbox, running, ticket):
+    """Two held texts: the card that shows both is one that is taken."""
+    sandbox.zendesk.agent_comments(ticket.id, "Write to me at ana@kopi.example please")
+    eventually(lambda: asks(sandbox) == 1, what="the first question")
+    sandbox.zendesk.agent_comments(ticket.id, "Or to budi@kopi.example, he is in at night")
+    eventually(lambda: asks(sandbox) == 2, within=5, what="the second question")
