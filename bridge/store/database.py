@@ -13,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
@@ -73,21 +73,35 @@ class Database:
             raise StoreBusyError(f"the database cannot be read: {_cause(error)}") from error
 
     def migrate(self) -> str:
-        """Bring the tables to this code's revision; return that revision."""
+        """Bring the tables to this code's revision; return that revision.
+
+        Raises StoreBusyError when the database cannot be written just now, and what `revision` raises.
+        """
         config = self._config()
         self.revision()  # refuses a newer database before anything is touched
-        with self.engine.begin() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        try:
+            with self.engine.begin() as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except (OperationalError, PoolTimeoutError) as error:
+            raise StoreBusyError(f"the database cannot be migrated: {_cause(error)}") from error
         return self._head()
 
     def revision(self) -> str | None:
         """The revision of the tables; None when there are none.
 
-        Raises StoreError when the database is newer than this code.
+        Raises StoreError when the database is newer than this code, or the file is no database.
         """
-        with self.engine.connect().execution_options(bridge_read=True) as connection:
-            current = MigrationContext.configure(connection).get_current_revision()
+        try:
+            with self.engine.connect().execution_options(bridge_read=True) as connection:
+                current = MigrationContext.configure(connection).get_current_revision()
+        except (OperationalError, PoolTimeoutError) as error:
+            raise StoreBusyError(f"the database {self.file} cannot be read: {_cause(error)}") from error
+        except DatabaseError as error:
+            raise StoreError(
+                f"{self.file} cannot be used ({_cause(error)}): "
+                "point DATABASE_URL elsewhere, or restore a backup"
+            ) from error
         known = {script.revision for script in ScriptDirectory.from_config(self._config()).walk_revisions()}
         if current is not None and current not in known:
             raise StoreError(
