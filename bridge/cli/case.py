@@ -65,7 +65,9 @@ def show(which: str) -> None:
             click.echo(f"  {event.at:%H:%M:%S.%f}"[:-3] + f"  {event.kind:<11} {event.text}" + _reference(of))
         waiting = intents.waiting_for_a_person(tx, row.id)
         for intent in waiting:
-            click.echo(f"\nWaits for a person: {intent.effect} {intent.id}\n  {intent.reason}")
+            click.echo(
+                f"\nWaits for a person: {intents.named(intent)}, intent {short(intent.id)}\n  {intent.reason}"
+            )
 
 
 def _reference(identity: str) -> str:

@@ -10,6 +10,7 @@ from bridge.cli.opened import ago, opened_database, opened_world, short, who
 from bridge.core.intent import IntentState
 from bridge.core.reply import Published
 from bridge.flows import settle as settling
+from bridge.store import intents
 from bridge.store.tables import Intent
 
 
@@ -33,7 +34,7 @@ def list_(everything: bool, limit: int) -> None:
             click.echo("Nothing is open.")
         for row in rows:
             click.echo(
-                f"{short(row.id)}  {row.state:<9} {row.effect:<18} case {short(row.case_id)} "
+                f"{short(row.id)}  {row.state:<9} {intents.named(row):<40} case {short(row.case_id)} "
                 f"{ago(row.created_at):>12}" + (f"  {row.reason}" if row.reason else "")
             )
             text = (row.payload or {}).get("text") if row.effect == "reply" else None

@@ -20,6 +20,7 @@ from bridge.errors import MappingError
 from bridge.routing.decide import decide
 from bridge.routing.folder import ROOT
 from bridge.routing.load import load
+from bridge.routing.match import tag_name
 from bridge.routing.model import AccountEntry, Considered, Decision, Mapping
 from bridge.routing.wording import Words, render
 
@@ -148,7 +149,7 @@ def _story(message: SocialMessage, decision: Decision, mapping: Mapping) -> Iter
     """The whole explanation, line by line."""
     entry = mapping.accounts[message.account]
     yield f"Account  {entry.key} ({mapping.brands[decision.brand].name}, {_networks()[entry.network].label})"
-    own = ", ".join(sorted(decision.tags - message.tags))
+    own = ", ".join(sorted(decision.tags - {tag_name(tag) for tag in message.tags}))
     yield f"Tags     {', '.join(sorted(decision.tags)) or 'none'}" + (f" (by words: {own})" if own else "")
     yield "Routes"
     for considered in decision.considered:

@@ -128,7 +128,7 @@ def _ask(intent: Intent) -> Ask:
         text = str(payload.get("text", ""))
         actions: tuple[Action, ...] = (Action.APPROVE, Action.REFUSE, Action.THERE_ALREADY)
     else:
-        text = f"{intent.effect.replace('_', ' ')} for this case"
+        text = intents.named(intent)
         actions = (Action.APPROVE, Action.REFUSE)
     return Ask(intent_id=intent.id, text=text, reason=intent.reason or "", actions=actions)
 
@@ -138,7 +138,7 @@ def _refusals(tx: Session, case: Case) -> tuple[Ask, ...]:
     return tuple(
         Ask(
             intent_id=intent.id,
-            text=f"{intent.effect.replace('_', ' ')} was refused",
+            text=f"Refused: {intents.named(intent)}",
             reason=intent.reason,
             actions=(),
         )

@@ -93,7 +93,7 @@ class _Try:
             if intent.state == IntentState.SENDING:
                 found = self.recipe.look(intent, claimed)
                 if found is not None:
-                    self._confirm(found, how="found outside")
+                    self._confirm(found, how=", found outside")
                     return True
                 way = self._way(intent)
                 if way is not Way.SEND:
@@ -120,24 +120,28 @@ class _Try:
             intent.first_sent_at = intent.first_sent_at or now
             intent.attempts += 1
             casefile.tell(
-                tx, case.id, now, "sending", f"{intent.effect} (try {intent.attempts})", intent=intent.id
+                tx,
+                case.id,
+                now,
+                "sending",
+                f"{intents.named(intent)} (try {intent.attempts})",
+                intent=intent.id,
             )
         try:
             outcome = self.recipe.send(intent)
         except VendorError as error:
             return self._failed(error)
-        self._confirm(outcome, how="answered")
+        self._confirm(outcome)
         return True
 
-    def _confirm(self, outcome: Outcome, how: str) -> None:
+    def _confirm(self, outcome: Outcome, how: str = "") -> None:
         with self.world.database.write() as tx:
             intent, case = self._load(tx)
             now = self.world.clock.now()
             intents.advance(intent, IntentState.CONFIRMED)
             intent.settled_at, intent.outcome_id, intent.outcome = now, outcome.id, outcome.data
-            casefile.tell(
-                tx, case.id, now, "confirmed", f"{intent.effect} {how}", intent=intent.id, outcome=outcome.id
-            )
+            said = f"{intents.named(intent)}{how}" + (f" → {outcome.id}" if outcome.id else "")
+            casefile.tell(tx, case.id, now, "confirmed", said, intent=intent.id)
             self.recipe.confirmed(tx, case, intent, outcome)
 
     def _failed(self, error: VendorError) -> bool:
@@ -145,7 +149,7 @@ class _Try:
         with self.world.database.write() as tx:
             intent, case = self._load(tx)
             now = self.world.clock.now()
-            casefile.tell(tx, case.id, now, "failed", f"{intent.effect}: {error}", intent=intent.id)
+            casefile.tell(tx, case.id, now, "failed", f"{intents.named(intent)}: {error}", intent=intent.id)
             match error:
                 case VendorBusyError():
                     intents.advance(intent, IntentState.APPROVED)
@@ -178,7 +182,9 @@ class _Try:
         with self.world.database.write() as tx:
             intent, case = self._load(tx)
             now = self.world.clock.now()
-            casefile.tell(tx, case.id, now, "look failed", f"{intent.effect}: {error}", intent=intent.id)
+            casefile.tell(
+                tx, case.id, now, "look failed", f"{intents.named(intent)}: {error}", intent=intent.id
+            )
             if isinstance(error, VendorGoneError):
                 intents.advance(intent, IntentState.GONE, reason=str(error))
                 intent.settled_at = now
@@ -227,7 +233,12 @@ class _Try:
         to = IntentState.UNKNOWN if intent.state == IntentState.SENDING else IntentState.HELD
         intents.advance(intent, to, reason=reason)
         casefile.tell(
-            tx, case.id, self.world.clock.now(), to.value, f"{intent.effect}: {reason}", intent=intent.id
+            tx,
+            case.id,
+            self.world.clock.now(),
+            to.value,
+            f"{intents.named(intent)}: {reason}",
+            intent=intent.id,
         )
         cards.show(tx, self.world, case)
 
@@ -237,7 +248,7 @@ class _Try:
             now = self.world.clock.now()
             to = IntentState.GONE if gone else IntentState.HELD
             intents.advance(intent, to, reason=reason)
-            casefile.tell(tx, case.id, now, to.value, f"{intent.effect}: {reason}", intent=intent.id)
+            casefile.tell(tx, case.id, now, to.value, f"{intents.named(intent)}: {reason}", intent=intent.id)
             if gone:
                 intent.settled_at = now
                 self.recipe.lost(tx, case, intent, None)

@@ -119,17 +119,13 @@ def _open(
     tx.add(case)
     tx.flush()
     row.case_id = case.id
-    casefile.tell(
-        tx,
-        case.id,
-        now,
-        "opened",
-        f"{decision.reason} ({decision.place}) → queue {decision.queue}",
-        message=row.id,
-        tags=sorted(decision.tags),
-        tagged_by=sorted({tag.source for tag in tags}),
-        mapping=decision.mapping_version[:12],
+    by = sorted({tag.source for tag in tags}) or ["the mapping's words"]
+    came = (
+        f"a post by account {message.account}, tagged {', '.join(sorted(decision.tags))} by {', '.join(by)}"
     )
+    casefile.tell(tx, case.id, now, "came in", came, message=row.id)
+    opened = f"{decision.reason} ({decision.place}) → queue {decision.queue}"
+    casefile.tell(tx, case.id, now, "opened", opened, mapping=decision.mapping_version)
     drafting.post_card(tx, case, now)
     if decision.ticket:
         queue = world.mappings.current.queues[decision.queue]
@@ -164,7 +160,7 @@ def _reopen(tx: Session, case: Case, now: datetime) -> None:
 
 def _hold(tx: Session, case: Case, intent: Intent, reason: str, now: datetime) -> None:
     intents.advance(intent, IntentState.HELD, reason=reason)
-    casefile.tell(tx, case.id, now, "held", f"{intent.effect}: {reason}", intent=intent.id)
+    casefile.tell(tx, case.id, now, "held", f"{intents.named(intent)}: {reason}", intent=intent.id)
 
 
 def _changed(tx: Session, world: World, case: Case, row: Message, message: SocialMessage) -> Case | None:

@@ -106,5 +106,7 @@ def _waiting(tx: Session, intent_id: str, also: IntentState | None = None) -> tu
 
 
 def _tell(tx: Session, world: World, case: Case, intent: Intent, what: str) -> None:
-    casefile.tell(tx, case.id, world.clock.now(), "person", f"{intent.effect} {what}", intent=intent.id)
+    casefile.tell(
+        tx, case.id, world.clock.now(), "person", f"{intents.named(intent)} {what}", intent=intent.id
+    )
     cards.show(tx, world, case)

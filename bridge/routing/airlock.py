@@ -112,7 +112,7 @@ _NOBODY = re.compile(
     # Greetings that say nothing without a name.
     r"|\b(?:dear|drogi|droga|drodzy|kepada|yth\.?)\s*[,!:;]"
     # A hole that a program filled.
-    rf"|\b{_GREETING}[\s,]+(?:kak\s+|คุณ\s*)?(?:none|null|undefined|nan)\b"
+    rf"|\b{_GREETING}[\s,]+(?:kak\s+|คุณ\s*)?(?:none|null|undefined)\b"
     r"|สวัสดี(?:ค่ะ|ครับ)?\s*คุณ\s*(?:[,!.:;]|\s|$)",
     re.IGNORECASE,
 )

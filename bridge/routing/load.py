@@ -59,7 +59,7 @@ def version_of(files: Map[str, str]) -> str:
 def _load(files: Map[str, str], networks: Map[str, Network], report: Report) -> Mapping:
     check_files(files, report)
     documents = {
-        name: read(shown(name), files[name], report) for name in sorted(files) if name[-5:] == ".yaml"
+        name: read(shown(name), files[name], report) for name in sorted(files) if name.endswith(".yaml")
     }
     mapping = _Reading(documents, networks, report).mapping(files)
     if report.faults:
@@ -121,11 +121,11 @@ class _Reading:
     def _known(self, networks: tuple[str, ...]) -> Known:
         """The names that are there to be referred to, right or wrong in themselves."""
 
-        def names(key: str) -> list[str] | None:
+        def names(key: str) -> set[str] | None:
             root, quiet = self.documents.get(_FILE_OF[key]), Report()
             found = section(root, key, quiet)
             nothing_known = root is None or quiet.faults or (key in _NEEDED and not found)
-            return None if nothing_known else list(found)
+            return None if nothing_known else set(found)
 
         quiet = Report()
         brands = section(self.documents.get("brands.yaml"), "brands", quiet)
@@ -135,11 +135,11 @@ class _Reading:
         return Known(
             networks=networks,
             brands=names("brands"),
-            accounts=None if names("brands") is None else accounts,
+            accounts=None if names("brands") is None else set(accounts),
             queues=names("queues"),
             calendars=names("calendars"),
             tags=names("tags"),
-            routes=[*routes, FALLBACK] if readable else None,
+            routes={*routes, FALLBACK} if readable else None,
         )
 
     def _brands(self) -> dict[str, Brand]:

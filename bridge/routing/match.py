@@ -27,7 +27,9 @@ def fold(text: str) -> str:
     """*text* (its first 20,000 characters) in the form in which words are compared."""
     # Bounded, since putting piled-up marks in order takes quadratic time.
     text = text[:MAX_TEXT]
-    plain = _ACCENTS.sub("", unicodedata.normalize("NFKD", text.casefold())).translate(_STROKED)
+    # Both ways round: 𝔍 has a small letter only once it is J, and ǰ falls apart only as a small letter.
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text.casefold()).casefold())
+    plain = _ACCENTS.sub("", plain).translate(_STROKED)
     return _SPACES.sub(" ", unicodedata.normalize("NFC", plain)).strip()
 
 

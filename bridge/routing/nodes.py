@@ -15,10 +15,11 @@ from typing import Protocol, TypeAlias
 import yaml
 from rapidfuzz import fuzz, process
 
-from bridge.errors import Fault
+from bridge.errors import Fault, MappingError
 
 MAX_FILE_BYTES = 1_000_000
 MAX_DEPTH = 20
+MAX_FAULTS = 1_000
 
 Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value] | None"
 
@@ -77,14 +78,22 @@ class Node:
 
 @dataclass(slots=True)
 class Report:
-    """Collects faults, so that an admin hears of all of them at once."""
+    """Collects faults, so that an admin hears of all of them at once.
+
+    A file that breaks a rule a thousand times is no mapping, and looking further
+    would only take time: then MappingError is raised on the spot.
+    """
 
     faults: list[Fault] = field(default_factory=list)
+    _seen: set[Fault] = field(default_factory=set)
 
     def add(self, spot: Spot, rule: str, message: str) -> None:
         fault = Fault(spot.file, spot.line, spot.column, message, rule)
-        if fault not in self.faults:
+        if fault not in self._seen:
+            self._seen.add(fault)
             self.faults.append(fault)
+        if len(self.faults) >= MAX_FAULTS:
+            raise MappingError(self.faults)
 
 
 def nearest(word: str, known: Collection[str]) -> str:

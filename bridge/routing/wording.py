@@ -31,6 +31,8 @@ from bridge.routing.model import Brand, Mapping, Template
 VOCABULARY = ("customer", "handle", "network", "brand", "signature", "help_link", "promise")
 MAX_NAME = 40
 _MAX_READ = 200
+_PROGRAMS_SAY = frozenset({"none", "null", "undefined"})
+"""A customer of this name would be taken for a mistake of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ def safe_name(name: str, handle: str = "") -> str:
         " " if _is_picture(letter) else letter for letter in unicodedata.normalize("NFC", name[:_MAX_READ])
     )
     words = letters.split()
-    if not words or _bare(" ".join(words)) == _bare(handle):
+    if not words or _bare(" ".join(words)) == _bare(handle) or words[0].casefold() in _PROGRAMS_SAY:
         return ""
     if not all(_is_name(word) for word in words):
         return ""

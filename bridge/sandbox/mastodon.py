@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -16,81 +15,23 @@ from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from bridge.sandbox.faults import CallLog, Faults, FaultyApp
+from bridge.sandbox.mastodon_records import (
+    MAX_CHARACTERS,
+    VISIBILITIES,
+    Keys,
+    MastodonRefusalError,
+    Notification,
+    Person,
+    PostView,
+    Status,
+    ancestors,
+    iso,
+)
 from bridge.sandbox.mastodon_text import length, mentions, render
 from bridge.sandbox.reading_room import thread_page
 from bridge.sandbox.serving import Served
 
 Json: TypeAlias = dict[str, Any]
-
-VISIBILITIES = ("public", "unlisted", "private", "direct")
-MAX_CHARACTERS = 500
-KEY_LIFETIME_S = 3600
-
-
-@dataclass
-class Person:
-    id: str
-    handle: str
-    name: str
-    token: str | None = None  # the brands' accounts have one
-
-
-@dataclass
-class Status:
-    id: str
-    author: Person
-    text: str
-    visibility: str
-    language: str | None
-    parent: Status | None
-    mentioned: list[Person]
-    created_at: datetime
-    visible_at: float  # monotonic seconds
-    by_api: bool
-    edited_at: datetime | None = None
-
-
-@dataclass
-class Notification:
-    id: str
-    to: Person
-    status: Status
-
-
-@dataclass(frozen=True, slots=True)
-class PostView:
-    """A status as people see it. ``own``: a brand's account wrote it."""
-
-    id: str
-    uri: str
-    url: str
-    author: str
-    own: bool
-    text: str
-    visibility: str
-    parent_id: str | None
-    at: datetime
-    edited_at: datetime | None
-
-
-class MastodonRefusalError(Exception):
-    """An answer with an error status."""
-
-    def __init__(self, status: int, text: str) -> None:
-        self.status = status
-        self.text = text
-        super().__init__(text)
-
-
-@dataclass
-class _Keys:
-    """Idempotency keys: (account, key) → (status, when)."""
-
-    kept: dict[tuple[str, str], tuple[Status, float]] = field(default_factory=dict)
-
-    def find(self, account: str, key: str | None) -> Status | None:
-        found = self.kept.get((account, key or ""))
-        return found[0] if found and found[1] + KEY_LIFETIME_S > time.monotonic() else None
 
 
 class MastodonSandbox:
@@ -115,7 +56,7 @@ class MastodonSandbox:
         self._people: dict[str, Person] = {}
         self._statuses: dict[str, Status] = {}
         self._notifications: list[Notification] = []
-        self._keys = _Keys()
+        self._keys = Keys()
         self._last_id = 0
         for handle, token in self.tokens.items():
             self._person(handle, handle.title()).token = token
@@ -179,7 +120,7 @@ class MastodonSandbox:
             return [
                 self._view(one)
                 for one in self._statuses.values()
-                if one.id == top or any(above.id == top for above in _ancestors(one))
+                if one.id == top or any(above.id == top for above in ancestors(one))
             ]
 
     def _id_of(self, reference: str) -> str:
@@ -225,7 +166,7 @@ class MastodonSandbox:
         *,
         by_api: bool,
     ) -> Status:
-        mentioned = [self._people[handle] for handle in mentions(text) if handle in self._people]
+        mentioned = list(self._mentioned(text).values())
         visible_at = time.monotonic() + self.visible_after_s
         now = datetime.now(UTC)
         status = Status(
@@ -236,6 +177,12 @@ class MastodonSandbox:
             if person.token and person is not author:
                 self._notifications.append(Notification(self._next_id(), person, status))
         return status
+
+    def _mentioned(self, text: str) -> dict[str, Person]:
+        """Handle as written → person. Our own people may be written with our domain, too."""
+        domain = "@" + self.url.removeprefix("http://").split(":")[0]
+        written = {handle: handle.removesuffix(domain) for handle in mentions(text)}
+        return {handle: self._people[name] for handle, name in written.items() if name in self._people}
 
     def _uri(self, status: Status) -> str:
         return f"{self.url}/users/{status.author.handle}/statuses/{status.id}"
@@ -257,14 +204,15 @@ class MastodonSandbox:
         }
 
     def _status_json(self, status: Status) -> Json:
-        addresses = {person.handle: f"{self.url}/@{person.handle}" for person in status.mentioned}
+        mentioned = self._mentioned(status.text)
+        addresses = {written: f"{self.url}/@{person.handle}" for written, person in mentioned.items()}
         parent = status.parent
         return {
             "id": status.id,
             "uri": self._uri(status),
             "url": self._address(status),
-            "created_at": _iso(status.created_at),
-            "edited_at": _iso(status.edited_at) if status.edited_at else None,
+            "created_at": iso(status.created_at),
+            "edited_at": iso(status.edited_at) if status.edited_at else None,
             "account": self._account_json(status.author),
             "content": render(status.text, self.url, addresses),
             "visibility": status.visibility,
@@ -340,7 +288,7 @@ class MastodonSandbox:
                 {
                     "id": one.id,
                     "type": "mention",
-                    "created_at": _iso(one.status.created_at),
+                    "created_at": iso(one.status.created_at),
                     "group_key": f"ungrouped-{one.id}",
                     "account": self._account_json(one.status.author),
                     "status": self._status_json(one.status),
@@ -402,9 +350,9 @@ class MastodonSandbox:
             below = [
                 one
                 for one in self._statuses.values()
-                if status in _ancestors(one) and one.visible_at <= time.monotonic() and self._may_read(one)
+                if status in ancestors(one) and one.visible_at <= time.monotonic() and self._may_read(one)
             ]
-            alive = [one for one in _ancestors(status) if one.id in self._statuses and self._may_read(one)]
+            alive = [one for one in ancestors(status) if one.id in self._statuses and self._may_read(one)]
             return {
                 "ancestors": [self._status_json(one) for one in alive],
                 "descendants": [self._status_json(one) for one in below],
@@ -432,21 +380,8 @@ class MastodonSandbox:
     def _web_page(self, handle: str, status_id: str) -> str:
         if status_id not in self._statuses:
             raise MastodonRefusalError(404, "Record not found")
-        posts = [(one.author, one.text) for one in self.thread(status_id)]
+        posts = [(f"@{one.author}", one.text) for one in self.thread(status_id)]
         return thread_page(f"@{handle}", posts)
-
-
-def _iso(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
-
-
-def _ancestors(status: Status) -> list[Status]:
-    """What *status* answers, root first."""
-    found = []
-    while status.parent is not None:
-        status = status.parent
-        found.append(status)
-    return found[::-1]
 
 
 def _window(found: list[Notification], limit: int) -> list[Notification]:
@@ -462,7 +397,7 @@ def _rate_headers(answer: Response) -> Response:
     reset = datetime.fromtimestamp(time.time() // 300 * 300 + 300, UTC)
     answer.headers["X-RateLimit-Limit"] = "300"
     answer.headers["X-RateLimit-Remaining"] = "299"
-    answer.headers["X-RateLimit-Reset"] = _iso(reset)
+    answer.headers["X-RateLimit-Reset"] = iso(reset)
     return answer
 
 

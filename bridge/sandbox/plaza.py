@@ -322,4 +322,4 @@ class PlazaSandbox:
             if post_id not in self._posts:
                 return thread_page("This post is not there", ()), 404
             posts = self.thread(self._posts[post_id].root.id)
-        return thread_page("Plaza", [(one.author, one.text) for one in posts if not one.deleted]), 200
+        return thread_page("Plaza", [(f"@{one.author}", one.text) for one in posts if not one.deleted]), 200

@@ -1,4 +1,4 @@
-"""A thread as a plain page: what a permalink of the sandbox's networks leads to."""
+"""A thread or a ticket as a plain page: what the sandbox's links lead to."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PAGE = Markup(
     "<style>body{{font:16px/1.5 system-ui;max-width:40rem;margin:2rem auto;padding:0 1rem}}</style>"
     "<main><h1>{title}</h1>{posts}</main></html>"
 )
-_POST = Markup("<article><h2>@{author}</h2><p>{text}</p></article>")
+_POST = Markup("<article><h2>{author}</h2><p>{text}</p></article>")
 
 
 def thread_page(title: str, posts: Iterable[tuple[str, str]]) -> str:

@@ -75,7 +75,8 @@ class _Scene:
 class Story:
     """Plays the story in *sandbox* and tells each step to *say*.
 
-    *ready* says whether the bridge takes requests; nothing begins before. Each step has
+    *ready* says whether the bridge takes requests; nothing begins before it does and has
+    looked at Mastodon once. Each step has
     *timeout_s* to come true. *stopped* ends the story early, between looks.
     """
 
@@ -181,7 +182,11 @@ class Story:
     def _see_ready(self) -> str:
         if not self._ready():
             raise NotYetError("the bridge does not say that it is ready")
-        return "it says that it is ready"
+        # A bridge rakes up no posts that are older than its first look.
+        looks = self._sandbox.calls.list("mastodon", "list_notifications")
+        if len(looks) < len(self._sandbox.mastodon.tokens):
+            raise NotYetError("the bridge has not looked at its Mastodon accounts yet")
+        return "it says that it is ready, and listens to Mastodon"
 
     def _post_on_plaza(self) -> None:
         self._plaza_root = self._sandbox.plaza.post("dewi", PLAZA_COMPLAINT, language="id").id

@@ -53,6 +53,37 @@ def draft(
     return intent
 
 
+_UPDATES = {
+    "opened": "note on the ticket: why it is here",
+    "message": "customer's post to the ticket",
+    "edited": "note on the ticket: the post was edited",
+    "deleted": "note on the ticket: the post was deleted",
+    "claim": "assignment of the ticket",
+    "posted": "note on the ticket: posted",
+    "held": "note on the ticket: waits for a person",
+    "receipt": "receipt on the ticket",
+}
+
+
+_OTHERS = {
+    Effect.REGISTER_CUSTOMER: "customer to the desk",
+    Effect.OPEN_TICKET: "ticket",
+    Effect.POST_CARD: "card",
+    Effect.UPDATE_CARD: "card drawn anew",
+    Effect.POST_NOTE: "note under the card",
+}
+
+
+def named(intent: Intent) -> str:
+    """What *intent* does, in the case file's and the card's words."""
+    effect = Effect(intent.effect)
+    if effect is Effect.REPLY:
+        return "closing reply" if intent.closing else "answer"
+    if effect is Effect.UPDATE_TICKET:
+        return _UPDATES.get(intent.cause.partition(":")[0], "note on the ticket: not posted")
+    return _OTHERS[effect]
+
+
 def advance(intent: Intent, to: IntentState, *, reason: str | None = None) -> None:
     """Move *intent* along the table of `core.intent`. Raises CaseMoveError."""
     if intent.state != to:

@@ -128,7 +128,7 @@ def test_any_text_can_be_looked_at(text, notes):
 @given(st.from_regex(r"\A[A-Z][a-z]{2,8}\Z"))
 def test_a_greeting_with_a_name_greets_somebody(name):
     """Unless that name is None."""
-    if name.casefold() not in ("none", "null", "nan", "undefined", "kak", "pak"):
+    if name.casefold() not in ("none", "null", "undefined", "kak", "pak"):
         assert not greets_nobody(f"Hi {name}, thank you")
         assert not greets_nobody(f"Cześć, {name}!")
 

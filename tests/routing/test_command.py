@@ -109,12 +109,13 @@ def test_explain_reads_a_message_from_a_file(run, tmp_path):
     """JSON with the same names as the options."""
     file = tmp_path / "message.json"
     file.write_text(
-        json.dumps({"text": "Look!", "tags": ["user-generated-content"], "account": "kopi-plaza"})
+        json.dumps({"text": "Look!", "tags": ["User-Generated Content"], "account": "kopi-plaza"})
     )
 
     result = run("explain", str(file))
 
     assert "Account  kopi-plaza (Kopi, Signed webhook)" in result.output
+    assert "Tags     user-generated-content\n" in result.output
     assert "Ticket   none: a card is enough" in result.output
 
 

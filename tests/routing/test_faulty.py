@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bridge.errors import MappingError
 from bridge.routing.decide import decide
 from bridge.routing.load import load, load_files
-from bridge.routing.nodes import MAX_FILE_BYTES
+from bridge.routing.nodes import MAX_FAULTS, MAX_FILE_BYTES
 from bridge.routing.rules import RULES
 from tests.routing.catalogue import NETWORKS
 from tests.routing.conftest import MONDAY_NOON, make_message
@@ -179,3 +179,21 @@ def test_a_fault_never_repeats_a_secret(name, tmp_path):
     report = report_of(built(HERE / "faulty" / name, tmp_path))
 
     assert "test-secret" not in report
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["routes: 1\n", "k{}: 1\n", "  - {{name: r, when: {{tags: [no]}}, queue: no}}\n"],
+    ids=["twice", "unknown", "wrong"],
+)
+def test_a_file_of_nothing_but_faults_is_given_up(line):
+    """A thousand faults are reported, in bounded time; nobody reads more."""
+    files = {
+        path.relative_to(BASE).as_posix(): path.read_text() for path in BASE.rglob("*") if path.is_file()
+    }
+    head = "routes:\n" if line.startswith(" ") else ""
+    files["routes/big.yaml"] = head + "".join(line.format(number) for number in range(5_000))
+    with pytest.raises(MappingError) as raised:
+        load_files(files, NETWORKS)
+
+    assert len(raised.value.faults) == MAX_FAULTS

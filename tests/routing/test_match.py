@@ -29,6 +29,7 @@ from bridge.routing.match import first_found, fold, tag_name
         ("アプリが落ちる", "落ちる"),
         ("النِّظام معطل", "النظام"),
         ("ｃｒａｓｈ", "crash"),
+        ("𝔍ava", "java"),
         ("#crash", "#crash"),
     ],
 )

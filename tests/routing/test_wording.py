@@ -92,6 +92,7 @@ def test_line_breaks_in_the_file_are_for_its_readers(starter):
         ("🌸🌸", ""),
         ("x", ""),
         ("@anna", ""),
+        ("null", ""),
         ("anna_1990", ""),
         ("user12345", ""),
         ("https://spam.example", ""),

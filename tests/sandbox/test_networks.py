@@ -44,6 +44,14 @@ def test_mention_becomes_a_notification_of_that_brand_only(sandbox, kopi):
     assert Client(sandbox, "rower").get("/v1/notifications").json() == []
 
 
+def test_person_of_this_server_may_be_written_with_its_domain(sandbox, kopi):
+    """An answer that begins with the full handle reaches the customer."""
+    root = sandbox.mastodon.post("ania", "it broke")
+    reply = kopi.reply("@ania@127.0.0.1 sorry, @nobody", root.id).json()
+    assert [person["acct"] for person in reply["mentions"]] == ["ania"]
+    assert 'class="u-url mention">@<span>ania</span></a></span> sorry, @nobody' in reply["content"]
+
+
 def test_min_id_walks_forward_without_gaps(sandbox, kopi):
     """min_id gives the ones right after it, each page newest first."""
     for number in range(5):

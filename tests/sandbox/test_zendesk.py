@@ -135,9 +135,9 @@ def test_tickets_are_found_by_external_id(zenpy, api, root):
 def test_placeholders_are_expanded_in_agents_comments_only(zenpy, api, root, sandbox):
     """A customer's braces survive under the customer's name and not under an agent's."""
     ticket_id = open_ticket(zenpy, "my {{ticket.id}} and {{secret}}")
-    put(api, root, ticket_id, comment={"body": "my {{ticket.id}} and {{secret}}", "public": False})
+    put(api, root, ticket_id, comment={"body": "my {{ticket.id}} and {{secret}} {% if %}", "public": False})
     texts = [comment.text for comment in sandbox.zendesk.ticket(ticket_id).comments]
-    assert texts == ["my {{ticket.id}} and {{secret}}", f"my {ticket_id} and"]
+    assert texts == ["my {{ticket.id}} and {{secret}}", f"my {ticket_id} and {{% if %}}"]
 
 
 def test_body_loses_its_line_breaks_and_html_body_keeps_them(zenpy, api, root, sandbox):
@@ -223,6 +223,14 @@ def test_updates_of_one_ticket_are_limited(root):
         assert refused.status_code == 429
         assert int(refused.headers["Retry-After"]) > 0
         assert len(sandbox.zendesk.ticket(1).comments) == 2
+
+
+def test_tickets_own_link_opens_for_a_person(zenpy, sandbox):
+    """The card links to it; what customers wrote is escaped."""
+    ticket_id = open_ticket(zenpy, "&lt;script&gt;")
+    answer = requests.get(f"{sandbox.zendesk.url}/agent/tickets/{ticket_id}", timeout=5)
+    assert answer.status_code == 200
+    assert "<p>&lt;script&gt;</p>" in answer.text
 
 
 # --- triggers and webhooks ----------------------------------------------------------

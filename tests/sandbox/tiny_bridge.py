@@ -8,6 +8,7 @@ import threading
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
+import requests
 from flask import Flask, request
 
 from bridge.sandbox import Sandbox
@@ -61,6 +62,10 @@ class TinyBridge:
         return "", 202
 
     def _poll(self) -> None:
+        for token in self._sandbox.mastodon.tokens.values():
+            headers = {"Authorization": f"Bearer {token}"}
+            url = f"{self._sandbox.mastodon.url}/api/v1/notifications"
+            requests.get(url, headers=headers, timeout=5).raise_for_status()
         while not self._stopped.wait(0.05):
             with self._lock:
                 for loop in loops(self._sandbox):

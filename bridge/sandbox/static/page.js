@@ -170,10 +170,11 @@ function renderTickets() {
     ? [{ head: true, id: ticket.id, subject: ticket.subject, facts: ticket.facts },
        ...ticket.comments.map((one) => ({ ...one, ticket: ticket.id }))]
     : [];
-  reconcile($("ticket"), rows, (row) => (row.head ? `head ${row.id}` : `comment ${row.id}`),
-    (row) => (row.head ? ticketHead(row) : comment(row)),
-    "No ticket yet. A tagged post opens one in its team’s group.");
   $("comment-form").hidden = !ticket || ticket.status === "closed";
+  following("ticket", () => reconcile($("ticket"), rows,
+    (row) => (row.head ? `head ${row.id}` : `comment ${row.id}`),
+    (row) => (row.head ? ticketHead(row) : comment(row)),
+    "No ticket yet. A tagged post opens one in its team’s group."));
 }
 
 function part(one, card) {
@@ -217,11 +218,19 @@ function renderBridge(bridge) {
   $("kill").disabled = !bridge.up;
 }
 
+// What is read from its end, as chats are, stays at its end while news come in.
+function following(id, change) {
+  const box = $(id);
+  const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 40;
+  change();
+  if (atEnd) box.scrollTop = box.scrollHeight;
+}
+
 function render() {
   renderBridge(state.bridge);
   reconcile($("loops"), state.loops.map(({ posts, ...rest }) => rest), (one) => String(one.case), loopStrip);
-  reconcile($("threads"), state.loops.flatMap(threadRows), (row) => row.id, threadRow,
-    "Nobody has complained yet. Write as a customer below, then tag the post as the social team.");
+  following("threads", () => reconcile($("threads"), state.loops.flatMap(threadRows), (row) => row.id, threadRow,
+    "Nobody has complained yet. Write as a customer below, then tag the post as the social team."));
   renderTickets();
   const rows = [...state.cards.toReversed(), ...state.whispers.slice(-1)];
   reconcile($("cards"), rows, (one) => one.ts ?? `whisper ${one.id}`, (one) => (one.ts ? card(one) : whisper(one)),

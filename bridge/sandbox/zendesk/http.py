@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+from bridge.sandbox.reading_room import thread_page
 from bridge.sandbox.zendesk.admin import add_admin_routes
 from bridge.sandbox.zendesk.answers import NotFoundError, error_answer
 from bridge.sandbox.zendesk.auth import AuthError, is_allowed
@@ -21,7 +22,7 @@ from bridge.sandbox.zendesk.users import add_user_routes
 if TYPE_CHECKING:
     from bridge.sandbox.zendesk.desk import ZendeskSandbox
 
-OPEN_TO_ALL = ("mint_token", "read_me")
+OPEN_TO_ALL = ("mint_token", "read_me", "agent_page")
 
 
 def build_app(desk: ZendeskSandbox) -> Flask:
@@ -67,6 +68,15 @@ def _add_door(app: Flask, desk: ZendeskSandbox) -> None:
     def leave(_: BaseException | None) -> None:
         if g.pop("locked", False):
             desk.lock.release()
+
+    @app.get("/agent/tickets/<int:ticket_id>", endpoint="agent_page")
+    def agent_page(ticket_id: int) -> str:
+        if ticket_id not in desk.records.tickets:
+            raise NotFoundError
+        ticket = desk.ticket(ticket_id)
+        return thread_page(
+            f"#{ticket_id} {ticket.subject}", [(one.author, one.text) for one in ticket.comments]
+        )
 
     @app.post("/oauth/tokens", endpoint="mint_token")
     def mint_token() -> Any:

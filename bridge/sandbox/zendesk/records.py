@@ -364,7 +364,8 @@ def _shown(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-_PLACEHOLDER = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}|\{%.*?%\}")
+# Liquid's blocks work in business rules; what an agent types keeps its {% as it is.
+_PLACEHOLDER = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 
 
 def expand(text: str, ticket: Ticket, actor: User, records: Records) -> str:
@@ -391,4 +392,4 @@ def expand(text: str, ticket: Ticket, actor: User, records: Records) -> str:
         "current_user.name": actor.name,
         "current_user.email": actor.email,
     }
-    return _PLACEHOLDER.sub(lambda match: str(known.get(match.group(1) or "") or ""), text)
+    return _PLACEHOLDER.sub(lambda match: str(known.get(match.group(1)) or ""), text)
