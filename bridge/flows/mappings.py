@@ -63,7 +63,6 @@ class Mappings:
             seen = self._look()
             if seen == self._seen:
                 return
-            self._seen = seen
             try:
                 self._serve(load(self._folder, self._networks), at)
             except MappingError as error:
@@ -72,6 +71,8 @@ class Mappings:
                           self.current.version[:12], error)  # fmt: skip
             else:
                 log.info("mapping version %s serves now", self.current.version[:12])
+            # Only now: an edit that could not be stored is taken up at the next look.
+            self._seen = seen
 
     def version(self, version: str) -> Mapping:
         """The mapping that a case was opened with; today's where its texts no longer load."""
@@ -90,12 +91,15 @@ class Mappings:
 
     def _serve(self, mapping: Mapping, at: datetime) -> None:
         with self._database.write() as tx:
-            if tx.get(MappingVersion, mapping.version) is None:
+            known = tx.get(MappingVersion, mapping.version)
+            if known is None:
                 tx.add(
                     MappingVersion(
                         version=mapping.version, files=dict(mapping.files), since=at, by=getpass.getuser()
                     )
                 )
+            else:
+                known.since = at  # what served last is what a start with a broken folder falls back on
         self._versions[mapping.version] = mapping
         self._current, self.error = mapping, None
 
