@@ -17,7 +17,7 @@ from bridge.store.tables import Delivery
 from tests.running import InProcess, eventually, stays
 
 
-class Failed(Exception):
+class UnforeseenError(Exception):
     """What a flow of these tests raises."""
 
 
@@ -68,7 +68,7 @@ def test_a_flow_that_raises_does_not_stop_the_others(bench: Bench):
     seen: list[str] = []
 
     def broken(_key: str) -> None:
-        raise Failed
+        raise UnforeseenError
 
     engine = bench.start(threads=2, broken=broken, work=seen.append)
     for number in range(6):
@@ -83,7 +83,7 @@ def test_the_words_of_an_unexpected_error_are_in_the_log(bench: Bench, caplog: p
     """With its traceback: it is our bug, and somebody has to find it."""
 
     def broken(_key: str) -> None:
-        raise Failed
+        raise UnforeseenError
 
     bench.start(broken=broken).wake("broken", "7")
     eventually(lambda: bench.failures, within=3)
@@ -214,7 +214,7 @@ def test_the_sweep_runs_at_the_start_and_then_again_and_again(bench: Bench):
     eventually(lambda: bench.sweeps > 3, within=3)
 
 
-@pytest.mark.parametrize("error", [Failed(), StoreBusyError("locked"), SettingsError("wrong")])
+@pytest.mark.parametrize("error", [UnforeseenError(), StoreBusyError("locked"), SettingsError("wrong")])
 def test_a_sweep_that_fails_is_followed_by_another(bench: Bench, error: Exception):
     """Without it nothing is ever found again, so nothing may end it."""
     sweeps: list[int] = []
@@ -233,7 +233,7 @@ def test_not_even_a_failure_to_note_a_failure_ends_the_sweep(caplog: pytest.LogC
 
     def sweep(_key: str) -> None:
         sweeps.append(1)
-        raise Failed
+        raise UnforeseenError
 
     def failed(_flow: str, _key: str) -> None:
         raise StoreBusyError("the disk is full")
