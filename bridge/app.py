@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from flask import Flask, Request, Response
 
 from bridge import slack, zendesk
+from bridge.core.account import Account
 from bridge.core.ports import Clock
 from bridge.flows import listen
 from bridge.flows.engine import Engine
@@ -28,7 +29,7 @@ from bridge.settings import Settings
 from bridge.store import casefile
 from bridge.store.database import Database
 from bridge.store.presence import FolderLock, Presence
-from bridge.store.tables import Case, Message
+from bridge.store.tables import Case, Cursor, Message
 from bridge.zendesk import webhook
 
 log = logging.getLogger(__name__)
@@ -114,7 +115,7 @@ def build(settings: Settings, *, flows: bool, clock: Clock | None = None) -> Bri
         door,
         Health(door, lambda: world.mappings.current.version, lambda: world.mappings.error),
         networks=NETWORKS,
-        account=world.account,
+        account=lambda key: _account(world, key),
         desk=_desk_hook(settings, world),
         team=None if account is None or bolt is None else _team_hook(account, slack.flask_handler(bolt)),
     )
@@ -206,12 +207,23 @@ def _failed(world: World, flow: str, key: str) -> None:
             message = tx.get(Message, key)
             if message is not None:
                 message.due_at = now + timedelta(seconds=30)
+        elif flow == "poll":
+            cursor = tx.get(Cursor, key)
+            if cursor is not None:
+                cursor.due_at, cursor.failures = now + timedelta(seconds=30), cursor.failures + 1
+                cursor.reason = "an unexpected error; the log has it"
         elif flow == "work":
             case = tx.get(Case, key)
             if case is not None:
                 case.failures += 1
                 case.due_at = now + timedelta(seconds=min(2.0**case.failures, 600))
                 casefile.tell(tx, case.id, now, "error", "an unexpected error; the log has it")
+
+
+def _account(world: World, key: str) -> Account | None:
+    """The account behind a webhook's address; an edit counts here too, where no sweep looks for one."""
+    world.mappings.refresh(world.clock.now())
+    return world.account(key)
 
 
 def _press(door: Door, delivery_id: str, body: bytes) -> None:

@@ -42,7 +42,6 @@ def draw(tx: Session, world: World, case: Case) -> Card:
     first = posts[0]
     brand = mapping.brands.get(case.brand)
     queue = mapping.queues.get(case.queue)
-    network = world.networks.get(case.network)
     ticket = current_ticket(tx, case)
     waiting = intents.waiting_for_a_person(tx, case.id)
     author = f"{first.author_name} ({first.author_handle})" if first.author_name else first.author_handle
@@ -51,7 +50,7 @@ def draw(tx: Session, world: World, case: Case) -> Card:
         title=case.route or "no route",
         stage=_stage(case, bool(waiting)),
         brand=brand.name if brand else case.brand,
-        network=network.label if network else case.network,
+        network=world.label(case.network),
         author=author or "",
         text=first.text or "",
         route=case.route or "fallback",
@@ -75,11 +74,15 @@ def draw(tx: Session, world: World, case: Case) -> Card:
 
 
 def current_ticket(tx: Session, case: Case) -> TicketRow | None:
-    return tx.scalars(
-        select(TicketRow)
-        .where(TicketRow.case_id == case.id, TicketRow.state == "current")
-        .order_by(TicketRow.number.desc())
-    ).first()
+    """The ticket that stands for the case: the newest that is not closed, else the newest."""
+    rows = list(
+        tx.scalars(
+            select(TicketRow)
+            .where(TicketRow.case_id == case.id, TicketRow.state != "merged")
+            .order_by(TicketRow.number.desc())
+        )
+    )
+    return next((row for row in rows if row.state == "current"), rows[0] if rows else None)
 
 
 def current_card(tx: Session, case: Case) -> CardRow | None:

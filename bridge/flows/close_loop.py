@@ -62,11 +62,13 @@ def close(tx: Session, world: World, case: Case, update: Update, *, hold: str | 
         )
         return
     now = world.clock.now()
-    queue = mapping.queues.get(case.queue) or world.mappings.version(case.mapping_version).queues[case.queue]
+    queue = (
+        mapping.queues.get(case.queue) or world.mappings.version(tx, case.mapping_version).queues[case.queue]
+    )
     words = wording.Words(
         customer=target.author.name,
         handle=target.author.handle,
-        network=world.networks[case.network].label,
+        network=world.label(case.network),
         promise_at=case.promise_at,
     )
     rendered = wording.render(mapping, case.brand, queue.closing_template, case.language, words)
@@ -126,7 +128,7 @@ def _say(
         else:
             drafting.note(tx, case, f"gone:{cause}", writing.not_posted_note(reason), now)
         return
-    account = world.account(case.account)
+    account = world.account(_answering(world, case, target))
     if account is None:
         drafting.note(
             tx, case, f"gone:{cause}", writing.not_posted_note(f"account {case.account} is gone"), now
@@ -139,13 +141,15 @@ def _say(
     if not composed.fits:
         reasons.append(f"It has {composed.used} {composed.unit}; the network takes {composed.limit}.")
     reasons += [finding.reason for finding in airlock.inspect(text, notes)]
+    if closing:
+        ending.supersede(tx, world, case, "a newer closing reply takes its place")
     intent = intents.draft(
         tx,
         case,
         Effect.REPLY,
         target=case.id,
         cause=cause,
-        lane=case.account,
+        lane=account.key,
         at=now,
         state=IntentState.HELD if reasons else IntentState.APPROVED,
         reason=" ".join(reasons) or None,
@@ -155,7 +159,7 @@ def _say(
         return
     intent.payload = frozen(
         Reply(
-            account=case.account,
+            account=account.key,
             target=target,
             text=composed.text,
             language=language or case.language,
@@ -172,6 +176,15 @@ def _target(tx: Session, case: Case) -> SocialMessage | None:
     """The customer's latest post that is still there: what the thread shows our reply under."""
     posts = [row for row in messages.of_case(tx, case.id) if row.deleted_at is None and row.complete]
     return messages.as_message(posts[-1]) if posts else None
+
+
+def _answering(world: World, case: Case, target: SocialMessage) -> str:
+    """The account that answers: the one that holds the post now, if it is of the case's own brand.
+
+    A post that a relay brought first belongs to the network's own account once that has seen it.
+    """
+    brands = world.mappings.current.account_brand
+    return target.account if brands.get(target.account) == case.brand else case.account
 
 
 def _recent_answer(tx: Session, world: World, case: Case, update: Update) -> Intent | None:

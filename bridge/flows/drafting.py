@@ -52,10 +52,10 @@ def note(tx: Session, case: Case, cause: str, text: str, at: datetime) -> None:
         _draft_update(tx, case, cause, at, text=text, public=False)
 
 
-def pass_on(tx: Session, case: Case, message: Message, at: datetime) -> None:
+def pass_on(tx: Session, case: Case, message: Message, at: datetime, again: str = "") -> None:
     """Put a later post of the customer on the ticket, in their name."""
     text = writing.later_post(messages.as_message(message))
-    _draft_update(tx, case, f"message:{message.id}", at, text=text, public=True, message=message.id)
+    _draft_update(tx, case, f"message:{message.id}{again}", at, text=text, public=True, message=message.id)
 
 
 def assign(tx: Session, case: Case, cause: str, email: str, at: datetime) -> None:
@@ -83,10 +83,8 @@ def customer_external_id(case: Case) -> str:
     return f"social:{case.network}:{case.author_id}"
 
 
-def post_card(tx: Session, case: Case, at: datetime) -> None:
-    intents.draft(
-        tx, case, Effect.POST_CARD, target=case.queue, cause=f"case:{case.id}", lane=cards.TEAM, at=at
-    )
+def post_card(tx: Session, case: Case, at: datetime, cause: str = "opened") -> None:
+    intents.draft(tx, case, Effect.POST_CARD, target=case.id, cause=cause, lane=cards.TEAM, at=at)
 
 
 def post_note(tx: Session, case: Case, cause: str, text: str, at: datetime) -> None:

@@ -5,10 +5,22 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from bridge.core.case import CaseState, Receipt, move
+from bridge.core.intent import Effect, IntentState
 from bridge.flows import cards, drafting, writing
 from bridge.flows.world import World
-from bridge.store import casefile
+from bridge.store import casefile, intents
 from bridge.store.tables import Case
+
+
+def supersede(tx: Session, world: World, case: Case, why: str) -> None:
+    """Take back closing replies that wait for a person: nobody should be asked about them any more."""
+    for intent in intents.of_case(tx, case.id, [IntentState.HELD]):
+        if intent.effect == Effect.REPLY and intent.closing:
+            intents.advance(intent, IntentState.REFUSED, reason=why)
+            intent.decided_by, intent.settled_at = "the bridge", world.clock.now()
+            casefile.tell(
+                tx, case.id, world.clock.now(), "refused", f"closing reply: {why}", intent=intent.id
+            )
 
 
 def close(
@@ -22,6 +34,7 @@ def close(
 ) -> None:
     """End *case* with *receipt*, said on the ticket and on the card."""
     now = world.clock.now()
+    supersede(tx, world, case, "the loop was closed in another way")
     case.state = move(CaseState(case.state), CaseState.CLOSED).value
     case.receipt, case.receipt_url, case.receipt_reason = receipt.value, url or None, reason
     case.closed_at = now

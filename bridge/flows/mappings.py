@@ -6,8 +6,11 @@ import getpass
 import logging
 import threading
 from collections.abc import Mapping as Map
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from bridge.core.ports import Network
 from bridge.errors import MappingError
@@ -17,6 +20,8 @@ from bridge.store.database import Database
 from bridge.store.tables import MappingVersion
 
 log = logging.getLogger(__name__)
+
+LOOK_EVERY = timedelta(seconds=2)
 
 
 class Mappings:
@@ -31,6 +36,7 @@ class Mappings:
         self._database = database
         self._lock = threading.Lock()
         self._seen = self._look()
+        self._looked_at: datetime | None = None
         self._current: Mapping | None = None
         self._versions: dict[str, Mapping] = {}
         self.error: MappingError | None = None
@@ -58,8 +64,11 @@ class Mappings:
             )
 
     def refresh(self, at: datetime) -> None:
-        """Take up an edit, if there is one: as a whole, or not at all."""
+        """Take up an edit, if there is one: as a whole, or not at all. Looks once in two seconds."""
         with self._lock:
+            if self._looked_at is not None and at - self._looked_at < LOOK_EVERY:
+                return
+            self._looked_at = at
             seen = self._look()
             if seen == self._seen:
                 return
@@ -74,13 +83,12 @@ class Mappings:
             # Only now: an edit that could not be stored is taken up at the next look.
             self._seen = seen
 
-    def version(self, version: str) -> Mapping:
+    def version(self, tx: Session, version: str) -> Mapping:
         """The mapping that a case was opened with; today's where its texts no longer load."""
         known = self._versions.get(version)
         if known is not None:
             return known
-        with self._database.read() as tx:
-            row = tx.get(MappingVersion, version)
+        row = tx.get(MappingVersion, version)
         try:
             mapping = self.current if row is None else load_files(row.files, self._networks)
         except MappingError:
@@ -105,7 +113,7 @@ class Mappings:
 
     def _last_good(self) -> Mapping | None:
         with self._database.read() as tx:
-            rows = list(tx.query(MappingVersion).order_by(MappingVersion.since.desc()).limit(5))
+            rows = list(tx.scalars(select(MappingVersion).order_by(MappingVersion.since.desc()).limit(5)))
         for row in rows:
             try:
                 return load_files(row.files, self._networks)

@@ -67,7 +67,7 @@ def _case_of_thread(tx: Session, world: World, message: SocialMessage) -> Case |
         .where(
             Case.installation == world.installation,
             Case.network == message.network,
-            Case.account == message.account,
+            Case.brand == world.mappings.current.account_brand[message.account],
             Case.thread_root == message.thread,
             Case.author_id == message.author.id,
         )

@@ -60,8 +60,9 @@ def read(world: World, row: TicketRow, lease: Lease) -> None:
         case = tx.get_one(Case, row.case_id)
         stored = tx.get_one(TicketRow, row.id)
         stored.read_at = row.hinted_at
+        case.failures = 0
         if ticket is None:
-            stored.state = "closed"
+            stored.state = "deleted"
             casefile.tell(tx, case.id, world.clock.now(), "desk", f"ticket {row.ticket_id} was deleted")
             return
         for update in updates:

@@ -80,8 +80,10 @@ def sent_by_hand(tx: Session, world: World, intent_id: str, found: Published, by
         case.first_public_word_at = case.first_public_word_at or found.at or now
         if intent.closing and case.state == CaseState.SOLVED:
             ending.close(tx, world, case, Receipt.BY_HAND, url=found.permalink)
-    else:
-        outcome = Outcome(found.id, {"id": found.id, "url": found.permalink or ""})
+    elif intent.effect == Effect.OPEN_TICKET:
+        number = found.id.rstrip("/").rpartition("/")[2]
+        intent.outcome_id = number
+        outcome = Outcome(number, {"url": found.permalink or found.id})
         recipe(world, intent.effect).confirmed(tx, case, intent, outcome)
     _tell(tx, world, case, intent, f"found on the thread, said by {by}")
 

@@ -92,6 +92,11 @@ class World:
             lines[account.key] = known
         return known[1]
 
+    def label(self, network: str) -> str:
+        """A network's name for people; a relay may bring posts of networks that have no room here."""
+        room = self.networks.get(network)
+        return room.label if room is not None else network
+
     def native_accounts(self, network: str) -> frozenset[str]:
         """The keys of the accounts that are on *network* itself."""
         return frozenset(

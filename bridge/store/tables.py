@@ -231,7 +231,7 @@ class TicketRow(Base):
     ticket_id: Mapped[str]
     url: Mapped[str] = mapped_column(Text)
     requester_id: Mapped[str]
-    state: Mapped[str] = mapped_column(default="current")  # current | closed | merged
+    state: Mapped[str] = mapped_column(default="current")  # current | closed | deleted | merged
     opened_at: Mapped[datetime]
     hinted_at: Mapped[datetime | None]  # somebody said that something happened
     read_at: Mapped[datetime | None]  # up to which hint the updates were read

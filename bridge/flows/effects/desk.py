@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.core.desk import Customer, TicketDraft, TicketUpdate
-from bridge.core.intent import Effect
+from bridge.core.intent import Effect, IntentState
 from bridge.core.ports import Desk
 from bridge.errors import VendorBusyError, VendorError
 from bridge.flows import cards, drafting, writing
@@ -83,13 +83,13 @@ class OpenTicket(_DeskRecipe):
         if customer is None:
             raise ValueError("ready() comes before freeze()")
         message = messages.as_message(tx.get_one(Message, intent.draft["message"]))
-        mapping = self.world.mappings.version(case.mapping_version)
+        mapping = self.world.mappings.version(tx, case.mapping_version)
         queue, brand = mapping.queues[case.queue], mapping.brands[case.brand]
         draft = TicketDraft(
             external_id=f"{case.installation}:{case.id}:{intent.draft['number']}",
             requester_id=customer.requester_id,
-            subject=writing.subject(message, self.world.networks[case.network].label),
-            text=writing.first_post(message, self.world.networks[case.network].label),
+            subject=writing.subject(message, self.world.label(case.network)),
+            text=writing.first_post(message, self.world.label(case.network)),
             tags=tuple(sorted({*case.tags, *case.ticket_tags})),
             group=queue.group,
             priority=case.priority,
@@ -136,7 +136,11 @@ class UpdateTicket(_DeskRecipe):
     settle = timedelta(seconds=3)
 
     def ready(self, tx: Session, case: Case, intent: Intent) -> bool:
-        return intent.payload is not None or cards.current_ticket(tx, case) is not None
+        if intent.payload is not None:
+            return True
+        ticket = cards.current_ticket(tx, case)
+        # A closed ticket is tried only while no follow-up is on its way: the desk's "no" asks for one.
+        return ticket is not None and (ticket.state == "current" or not _follow_up_on_its_way(tx, case))
 
     def freeze(self, tx: Session, case: Case, intent: Intent) -> dict[str, Any]:
         ticket = cards.current_ticket(tx, case)
@@ -164,14 +168,27 @@ class UpdateTicket(_DeskRecipe):
         """The ticket is closed for good: what the customer wrote goes on in a follow-up."""
         now = self.world.clock.now()
         closed = _update.validate_python(intent.payload).ticket_id
-        number = 0
-        for ticket in tx.scalars(select(TicketRow).where(TicketRow.case_id == case.id)):
-            number = max(number, ticket.number)
+        tickets = list(tx.scalars(select(TicketRow).where(TicketRow.case_id == case.id)))
+        deleted = False
+        for ticket in tickets:
             if ticket.ticket_id == closed:
-                ticket.state = "closed"
+                deleted = ticket.state == "deleted"
+                ticket.state = ticket.state if deleted else "closed"
+        tx.flush()
         if intent.draft.get("message") is None:
             return
-        casefile.tell(tx, case.id, now, "follow-up", f"ticket {closed} is closed: the post opens a follow-up")
         message = tx.get_one(Message, intent.draft["message"])
-        drafting.open_ticket(tx, case, message, now, number + 1, follow_up_of=closed)
-        drafting.note(tx, case, f"opened:{number + 1}", writing.follow_up_note(case, closed), now)
+        newer = any(ticket.state == "current" for ticket in tickets)
+        if newer or _follow_up_on_its_way(tx, case):
+            drafting.pass_on(tx, case, message, now, again=f":after:{closed}")
+            return
+        number = max(ticket.number for ticket in tickets) + 1
+        casefile.tell(tx, case.id, now, "follow-up", f"ticket {closed} is closed: the post opens a follow-up")
+        source = None if deleted else closed
+        drafting.open_ticket(tx, case, message, now, number, follow_up_of=source)
+        drafting.note(tx, case, f"opened:{number}", writing.follow_up_note(case, closed), now)
+
+
+def _follow_up_on_its_way(tx: Session, case: Case) -> bool:
+    moving = (IntentState.APPROVED, IntentState.SENDING)
+    return any(intent.effect == Effect.OPEN_TICKET for intent in intents.of_case(tx, case.id, moving))

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from bridge.core.account import Account
 from bridge.core.case import CaseState, Receipt
 from bridge.core.ports import Connection
-from bridge.core.reply import Obstacle, Published, Reply
+from bridge.core.reply import Obstacle, Preflight, Published, Reply
 from bridge.errors import VendorAuthError, VendorError
 from bridge.flows import cards, drafting, ending, writing
 from bridge.flows.recipe import Outcome, Recipe, Stop
@@ -52,23 +52,10 @@ class PublicReply(Recipe):
         reply = thawed(intent)
         with self.world.database.read() as tx:
             known = intents.claimed_objects(tx, intent.case_id) | frozenset(intent.waived)
-        seen = self._line(intent).preflight(reply.target, known)
-        match seen.obstacle:
-            case None:
-                return None
-            case Obstacle.GONE:
-                return Stop(gone=True, reason=seen.detail or "the post is gone")
-            case Obstacle.EDITED if EDITED in intent.waived:
-                return None
-            case Obstacle.EDITED:
-                return Stop(False, "The customer has edited the post since this was written.", EDITED)
-            case Obstacle.ANSWERED:
-                answer = seen.answer.id if seen.answer else None
-                return Stop(
-                    False, "Somebody has answered from the brand's account, outside the bridge.", answer
-                )
-            case Obstacle.CLOSED:
-                return Stop(False, seen.detail or "The network does not let us reply there.")
+            brand = tx.get_one(Case, intent.case_id).brand
+        if self._account(intent).brand != brand:
+            return Stop(False, f"Account {reply.account} belongs to another brand by now.")
+        return _stop_for(self._line(intent).preflight(reply.target, known), intent)
 
     def send(self, intent: Intent) -> Outcome:
         return _outcome(self._line(intent).reply(thawed(intent), intent.id))
@@ -82,7 +69,8 @@ class PublicReply(Recipe):
         link = outcome.data.get("permalink") or ""
         case.first_public_word_at = case.first_public_word_at or now
         if intent.closing and case.state == CaseState.SOLVED:
-            ending.close(tx, self.world, case, Receipt.PUBLIC, url=link)
+            public = thawed(intent).target.visibility.is_public
+            ending.close(tx, self.world, case, Receipt.PUBLIC if public else Receipt.PRIVATE, url=link)
         else:
             drafting.note(tx, case, f"posted:{intent.id}", writing.posted_note(link, intent.closing), now)
         cards.show(tx, self.world, case)
@@ -117,6 +105,21 @@ class PublicReply(Recipe):
 
     def _line(self, intent: Intent) -> Connection:
         return self.world.connect(self._account(intent))
+
+
+def _stop_for(seen: Preflight, intent: Intent) -> Stop | None:
+    """What the parent's state means for *intent*, less what a person let pass already."""
+    match seen.obstacle:
+        case Obstacle.GONE:
+            return Stop(gone=True, reason=seen.detail or "the post is gone")
+        case Obstacle.EDITED if EDITED not in intent.waived:
+            return Stop(False, "The customer has edited the post since this was written.", EDITED)
+        case Obstacle.ANSWERED:
+            answer = seen.answer.id if seen.answer else None
+            return Stop(False, "Somebody has answered from the brand's account, outside the bridge.", answer)
+        case Obstacle.CLOSED:
+            return Stop(False, seen.detail or "The network does not let us reply there.")
+    return None
 
 
 def _outcome(published: Published) -> Outcome:

@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from bridge.core.card import Card, CardRef
 from bridge.core.case import CaseState, Receipt, move
 from bridge.core.ports import Team
-from bridge.errors import VendorBusyError
-from bridge.flows import cards
+from bridge.errors import VendorBusyError, VendorError
+from bridge.flows import cards, drafting
 from bridge.flows.recipe import Outcome, Recipe
 from bridge.store import casefile
 from bridge.store.tables import CardRow, Case, Intent
@@ -34,7 +34,7 @@ class _TeamRecipe(Recipe):
 class PostCard(_TeamRecipe):
     def freeze(self, tx: Session, case: Case, intent: Intent) -> dict[str, Any]:
         channel = self.world.mappings.current.queues.get(case.queue)
-        stored = channel or self.world.mappings.version(case.mapping_version).queues[case.queue]
+        stored = channel or self.world.mappings.version(tx, case.mapping_version).queues[case.queue]
         return {
             "channel": stored.channel,
             "card": _card.dump_python(cards.draw(tx, self.world, case), mode="json"),
@@ -102,6 +102,10 @@ class UpdateCard(_TeamRecipe):
 
     def look(self, intent: Intent, claimed: Collection[str]) -> Outcome | None:
         return None
+
+    def lost(self, tx: Session, case: Case, intent: Intent, error: VendorError | None) -> None:
+        """Somebody deleted the card: the case gets another, or nobody would see what it asks."""
+        drafting.post_card(tx, case, self.world.clock.now(), cause=f"after:{intent.id}")
 
 
 class PostNote(_TeamRecipe):
