@@ -257,13 +257,13 @@ def test_what_was_committed_and_never_woken_is_found_by_the_sweep(sandbox: Sandb
             source="zendesk",
             account="",
             delivery_id="never woken",
-            body=b'{"ticket_id": "4711"}',
+            body=b'{"type": "zen:event-type:ticket.status_changed", "detail": {"id": "4711"}}',
             at=door.clock.now(),
         )
 
     def settled() -> bool:
         with running.database.read() as tx:
-            return tx.get_one(Delivery, key).state != "received"
+            return tx.get_one(Delivery, key).state == "done"
 
     eventually(settled, within=5, what="the sweep's find")
 
