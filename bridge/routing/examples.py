@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from bridge.core.message import Author, SocialMessage
@@ -30,14 +31,19 @@ def _try(example: Example, route: Route, mapping: Mapping) -> Fault | None:
         return _fault(
             example, "no account fits what this example says of brand, network, account", "example-unplaced"
         )
-    decision = decide(example_message(example, account), mapping, SOME_MOMENT)
+    message = example_message(example, account)
+    if not any(other.when.languages for other in mapping.routes):
+        # Nobody asks for it here, and telling a text's language takes a model of 90 MB.
+        brand = mapping.brands[mapping.account_brand[account.key]]
+        message = replace(message, language=message.language or brand.languages[0])
+    decision = decide(message, mapping, SOME_MOMENT)
     if decision.route == example.expect:
         return None
     took, expected = decision.route or FALLBACK, example.expect or FALLBACK
     tags = ", ".join(sorted(decision.tags)) or "no tags"
     text = example.text if len(example.text) <= 40 else example.text[:39] + "…"
-    message = f'example "{text}" ({tags}) takes {took}, not {expected}'
-    return _fault(example, message, "example-mismatch")
+    said = f'example "{text}" ({tags}) takes {took}, not {expected}'
+    return _fault(example, said, "example-mismatch")
 
 
 def example_message(example: Example, account: AccountEntry) -> SocialMessage:
