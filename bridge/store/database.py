@@ -31,9 +31,13 @@ class Database:
     """
 
     def __init__(self, url: str, *, busy_timeout_s: float = 10.0) -> None:
+        """Makes the file's folder. Raises StoreError where that cannot be."""
         self.url = url
         self.file = Path(make_url(url).database or "")
-        self.file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"the folder {self.file.parent} cannot be made: {error.strerror}") from error
         self.engine: Engine = create_engine(
             url,
             pool_size=1,
@@ -85,7 +89,7 @@ class Database:
                 command.upgrade(config, "head")
         except (OperationalError, PoolTimeoutError) as error:
             raise StoreBusyError(f"the database cannot be migrated: {_cause(error)}") from error
-        return self._head()
+        return self.head()
 
     def revision(self) -> str | None:
         """The revision of the tables; None when there are none.
@@ -112,10 +116,11 @@ class Database:
 
     def require_current(self) -> None:
         """Raise StoreError unless the tables are at this code's revision."""
-        if self.revision() != self._head():
+        if self.revision() != self.head():
             raise StoreError("the database is not migrated: run `bridge migrate` first")
 
-    def _head(self) -> str:
+    def head(self) -> str:
+        """The revision that this code's tables have."""
         head = ScriptDirectory.from_config(self._config()).get_current_head()
         if head is None:
             raise StoreError("the package has no migrations: install it again")
