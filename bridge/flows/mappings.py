@@ -38,7 +38,7 @@ class Mappings:
         self._seen = self._look()
         self._looked_at: datetime | None = None
         self._current: Mapping | None = None
-        self._versions: dict[str, Mapping] = {}
+        self._versions: dict[str, Mapping | None] = {}  # None: it no longer loads
         self.error: MappingError | None = None
 
     @property
@@ -85,17 +85,14 @@ class Mappings:
 
     def version(self, tx: Session, version: str) -> Mapping:
         """The mapping that a case was opened with; today's where its texts no longer load."""
-        known = self._versions.get(version)
-        if known is not None:
-            return known
-        row = tx.get(MappingVersion, version)
-        try:
-            mapping = self.current if row is None else load_files(row.files, self._networks)
-        except MappingError:
-            # Written for an older bridge. Its cases go on under today's rules, and say so in `explain`.
-            mapping = self.current
-        self._versions[version] = mapping
-        return mapping
+        if version not in self._versions:
+            row = tx.get(MappingVersion, version)
+            try:
+                self._versions[version] = None if row is None else load_files(row.files, self._networks)
+            except MappingError:
+                # Written for an older bridge. Its cases go on under today's rules, and say so in `explain`.
+                self._versions[version] = None
+        return self._versions[version] or self.current
 
     def _serve(self, mapping: Mapping, at: datetime) -> None:
         with self._database.write() as tx:
