@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,14 @@ def start(folder: Folder, database: Database) -> Callable[..., Mappings]:
     return start
 
 
+minutes = count(1)
+
+
+def look(mappings: Mappings) -> None:
+    """A look at the folder, a minute after the one before."""
+    mappings.refresh(NOON + timedelta(minutes=next(minutes)))
+
+
 def label(mappings: Mappings) -> str:
     return mappings.current.queues["support-technical"].label
 
@@ -90,7 +99,7 @@ def test_an_edit_is_taken_up(start, folder: Folder, database: Database):
     """Saved, and a second later it serves; the older version stays stored."""
     mappings = start()
     folder.edit("Helpdesk")
-    mappings.refresh(NOON)
+    look(mappings)
     assert label(mappings) == "Helpdesk"
     with database.read() as tx:
         assert tx.query(MappingVersion).count() == 2
@@ -100,7 +109,8 @@ def test_without_an_edit_nothing_is_read(start, folder: Folder, monkeypatch: pyt
     """The sweep asks every second."""
     mappings = start()
     monkeypatch.setattr("bridge.flows.mappings.load", None)
-    mappings.refresh(NOON)
+    for _ in range(3):
+        look(mappings)
 
 
 def test_a_new_file_and_a_removed_one_are_edits_too(start, folder: Folder):
@@ -109,10 +119,10 @@ def test_a_new_file_and_a_removed_one_are_edits_too(start, folder: Folder):
     before = mappings.current.version
     extra = folder.path / "replies/rower/closing.de.txt.j2"
     extra.write_text("Alles wieder gut.\n", encoding="utf-8")
-    mappings.refresh(NOON)
+    look(mappings)
     assert (mappings.error, mappings.current.version == before) == (None, False)
     extra.unlink()
-    mappings.refresh(NOON)
+    look(mappings)
     assert mappings.current.version == before
 
 
@@ -121,7 +131,7 @@ def test_a_broken_edit_leaves_the_last_good_mapping(start, folder: Folder, caplo
     mappings = start()
     before = mappings.current
     folder.break_()
-    mappings.refresh(NOON)
+    look(mappings)
     assert mappings.current is before
     assert mappings.error is not None
     assert "mappings/queues.yaml:" in str(mappings.error)
@@ -133,9 +143,9 @@ def test_a_mended_edit_is_taken_up(start, folder: Folder):
     """And the complaint is over."""
     mappings = start()
     folder.break_()
-    mappings.refresh(NOON)
+    look(mappings)
     folder.edit("Helpdesk")
-    mappings.refresh(NOON)
+    look(mappings)
     assert mappings.error is None
     assert label(mappings) == "Helpdesk"
 
@@ -145,9 +155,9 @@ def test_an_edit_that_was_taken_back_ends_the_complaint(start, folder: Folder):
     mappings = start()
     before = mappings.current.version
     folder.break_()
-    mappings.refresh(NOON)
+    look(mappings)
     folder.save(folder.whole)
-    mappings.refresh(NOON)
+    look(mappings)
     assert (mappings.error, mappings.current.version) == (None, before)
 
 
@@ -155,11 +165,11 @@ def test_a_folder_that_vanished_is_a_fault_and_not_an_empty_mapping(start, folde
     """A volume that is not mounted: "could not read" is never "empty"."""
     mappings = start()
     folder.path.rename(folder.path.with_name("gone"))
-    mappings.refresh(NOON)
+    look(mappings)
     assert mappings.error is not None
     assert label(mappings) == "Technical Support"
     folder.path.with_name("gone").rename(folder.path)
-    mappings.refresh(NOON)
+    look(mappings)
     assert mappings.error is None
 
 
@@ -191,7 +201,7 @@ def test_a_broken_folder_is_mended_after_such_a_start(start, folder: Folder):
     folder.break_()
     mappings = start()
     folder.edit("Helpdesk")
-    mappings.refresh(NOON)
+    look(mappings)
     assert (label(mappings), mappings.error) == ("Helpdesk", None)
 
 
@@ -220,30 +230,48 @@ def test_an_edit_while_the_database_is_busy_is_taken_up_later(start, folder: Fol
     other.execute("BEGIN IMMEDIATE")
     try:
         with pytest.raises(StoreBusyError):
-            mappings.refresh(NOON)
+            look(mappings)
         assert label(mappings) == "Technical Support"
     finally:
         other.close()
-    mappings.refresh(NOON)
+    look(mappings)
     assert label(mappings) == "Helpdesk"
 
 
-def test_an_old_version_can_be_asked_for(start, folder: Folder):
+def test_an_edit_in_the_same_moment_is_seen_at_the_next_look(start, folder: Folder):
+    """The folder is looked at once in two seconds; what was saved in between is not missed."""
+    mappings = start()
+    mappings.refresh(NOON)
+    folder.edit("Helpdesk")
+    mappings.refresh(NOON + timedelta(seconds=1))
+    assert label(mappings) == "Technical Support"
+    mappings.refresh(NOON + timedelta(seconds=2))
+    assert label(mappings) == "Helpdesk"
+
+
+def test_an_old_version_can_be_asked_for(start, folder: Folder, database: Database):
     """By the process that served it, and by one that started later."""
     old = start().current
     folder.edit("Helpdesk")
     later = start()
-    assert later.version(old.version).queues["support-technical"].label == "Technical Support"
-    assert later.version(later.current.version) is later.current
+    with database.read() as tx:
+        found = later.version(tx, old.version)
+        assert found.queues["support-technical"].label == "Technical Support"
+        assert later.version(tx, later.current.version) is later.current
 
 
-def test_a_version_that_nobody_has_any_more_is_todays(start, database: Database):
-    """Its cases go on under today's rules."""
+def test_a_version_that_nobody_has_any_more_is_todays(start, folder: Folder, database: Database):
+    """Its cases go on under today's rules, and those may be edited."""
     mappings = start()
     with database.write() as tx:
         tx.add(MappingVersion(version="unloadable", files={"brands.yaml": "?"}, since=NOON, by="b"))
-    assert mappings.version("unloadable") is mappings.current
-    assert mappings.version("never stored") is mappings.current
+    for expected in ("Technical Support", "Helpdesk"):
+        with database.read() as tx:
+            for version in ("unloadable", "never stored"):
+                assert mappings.version(tx, version) is mappings.current
+        assert label(mappings) == expected
+        folder.edit("Helpdesk")
+        look(mappings)
 
 
 @pytest.fixture
