@@ -6,6 +6,7 @@ A secret may be given as ``NAME`` or, to keep it out of the process list, as
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -130,11 +131,18 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         try:
             value = float(text) if text else default
         except ValueError:
-            value = least - 1
-        if value < least:
+            value = math.nan
+        if not least <= value < math.inf:
             wrong.append(f"{name} must be a number of at least {least:g}, not {text!r}.")
             return default
         return value
+
+    def whole(name: str, default: int, least: int, most: int) -> int:
+        value = number(name, default, least)
+        if value > most or value != int(value):
+            wrong.append(f"{name} must be a whole number from {least} to {most}, not {value:g}.")
+            return default
+        return int(value)
 
     def text(name: str, default: str = "") -> str:
         try:
@@ -143,21 +151,26 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
             wrong.append(str(error))
             return default
 
+    def address(name: str, default: str = "") -> str:
+        value = text(name, default).rstrip("/")
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.netloc):
+            wrong.append(f"{name} must begin with https:// and name a host (http:// is for loopback).")
+        return value
+
     data = Path(text("BRIDGE_DATA", "var"))
     database_url = text("DATABASE_URL", f"sqlite:///{data / 'bridge.db'}")
-    public_url = text("BRIDGE_PUBLIC_URL").rstrip("/")
+    public_url = address("BRIDGE_PUBLIC_URL")
     installation = text("BRIDGE_INSTALLATION", "bridge")
     log_level = text("BRIDGE_LOG_LEVEL", "INFO").upper()
     if not installation.replace("-", "").isalnum() or not installation.isascii():
         wrong.append("BRIDGE_INSTALLATION takes letters, digits and dashes only.")
-    if public_url and urlsplit(public_url).scheme not in ("http", "https"):
-        wrong.append("BRIDGE_PUBLIC_URL must begin with https:// (or http:// on loopback).")
     if log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         wrong.append("BRIDGE_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR.")
     wrong += _database_faults(database_url)
     zendesk = ZendeskSettings(
         subdomain=text("ZENDESK_SUBDOMAIN"),
-        url=text("ZENDESK_URL").rstrip("/"),
+        url=address("ZENDESK_URL"),
         client_id=text("ZENDESK_CLIENT_ID"),
         client_secret=text("ZENDESK_CLIENT_SECRET"),
         webhook_secrets=_split(text("ZENDESK_WEBHOOK_SECRET")),
@@ -168,7 +181,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         bot_token=text("SLACK_BOT_TOKEN"),
         signing_secrets=_split(text("SLACK_SIGNING_SECRET")),
         app_token=text("SLACK_APP_TOKEN"),
-        api_url=text("SLACK_API_URL", "https://slack.com/api/").rstrip("/") + "/",
+        api_url=address("SLACK_API_URL", "https://slack.com/api/") + "/",
     )
     has_zendesk = bool(zendesk.subdomain)
     if has_zendesk and not (zendesk.client_id and zendesk.client_secret) and not zendesk.api_token:
@@ -180,15 +193,15 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         wrong.append("ZENDESK_API_TOKEN needs ZENDESK_EMAIL, the user that it belongs to.")
     settings = Settings(
         database_url=database_url,
-        port=int(number("PORT", 8080, 0)),
+        port=whole("PORT", 8080, 0, 65535),
         host=text("BRIDGE_HOST", "127.0.0.1"),
         data=data,
         mappings=_mappings_folder(text("BRIDGE_MAPPINGS")),
         public_url=public_url,
         installation=installation,
-        threads=int(number("BRIDGE_THREADS", 8, 1)),
+        threads=whole("BRIDGE_THREADS", 8, 1, 1000),
         call_timeout_s=number("BRIDGE_CALL_TIMEOUT_S", 15, 0.1),
-        settle_s=number("BRIDGE_SETTLE_S", 0, 0) if env.get("BRIDGE_SETTLE_S") else None,
+        settle_s=number("BRIDGE_SETTLE_S", 0, 0) if text("BRIDGE_SETTLE_S") else None,
         poll_s=number("BRIDGE_POLL_S", 30, 0.1),
         reread_s=number("BRIDGE_REREAD_S", 120, 0.1),
         log_level=log_level,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import click
 from sqlalchemy import select
 
-from bridge.cli.opened import ago, opened_database, short
+from bridge.cli.opened import LEAST, ago, opened_database, short
 from bridge.store import deliveries
 from bridge.store.tables import Delivery
 
@@ -52,7 +52,7 @@ def replay(which: str | None, failed: bool) -> None:
         else:
             query = query.where(Delivery.state.in_(NOT_UNDERSTOOD))
         rows = list(tx.scalars(query))
-        if which and len(rows) != 1:
+        if which and (len(rows) != 1 or len(which) < LEAST):
             raise click.ClickException(f"There is no delivery {which}. `bridge delivery list` shows them.")
         for row in rows:
             deliveries.take_again(row, datetime.now(UTC))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -33,6 +34,10 @@ def demo(once: bool, port: int) -> None:
 
     Needs no account and sends nothing anywhere: all of it is on this machine.
     """
+    # All of it is on loopback, where an office's proxy does not reach.
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+    # Whoever ends the demo ends the bridge that it keeps: the default would leave it running.
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit(128 + signal.SIGTERM))
     with tempfile.TemporaryDirectory(prefix="bridge-demo-") as folder, Sandbox() as sandbox:
         keeper = Keeper(Path(folder), sandbox)
         click.echo("Setting Zendesk up, as `bridge setup zendesk` does for a real account …")
@@ -44,7 +49,7 @@ def demo(once: bool, port: int) -> None:
             if not once:
                 page = Page(sandbox, keeper, port=port)
                 _say_where(page, keeper)
-            story = Story(sandbox, _tell, keeper.ready)
+            story = Story(sandbox, _tell, keeper.ready, stopped=keeper.refused)
             steps = story.play()
             whole = all(step.ok for step in steps)
             _sum_up(steps, keeper, whole)
@@ -59,7 +64,10 @@ def demo(once: bool, port: int) -> None:
 
 
 class Keeper:
-    """Keeps a ``bridge serve`` running, and starts it again when somebody kills it."""
+    """Keeps a ``bridge serve`` running, and starts it again when somebody kills it.
+
+    ``refused`` is set when it ended by itself with an error: it will do so every time.
+    """
 
     def __init__(self, folder: Path, sandbox: Sandbox) -> None:
         self._folder = folder
@@ -68,7 +76,7 @@ class Keeper:
         ours = {
             "BRIDGE_DATA": str(folder / "data"),
             "BRIDGE_HOST": "127.0.0.1",
-            "BRIDGE_MAPPINGS": str(settings.load({}).mappings.resolve()),
+            "BRIDGE_MAPPINGS": str(_mappings_folder().resolve()),
             "BRIDGE_PUBLIC_URL": self.url,
             "PORT": str(self._port),
             **PACE,
@@ -76,7 +84,9 @@ class Keeper:
         self._environment = {**_without_ours(os.environ), **ours, **sandbox.environment(self.url)}
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping = threading.Event()
+        self._launching = threading.Lock()
         self._watch: threading.Thread | None = None
+        self.refused = threading.Event()
 
     def set_zendesk_up(self) -> bool:
         with self._log_file().open("ab") as log:
@@ -91,9 +101,10 @@ class Keeper:
         self._watch.start()
 
     def stop(self) -> None:
-        self._stopping.set()
-        if self._process is not None:
-            self._process.terminate()
+        with self._launching:
+            self._stopping.set()
+            if self._process is not None:
+                self._process.terminate()
         if self._watch is not None:
             self._watch.join()
 
@@ -123,20 +134,27 @@ class Keeper:
     def _keep(self) -> None:
         while not self._stopping.is_set():
             process = self._process
-            if process is not None:
-                process.wait()
+            if process is not None and process.wait() > 0:
+                self.refused.set()
             # A breath, so that the page shows that it was down, and a broken start does not spin.
             if not self._stopping.wait(1.5):
                 self._launch()
 
     def _launch(self) -> None:
-        with self._log_file().open("ab") as log:
+        with self._launching, self._log_file().open("ab") as log:
+            if self._stopping.is_set():
+                return
             self._process = subprocess.Popen(  # noqa: S603 - our own program
                 [*PROGRAM, "serve"], env=self._environment, stdout=log, stderr=log
             )
 
     def _log_file(self) -> Path:
         return self._folder / "bridge.log"
+
+
+def _mappings_folder() -> Path:
+    """The mapping that `bridge serve` would use here: one's own may be shown too."""
+    return settings.load({"BRIDGE_MAPPINGS": os.environ.get("BRIDGE_MAPPINGS", "")}).mappings
 
 
 def _without_ours(environment: Mapping[str, str]) -> dict[str, str]:

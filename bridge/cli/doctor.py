@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 import click
 
@@ -14,7 +15,7 @@ from bridge.errors import MappingError, SettingsError, StoreError, VendorError
 from bridge.flows.world import SystemClock
 from bridge.networks import NETWORKS
 from bridge.routing.load import load
-from bridge.routing.model import Mapping
+from bridge.routing.model import AccountEntry, Mapping
 from bridge.settings import Settings
 from bridge.store.database import Database
 from bridge.store.presence import last_seen
@@ -93,9 +94,6 @@ def _zendesk(loaded: Settings, mapping: Mapping | None) -> Iterator[Finding]:
         fix = "set ZENDESK_SUBDOMAIN, ZENDESK_CLIENT_ID and ZENDESK_CLIENT_SECRET"
         yield Finding("Zendesk", False, "not set up", fix)
         return
-    if not account.webhook_secrets:
-        fix = "`bridge setup zendesk --show-secret` prints it"
-        yield Finding("ZENDESK_WEBHOOK_SECRET", False, "not set: every webhook will be refused", fix)
     queues = mapping.queues.values() if mapping else ()
     brands = mapping.brands.values() if mapping else ()
     groups = {queue.group for queue in queues if queue.group}
@@ -113,9 +111,6 @@ def _slack(loaded: Settings, mapping: Mapping | None) -> Iterator[Finding]:
             "Slack", False, "not set up", "set SLACK_BOT_TOKEN; `bridge setup slack` has the manifest"
         )
         return
-    if not account.signing_secrets and not account.socket_mode:
-        fix = "set SLACK_SIGNING_SECRET (Basic Information of the app), or SLACK_APP_TOKEN for Socket Mode"
-        yield Finding("SLACK_SIGNING_SECRET", False, "not set: every press will be refused", fix)
     channels = {queue.channel for queue in mapping.queues.values()} if mapping else set()
     try:
         yield from slack.SlackTeam(account).check(channels)
@@ -125,22 +120,29 @@ def _slack(loaded: Settings, mapping: Mapping | None) -> Iterator[Finding]:
 
 def _accounts(loaded: Settings, mapping: Mapping) -> Iterator[Finding]:
     for key, entry in sorted(mapping.accounts.items()):
-        variables = [*entry.secrets.values(), *entry.env_fields.values()]
-        missing = [name for name in variables if not loaded.named(name)]
-        if missing:
-            yield Finding(f"account {key}", False, "credentials missing", f"set {', '.join(missing)}")
-            continue
-        account = Account(
-            key=key,
-            network=entry.network,
-            brand=mapping.account_brand.get(key, ""),
-            handle=entry.handle,
-            fields={**entry.fields, **{name: loaded.named(of)[0] for name, of in entry.env_fields.items()}},
-            secrets={name: loaded.named(of) for name, of in entry.secrets.items()},
-        )
         try:
-            yield from NETWORKS[entry.network].connect(account, timeout_s=loaded.call_timeout_s).check()
+            found = list(_account(loaded, mapping, entry))
+        except SettingsError as error:
+            found = [Finding("credentials", False, "they cannot be read", str(error))]
         except VendorError as error:
-            yield Finding(
-                f"account {key}", False, str(error), f"see bridge/networks/{entry.network}/README.md"
-            )
+            fix = f"see bridge/networks/{entry.network}/README.md"
+            found = [Finding("connection", False, str(error), fix)]
+        for finding in found:
+            yield replace(finding, check=f"account {key}, {finding.check}")
+
+
+def _account(loaded: Settings, mapping: Mapping, entry: AccountEntry) -> Iterator[Finding]:
+    variables = [*entry.secrets.values(), *entry.env_fields.values()]
+    missing = [name for name in variables if not loaded.named(name)]
+    if missing:
+        yield Finding("credentials", False, "missing", f"set {', '.join(missing)}")
+        return
+    account = Account(
+        key=entry.key,
+        network=entry.network,
+        brand=mapping.account_brand.get(entry.key, ""),
+        handle=entry.handle,
+        fields={**entry.fields, **{name: loaded.named(of)[0] for name, of in entry.env_fields.items()}},
+        secrets={name: loaded.named(of) for name, of in entry.secrets.items()},
+    )
+    yield from NETWORKS[entry.network].connect(account, timeout_s=loaded.call_timeout_s).check()

@@ -6,8 +6,8 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bridge.cli.opened import ago, opened_database, opened_world, short, who
-from bridge.core.intent import IntentState
+from bridge.cli.opened import LEAST, ago, opened_database, opened_world, short, who
+from bridge.core.intent import Effect, IntentState
 from bridge.core.reply import Published
 from bridge.flows import settle as settling
 from bridge.store import intents
@@ -62,16 +62,20 @@ def refuse(which: str) -> None:
 
 @intent.command()
 @click.argument("which", metavar="ID")
-@click.option("--sent", metavar="URL", help="It happened: here it is.")
+@click.option("--sent", metavar="URL", help="It is public: here it is.")
 @click.option("--not-sent", is_flag=True, help="It did not happen, and must not any more.")
 @click.option("--send", is_flag=True, help="It did not happen: send it (again).")
 def settle(which: str, sent: str | None, not_sent: bool, send: bool) -> None:
     """Say what became of an intent whose outcome is unknown."""
     if [bool(sent), not_sent, send].count(True) != 1:
         raise click.UsageError("Give exactly one of --sent URL, --not-sent and --send.")
+    if sent and not sent.startswith(("https://", "http://")):
+        raise click.UsageError("--sent takes the address of the public reply, https://…")
     with opened_world() as world, world.database.write() as tx:
         found = _find(tx, which)
         if sent:
+            if tx.get_one(Intent, found).effect != Effect.REPLY:
+                raise click.UsageError("--sent is for public replies; say --send or --not-sent.")
             settling.sent_by_hand(tx, world, found, Published(id=sent, permalink=sent), who())
         elif not_sent:
             settling.refuse(tx, world, found, who())
@@ -82,6 +86,6 @@ def settle(which: str, sent: str | None, not_sent: bool, send: bool) -> None:
 
 def _find(tx: Session, named: str) -> str:
     found = list(tx.scalars(select(Intent.id).where(Intent.id.endswith(named, autoescape=True)).limit(2)))
-    if len(found) != 1:
+    if len(found) != 1 or len(named) < LEAST:
         raise click.ClickException(f"There is no intent {named}. `bridge intent list` shows them.")
     return found[0]

@@ -17,6 +17,7 @@ from bridge.store.database import Database
 from bridge.store.tables import Case, TicketRow
 
 SHORT = 12
+LEAST = 4  # fewer letters of an id may name something by accident
 
 
 @contextmanager
@@ -56,7 +57,7 @@ def find_case(tx: Session, named: str) -> Case:
         case = tx.scalars(
             select(Case).join(TicketRow, TicketRow.case_id == Case.id).where(TicketRow.ticket_id == named)
         ).first()
-    if case is None and len(named) >= 4:
+    if case is None and len(named) >= LEAST:
         found = list(tx.scalars(select(Case).where(Case.id.endswith(named, autoescape=True)).limit(2)))
         case = found[0] if len(found) == 1 else None
     if case is None:

@@ -16,6 +16,7 @@ from bridge.app import Bridge
 from bridge.intake.door import MAX_BODY
 from bridge.settings import Settings
 from bridge.store.database import Database
+from bridge.store.presence import FolderLock
 
 WEB_THREADS = 8
 
@@ -58,9 +59,13 @@ def _prepare() -> Settings:
 
 def _migrate(loaded: Settings) -> str:
     database = Database(loaded.database_url)
+    lock = FolderLock(database.file)
     try:
+        if database.revision() != database.head():
+            lock.acquire()  # no table may change under a bridge of another version that still runs
         return database.migrate()
     finally:
+        lock.release()
         database.close()
 
 

@@ -95,4 +95,11 @@ class Engine:
         except Exception:
             # The boundary of a flow: whatever it was, the others must go on.
             log.exception("flow %s %s failed", flow, key)
+            self._put_off(flow, key)
+
+    def _put_off(self, flow: str, key: str) -> None:
+        try:
             self._failed(flow, key)
+        except Exception:
+            # The sweep's own thread comes here too, and must not end: nothing would ever be found again.
+            log.exception("flow %s %s could not even be put off", flow, key)

@@ -38,7 +38,7 @@ class Mappings:
         self._seen = self._look()
         self._looked_at: datetime | None = None
         self._current: Mapping | None = None
-        self._versions: dict[str, Mapping] = {}
+        self._versions: dict[str, Mapping | None] = {}  # None: it no longer loads
         self.error: MappingError | None = None
 
     @property
@@ -72,7 +72,6 @@ class Mappings:
             seen = self._look()
             if seen == self._seen:
                 return
-            self._seen = seen
             try:
                 self._serve(load(self._folder, self._networks), at)
             except MappingError as error:
@@ -81,29 +80,31 @@ class Mappings:
                           self.current.version[:12], error)  # fmt: skip
             else:
                 log.info("mapping version %s serves now", self.current.version[:12])
+            # Only now: an edit that could not be stored is taken up at the next look.
+            self._seen = seen
 
     def version(self, tx: Session, version: str) -> Mapping:
         """The mapping that a case was opened with; today's where its texts no longer load."""
-        known = self._versions.get(version)
-        if known is not None:
-            return known
-        row = tx.get(MappingVersion, version)
-        try:
-            mapping = self.current if row is None else load_files(row.files, self._networks)
-        except MappingError:
-            # Written for an older bridge. Its cases go on under today's rules, and say so in `explain`.
-            mapping = self.current
-        self._versions[version] = mapping
-        return mapping
+        if version not in self._versions:
+            row = tx.get(MappingVersion, version)
+            try:
+                self._versions[version] = None if row is None else load_files(row.files, self._networks)
+            except MappingError:
+                # Written for an older bridge. Its cases go on under today's rules, and say so in `explain`.
+                self._versions[version] = None
+        return self._versions[version] or self.current
 
     def _serve(self, mapping: Mapping, at: datetime) -> None:
         with self._database.write() as tx:
-            if tx.get(MappingVersion, mapping.version) is None:
+            known = tx.get(MappingVersion, mapping.version)
+            if known is None:
                 tx.add(
                     MappingVersion(
                         version=mapping.version, files=dict(mapping.files), since=at, by=getpass.getuser()
                     )
                 )
+            else:
+                known.since = at  # what served last is what a start with a broken folder falls back on
         self._versions[mapping.version] = mapping
         self._current, self.error = mapping, None
 

@@ -13,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
@@ -31,9 +31,13 @@ class Database:
     """
 
     def __init__(self, url: str, *, busy_timeout_s: float = 10.0) -> None:
+        """Makes the file's folder. Raises StoreError where that cannot be."""
         self.url = url
         self.file = Path(make_url(url).database or "")
-        self.file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"the folder {self.file.parent} cannot be made: {error.strerror}") from error
         self.engine: Engine = create_engine(
             url,
             pool_size=1,
@@ -73,21 +77,35 @@ class Database:
             raise StoreBusyError(f"the database cannot be read: {_cause(error)}") from error
 
     def migrate(self) -> str:
-        """Bring the tables to this code's revision; return that revision."""
+        """Bring the tables to this code's revision; return that revision.
+
+        Raises StoreBusyError when the database cannot be written just now, and what `revision` raises.
+        """
         config = self._config()
         self.revision()  # refuses a newer database before anything is touched
-        with self.engine.begin() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-        return self._head()
+        try:
+            with self.engine.begin() as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except (OperationalError, PoolTimeoutError) as error:
+            raise StoreBusyError(f"the database cannot be migrated: {_cause(error)}") from error
+        return self.head()
 
     def revision(self) -> str | None:
         """The revision of the tables; None when there are none.
 
-        Raises StoreError when the database is newer than this code.
+        Raises StoreError when the database is newer than this code, or the file is no database.
         """
-        with self.engine.connect().execution_options(bridge_read=True) as connection:
-            current = MigrationContext.configure(connection).get_current_revision()
+        try:
+            with self.engine.connect().execution_options(bridge_read=True) as connection:
+                current = MigrationContext.configure(connection).get_current_revision()
+        except (OperationalError, PoolTimeoutError) as error:
+            raise StoreBusyError(f"the database {self.file} cannot be read: {_cause(error)}") from error
+        except DatabaseError as error:
+            raise StoreError(
+                f"{self.file} cannot be used ({_cause(error)}): "
+                "point DATABASE_URL elsewhere, or restore a backup"
+            ) from error
         known = {script.revision for script in ScriptDirectory.from_config(self._config()).walk_revisions()}
         if current is not None and current not in known:
             raise StoreError(
@@ -98,10 +116,11 @@ class Database:
 
     def require_current(self) -> None:
         """Raise StoreError unless the tables are at this code's revision."""
-        if self.revision() != self._head():
+        if self.revision() != self.head():
             raise StoreError("the database is not migrated: run `bridge migrate` first")
 
-    def _head(self) -> str:
+    def head(self) -> str:
+        """The revision that this code's tables have."""
         head = ScriptDirectory.from_config(self._config()).get_current_head()
         if head is None:
             raise StoreError("the package has no migrations: install it again")

@@ -26,8 +26,8 @@ def apply(
     row = _row(tx, installation, event, at)
     if event.message is not None and event.kind in (EventKind.CREATED, EventKind.UPDATED, EventKind.TAGGED):
         _take_version(row, event.message, native)
-    if event.kind is EventKind.DELETED and row.deleted_at is None:
-        row.deleted_at = event.at
+    if event.kind is EventKind.DELETED:
+        row.deleted_at = event.at if row.deleted_at is None else min(row.deleted_at, event.at)
     for tag in event.tags:
         _take_tag(tx, row, event.kind, tag.name, tag.source, tag.at, tag.by)
     row.due_at = at
@@ -60,6 +60,9 @@ def _take_version(row: Message, message: SocialMessage, native: frozenset[str]) 
     row.parent_text = message.parent_text or row.parent_text
     known = row.edited_at or row.posted_at
     if known is not None and (message.edited_at or message.posted_at) < known:
+        # What the newer version left out, an older one may still say.
+        row.language = row.language or message.language
+        row.permalink = row.permalink or message.permalink
         return
     row.author_id = message.author.id
     row.author_handle = message.author.handle
@@ -84,9 +87,11 @@ def _take_tag(
         )
     ).first()
     if tag is None:
-        tag = MessageTag(message_id=row.id, name=name, source=source, tagged_at=at, changed_at=at, tagger=by)
+        tag = MessageTag(message_id=row.id, name=name, source=source, tagged_at=at, changed_at=at)
         tx.add(tag)
-    elif at < tag.changed_at:
+    if kind is not EventKind.UNTAGGED and at <= tag.tagged_at:
+        tag.tagged_at, tag.tagger = at, by
+    if at < tag.changed_at:
         return
     tag.changed_at = at
     tag.removed_at = at if kind is EventKind.UNTAGGED else None

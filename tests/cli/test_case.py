@@ -1,0 +1,233 @@
+"""`bridge case` and `bridge delivery`: reading the files, and having something taken in again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bridge.sandbox import Sandbox
+from bridge.store import deliveries
+from bridge.store.tables import Case, Delivery
+from tests.cli.conftest import Said, Shell, environment_of, run
+from tests.running import InProcess, eventually
+from tests.stories.seen import brand_posts, the_ticket
+
+COMPLAINT = "The app logs me out every hour"
+
+
+@dataclass
+class Office:
+    """One case that was closed, one whose reply is held, and the commands beside them."""
+
+    sandbox: Sandbox
+    running: InProcess
+    environment: dict[str, str]
+    closed: str
+    held: str
+    closed_ticket: str
+
+    def shell(self, *words: str) -> Said:
+        return run(self.environment, *words)
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """Played once: the tests of this file that use it only read."""
+    data: Path = tmp_path_factory.mktemp("office") / "data"
+    with Sandbox() as sandbox:
+        running = InProcess(data, sandbox)
+        try:
+            sandbox.plaza.post("dewi", COMPLAINT, language="en", tags=["technical-issue"])
+            first = the_ticket(sandbox)
+            sandbox.zendesk.agent_comments(first.id, "Fixed in 4.3.", status="solved")
+            eventually(lambda: states(running) == ["closed"], what="the first case's end")
+            sandbox.plaza.post("maria", COMPLAINT, language="en", tags=["technical-issue"])
+            second = the_ticket(sandbox, 2)
+            sandbox.zendesk.agent_comments(second.id, "Mail ana@kopi.example please", status="solved")
+            eventually(lambda: states(running) == ["closed", "solved"], what="the second case's state")
+            with running.database.read() as tx:
+                closed, held = [case.id for case in tx.query(Case).order_by(Case.id)]
+            environment = environment_of(data, sandbox, running.url)
+            yield Office(sandbox, running, environment, closed, held, str(first.id))
+        finally:
+            running.stop()
+
+
+def states(running: InProcess) -> list[str]:
+    with running.database.read() as tx:
+        return [case.state for case in tx.query(Case).order_by(Case.id)]
+
+
+def test_cases_are_listed_newest_first(office: Office):
+    """The end of the id, the state, where it came from, whose it is, and how it ended."""
+    said = office.shell("case", "list")
+    assert said.code == 0
+    assert [line.split()[:2] for line in said.lines] == [
+        [office.held[-12:], "solved"],
+        [office.closed[-12:], "closed"],
+    ]
+    assert "standard" in said.lines[0]
+    assert "support-technical" in said.lines[0]
+    assert "waits for a person (1)" in said.lines[0]
+    assert said.lines[1].endswith("closed publicly")
+
+
+def test_the_list_can_be_cut(office: Office):
+    """--limit: the newest of them."""
+    assert len(office.shell("case", "list", "--limit", "1").lines) == 1
+
+
+def test_open_loops_are_solved_cases_without_a_receipt(office: Office):
+    """The list that somebody has to look at."""
+    said = office.shell("case", "list", "--open-loops")
+    assert [line.split()[0] for line in said.lines] == [office.held[-12:]]
+
+
+@pytest.mark.parametrize("which", ["whole", "end", "ticket"])
+def test_a_case_is_shown_by_its_id_the_end_of_it_or_a_tickets_number(office: Office, which: str):
+    """What is at hand: the log has ids, the list has their ends, the agent has a ticket."""
+    named = {"whole": office.closed, "end": office.closed[-12:], "ticket": office.closed_ticket}[which]
+    said = office.shell("case", "show", named)
+    assert (said.code, said.lines[0]) == (0, f"Case {office.closed}")
+
+
+def test_the_story_of_a_case_is_told_line_by_line(office: Office):
+    """State, receipt, thread, route with its place, ticket, stages, words, and what happened when."""
+    said = office.shell("case", "show", office.closed)
+    reply = brand_posts(office.sandbox.plaza)[0]
+    for part in (
+        "state     closed, closed publicly",
+        f"receipt   {reply.url}",
+        "thread    standard ",
+        "brand     kopi, account kopi-plaza",
+        "technical-issue → support-technical",
+        "mappings/routes/social.yaml:",
+        "language  en",
+        f"ticket    {office.closed_ticket} (current)",
+        COMPLAINT,
+    ):
+        assert part in said.out
+    happened = said.out.partition("What happened\n")[2].splitlines()
+    line = re.compile(r"  \d\d:\d\d:\d\d\.\d{3}  [a-z ]+?  .*")
+    assert [one for one in happened if not line.fullmatch(one)] == []
+    assert any(re.search(r"  came in .*\[[0-9a-f]{12}\]$", one) for one in happened)
+    times = [line.split()[0] for line in happened if line.strip()]
+    assert times == sorted(times)
+    assert [line.split()[1] for line in happened].count("receipt") == 1
+
+
+def test_the_stages_of_a_case_count_from_the_post(office: Office):
+    """Each with its time and how long after the post it was; what did not happen is left out."""
+    said = office.shell("case", "show", office.closed)
+    stages = said.out.partition("Stages\n")[2].partition("\n\n")[0].splitlines()
+    names = [re.split(r"\s{2,}", line.strip())[0] for line in stages]
+    # The desk tells whole seconds only, so that in a story this quick "solved" may stand first.
+    names.remove("solved")
+    assert names == ["posted", "tagged", "received", "ticket opened", "first public word", "closed"]
+    assert all(line.endswith("after the post") for line in stages)
+
+
+def test_what_waits_for_a_person_is_said_with_its_reason(office: Office):
+    """At the end of the story, with the id that `bridge intent` takes."""
+    said = office.shell("case", "show", office.held)
+    assert re.search(r"Waits for a person: closing reply, intent [0-9a-f]{12}\n  .*e-mail", said.out)
+
+
+@pytest.mark.parametrize("which", ["nothing-like-it", "99999999", "", "%", "a"])
+def test_a_case_that_does_not_exist_is_said_so(office: Office, which: str):
+    """With the command that lists them; a wildcard is no wildcard."""
+    said = office.shell("case", "show", which)
+    assert said.code == 1
+    assert f"There is no case {which}" in said.err
+    assert "`bridge case list`" in said.err
+
+
+def test_deliveries_are_listed_newest_first(office: Office):
+    """Where each came from, and what became of it."""
+    said = office.shell("delivery", "list")
+    assert said.code == 0
+    assert {line.split()[1] for line in said.lines} == {"done"}
+    assert {"standard", "zendesk"} <= {line.split()[2] for line in said.lines}
+    assert len(office.shell("delivery", "list", "--limit", "2").lines) == 2
+
+
+def test_an_empty_bridge_says_that_there_is_nothing(shell: Shell):
+    """No error, and no empty screen."""
+    assert shell("case", "list").out == "No cases yet.\n"
+    assert shell("case", "list", "--open-loops").out == "No open loops.\n"
+    assert shell("delivery", "list").out == "No deliveries yet.\n"
+    assert shell("delivery", "list", "--failed").out == "None failed.\n"
+    assert shell("intent", "list").out == "Nothing is open.\n"
+
+
+def record(running: InProcess, delivery_id: str, body: bytes, state: str, source: str = "standard") -> str:
+    with running.database.write() as tx:
+        key = deliveries.record(
+            tx,
+            installation="bridge",
+            source=source,
+            account="kopi-plaza" if source == "standard" else "",
+            delivery_id=delivery_id,
+            body=body,
+            at=running.bridge.world.clock.now(),
+            state=state,
+            reason="because",
+        )
+    assert key is not None
+    return key
+
+
+def state_of(running: InProcess, key: str) -> str:
+    with running.database.read() as tx:
+        return tx.get_one(Delivery, key).state
+
+
+@pytest.mark.parametrize("by", ["id", "end", "--failed"])
+def test_a_failed_delivery_is_taken_in_again(running: InProcess, shell: Shell, by: str):
+    """After the cause was mended: by its id, the end of one, or all of them."""
+    hint = b'{"type": "zen:event-type:ticket.status_changed", "detail": {"id": "4711"}}'
+    failed = record(running, "one", hint, "failed", "zendesk")
+    unread = record(running, "two", b"rubbish", "unreadable")
+    done = record(running, "three", b"rubbish", "done")
+    listed = shell("delivery", "list", "--failed")
+    assert {line.split()[0] for line in listed.lines} == {failed[-12:], unread[-12:]}
+    assert all(line.endswith("because") for line in listed.lines)
+
+    said = shell("delivery", "replay", {"id": failed, "end": failed[-12:], "--failed": "--failed"}[by])
+
+    assert said.code == 0
+    assert said.out == f"{2 if by == '--failed' else 1} to be taken in again.\n"
+    eventually(lambda: state_of(running, failed) == "done", within=5, what="the replay")
+    eventually(lambda: state_of(running, unread) == "unreadable", within=5)
+    assert state_of(running, done) == "done"
+
+
+def test_replaying_what_was_done_does_nothing_twice(sandbox: Sandbox, running: InProcess, shell: Shell):
+    """Safe at any time: the facts are known already."""
+    sandbox.plaza.post("dewi", COMPLAINT, language="en", tags=["technical-issue"])
+    the_ticket(sandbox)
+    with running.database.read() as tx:
+        key = tx.query(Delivery).where(Delivery.source == "standard").one().id
+    assert shell("delivery", "replay", key).code == 0
+    eventually(lambda: state_of(running, key) == "done", within=5)
+    assert len(sandbox.zendesk.tickets()) == 1
+    assert len(sandbox.slack.cards("support-technical")) == 1
+
+
+@pytest.mark.parametrize("words", [(), ("some-id", "--failed")])
+def test_replay_takes_an_id_or_all_that_failed(shell: Shell, words: tuple[str, ...]):
+    """Neither is an accident, both is one."""
+    said = shell("delivery", "replay", *words)
+    assert said.code == 2
+    assert "Give an ID, or --failed." in said.err
+
+
+def test_a_delivery_that_does_not_exist_is_said_so(shell: Shell):
+    """With the command that lists them."""
+    said = shell("delivery", "replay", "nothing-like-it")
+    assert said.code == 1
+    assert "There is no delivery nothing-like-it. `bridge delivery list` shows them." in said.err

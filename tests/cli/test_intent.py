@@ -1,0 +1,197 @@
+"""`bridge intent`, `pause` and `resume`: a person's word without Slack."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from bridge.core.intent import Effect, IntentState
+from bridge.sandbox import Sandbox
+from bridge.store import casefile
+from bridge.store.tables import Case, Intent
+from tests.cli.conftest import Shell
+from tests.running import InProcess, eventually, stays
+from tests.stories.seen import brand_posts, the_card, the_ticket
+
+HELD = "Mail ana@kopi.example please"
+
+
+@pytest.fixture
+def held(sandbox: Sandbox, running: InProcess) -> str:
+    """The id of a closing reply that the airlock holds."""
+    sandbox.plaza.post("dewi", "The app logs me out every hour", language="en", tags=["technical-issue"])
+    ticket = the_ticket(sandbox)
+    sandbox.zendesk.agent_comments(ticket.id, HELD, status="solved")
+    return eventually(lambda: waiting(running, IntentState.HELD), what="the held reply")
+
+
+def waiting(running: InProcess, state: IntentState) -> str | None:
+    with running.database.read() as tx:
+        found = tx.query(Intent).where(Intent.effect == Effect.REPLY, Intent.state == state).first()
+        return found.id if found else None
+
+
+def receipt(running: InProcess) -> str | None:
+    with running.database.read() as tx:
+        return tx.query(Case).one().receipt
+
+
+def test_what_waits_is_listed_with_the_text_and_the_reason(held: str, shell: Shell):
+    """Enough to decide without opening anything else."""
+    said = shell("intent", "list")
+    assert said.code == 0
+    [line] = [line for line in said.lines if line.startswith(held[-12:])]
+    assert "held" in line
+    assert "e-mail" in line
+    assert HELD in said.lines[said.lines.index(line) + 1]
+
+
+def test_settled_intents_are_listed_only_on_request(held: str, shell: Shell):
+    """--all: the ledger with everything that was ever done."""
+    assert " confirmed " not in shell("intent", "list").out
+    everything = shell("intent", "list", "--all")
+    assert everything.out.count(" confirmed ") >= 3
+    assert len(shell("intent", "list", "--all", "--limit", "2").lines) <= 4
+
+
+def test_approving_lets_the_text_out_once(sandbox: Sandbox, running: InProcess, held: str, shell: Shell):
+    """By the end of its id, as the list shows it; the case file says who it was."""
+    said = shell("intent", "approve", held[-12:])
+    assert (said.code, said.out) == (0, "Approved: the running bridge sends it now.\n")
+    eventually(lambda: receipt(running) == "closed publicly", what="the end of the loop")
+    assert [post.text for post in brand_posts(sandbox.plaza)] == [HELD]
+    with running.database.read() as tx:
+        case = tx.query(Case).one()
+        file = " ".join(event.text for event in casefile.read(tx, case.id))
+        assert tx.get_one(Intent, held).decided_by.endswith("(command line)")
+        assert case.approved_at is not None
+    assert "(command line)" in file
+
+
+def test_refusing_ends_the_loop_without_a_word(sandbox: Sandbox, running: InProcess, held: str, shell: Shell):
+    """The receipt says that it was not closable, on the ticket as well."""
+    assert shell("intent", "refuse", held).code == 0
+    eventually(lambda: receipt(running) == "not closable", what="the receipt")
+    stays(lambda: not brand_posts(sandbox.plaza), seconds=0.3)
+
+
+def test_a_person_decides_once(held: str, shell: Shell):
+    """The second one is told what became of it."""
+    assert shell("intent", "refuse", held).code == 0
+    again = shell("intent", "refuse", held)
+    assert again.code == 2
+    assert "is refused; it waits for nobody" in again.err
+
+
+@pytest.fixture
+def unknown(running: InProcess, held: str) -> str:
+    """The same reply, after a call of which nobody knows whether it happened."""
+    with running.database.write() as tx:
+        intent = tx.get_one(Intent, held)
+        intent.state, intent.reason = IntentState.UNKNOWN.value, "the call may have happened"
+        intent.attempts, intent.sender = 1, "somebody else"
+    return held
+
+
+def test_settled_as_sent_by_its_address(sandbox: Sandbox, running: InProcess, unknown: str, shell: Shell):
+    """--sent URL: the person has seen it on the thread; it is the receipt."""
+    url = "https://plaza.example/p/by-hand"
+    said = shell("intent", "settle", unknown, "--sent", url)
+    assert (said.code, said.out) == (0, "Settled.\n")
+    assert receipt(running) == "closed by hand"
+    assert url in shell("case", "show", str(the_ticket(sandbox).id)).out
+    stays(lambda: not brand_posts(sandbox.plaza), seconds=0.3)
+
+
+def test_settled_as_not_sent(sandbox: Sandbox, running: InProcess, unknown: str, shell: Shell):
+    """--not-sent: it did not happen, and must not any more."""
+    assert shell("intent", "settle", unknown, "--not-sent").code == 0
+    eventually(lambda: receipt(running) == "not closable", what="the receipt")
+    stays(lambda: not brand_posts(sandbox.plaza), seconds=0.3)
+
+
+def test_settled_by_sending_it(sandbox: Sandbox, running: InProcess, unknown: str, shell: Shell):
+    """--send: it did not happen; once more, and only once."""
+    assert shell("intent", "settle", unknown, "--send").code == 0
+    eventually(lambda: receipt(running) == "closed publicly", what="the end of the loop")
+    stays(lambda: len(brand_posts(sandbox.plaza)) == 1, seconds=0.3)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [(), ("--send", "--not-sent"), ("--sent", "https://a.example", "--send"), ("--sent", "")],
+)
+def test_settle_takes_exactly_one_word(held: str, shell: Shell, words: tuple[str, ...]):
+    """What became of it is one thing; nothing changes until it is said."""
+    said = shell("intent", "settle", held, *words)
+    assert said.code == 2
+    assert "exactly one of --sent URL, --not-sent and --send" in said.err
+    assert "held" in shell("intent", "list").out
+
+
+@pytest.mark.parametrize("sent", ["yes", "plaza.example/p/1", "javascript:alert(1)"])
+def test_an_address_that_is_none_is_not_taken_for_a_receipt(held: str, shell: Shell, sent: str):
+    """It would stand on the ticket and on the card as the link to the public reply."""
+    said = shell("intent", "settle", held, "--sent", sent)
+    assert said.code == 2
+    assert "https://" in said.err
+    assert "held" in shell("intent", "list").out
+
+
+def test_a_ticket_is_not_settled_by_an_address(running: InProcess, held: str, shell: Shell):
+    """What it would be called in Zendesk cannot be told from a link: the bridge looks it up itself."""
+    with running.database.write() as tx:
+        note = tx.query(Intent).where(Intent.effect == Effect.UPDATE_TICKET).first()
+        note.state = IntentState.UNKNOWN.value
+        key = note.id
+    said = shell("intent", "settle", key, "--sent", "https://desk.example/1")
+    assert (said.code, "--sent is for public replies" in said.err) == (2, True)
+
+
+@pytest.mark.parametrize("verb", [("approve",), ("refuse",), ("settle", "--send")])
+@pytest.mark.parametrize("which", ["nothing-like-it", "", "%"])
+def test_an_intent_that_does_not_exist_is_said_so(held: str, shell: Shell, verb, which: str):
+    """With the command that lists them; nothing was changed."""
+    said = shell("intent", verb[0], which, *verb[1:])
+    assert said.code == 1
+    assert f"There is no intent {which}" in said.err
+    assert "`bridge intent list`" in said.err
+
+
+def test_a_letter_is_not_enough_to_name_a_public_reply(running: InProcess, held: str, shell: Shell):
+    """A slip of the finger must not publish the only text that happens to end in it."""
+    with running.database.read() as tx:
+        ends = {intent.id[-1] for intent in tx.query(Intent)}
+    for end in sorted(ends):
+        assert shell("intent", "approve", end).code == 1
+    assert waiting(running, IntentState.HELD) == held
+
+
+def test_a_pause_stops_public_replies_and_nothing_else(sandbox: Sandbox, running: InProcess, shell: Shell):
+    """Tickets, notes and cards go on; the reply waits, and leaves once after the resume."""
+    paused = shell("pause", "--reason", "a fire")
+    assert (paused.code, paused.out) == (
+        0,
+        "Paused. 0 public replies wait; `bridge resume` lets them go on.\n",
+    )
+    sandbox.plaza.post("dewi", "The app logs me out every hour", language="en", tags=["technical-issue"])
+    ticket = the_ticket(sandbox)
+    the_card(sandbox, "support-technical")
+    sandbox.zendesk.agent_comments(ticket.id, "Fixed in 4.3.", status="solved")
+    eventually(lambda: waiting(running, IntentState.APPROVED), what="the reply that waits")
+    stays(lambda: not brand_posts(sandbox.plaza), seconds=0.5)
+    problems = running.bridge.web.test_client().get("/readyz").json["problems"]
+    assert any("public is parked: a fire" in problem for problem in problems)
+    again = shell("pause")
+    assert re.match("Paused. 1 public repl(y waits|ies wait)", again.out)
+
+    resumed = shell("resume")
+    assert (resumed.code, resumed.out) == (0, "Resumed.\n")
+    eventually(lambda: receipt(running) == "closed publicly", what="the end of the loop")
+    assert len(brand_posts(sandbox.plaza)) == 1
+
+
+def test_resuming_what_was_not_paused_changes_nothing(running: InProcess, shell: Shell):
+    """And says so."""
+    assert shell("resume").out == "Nothing was paused.\n"

@@ -1,0 +1,159 @@
+"""The processes, and what the command line says when something is refused."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bridge.sandbox import Sandbox
+from bridge.store.database import Database
+from bridge.store.presence import FolderLock
+from tests.cli.conftest import Said, Shell, environment_of
+from tests.running import REPOSITORY, Process
+
+
+def process(*words: str, **environment: str) -> Said:
+    """``python -m bridge WORDS`` as a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bridge", *words],
+        env=environment,
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+def test_a_second_bridge_on_the_same_folder_says_who_runs_the_first(
+    sandbox: Sandbox, start_process, tmp_path: Path
+):
+    """Status 2, the holder's number, and the two ways out; the first one goes on."""
+    first: Process = start_process()
+    environment = environment_of(tmp_path / "data", sandbox, first.url)
+    second = process("serve", **environment, PORT="0")
+    assert second.code == 2
+    assert f"process {first._process.pid} on " in second.err
+    assert "already runs the bridge" in second.err
+    assert "BRIDGE_DATA" in second.err
+    assert "Traceback" not in second.err
+    assert first._answers()
+
+
+def test_tables_are_not_migrated_under_a_bridge_that_runs(alone: Shell, tmp_path: Path):
+    """A newer version is started while the older one still works on the same folder."""
+    folder = tmp_path / "alone"
+    folder.mkdir()
+    lock = FolderLock(folder / "bridge.db")
+    lock.acquire()
+    try:
+        for command in ("migrate", "serve"):
+            said = alone(command)
+            assert said.code == 2
+            assert "already runs the bridge" in said.err
+    finally:
+        lock.release()
+    database = Database(f"sqlite:///{folder}/bridge.db")
+    assert database.revision() is None
+    database.close()
+
+
+def test_migrating_is_a_command_of_its_own(alone: Shell):
+    """For a release step; the second time says the same, even while a bridge runs."""
+    first = alone("migrate")
+    assert first.code == 0
+    assert first.out.startswith("The database is at revision 0")
+    assert alone("migrate").out == first.out
+
+
+@pytest.mark.parametrize("command", ["web", "worker"])
+def test_what_does_not_migrate_says_which_command_does(alone: Shell, command: str):
+    """Only one process may change tables, so the others refuse."""
+    said = alone(command)
+    assert said.code == 2
+    assert said.err == "bridge: the database is not migrated: run `bridge migrate` first\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("serve",),
+        ("migrate",),
+        ("case", "list"),
+        ("intent", "list"),
+        ("delivery", "list"),
+        ("pause",),
+        ("setup", "zendesk"),
+    ],
+)
+def test_wrong_settings_are_said_without_a_traceback(alone: Shell, words: tuple[str, ...]):
+    """Every command, every fault, status 2."""
+    said = alone(*words, PORT="eighty", BRIDGE_LOG_LEVEL="chatty")
+    assert said.code == 2
+    assert said.err.startswith("bridge: ")
+    assert "PORT must be" in said.err
+    assert "BRIDGE_LOG_LEVEL must be" in said.err
+
+
+def test_the_module_prints_no_traceback_either():
+    """The way that people start it: a process of its own."""
+    said = process("serve", PORT="eighty")
+    assert (said.code, said.out) == (2, "")
+    assert said.err == "bridge: PORT must be a number of at least 0, not 'eighty'.\n"
+
+
+def test_a_faulty_mapping_stops_the_first_start_with_every_fault(alone: Shell, tmp_path: Path):
+    """File and line, as `bridge mappings check` says them."""
+    (tmp_path / "empty").mkdir()
+    said = alone("serve", BRIDGE_MAPPINGS=str(tmp_path / "empty"))
+    assert said.code == 2
+    assert "mappings/brands.yaml" in said.err
+    assert "mappings/queues.yaml" in said.err
+
+
+@pytest.mark.parametrize("words", [("surf",), ("case", "open"), ("intent", "send")])
+def test_an_unknown_command_is_named(alone: Shell, words: tuple[str, ...]):
+    """With the usage, status 2."""
+    said = alone(*words)
+    assert said.code == 2
+    assert f"No such command '{words[-1]}'" in said.err
+
+
+@pytest.mark.parametrize(
+    "words", [("case", "show"), ("intent", "approve"), ("intent", "settle"), ("intent", "refuse")]
+)
+def test_a_missing_id_is_asked_for(alone: Shell, words: tuple[str, ...]):
+    """Before anything is opened."""
+    said = alone(*words)
+    assert said.code == 2
+    assert "Missing argument 'ID'" in said.err
+
+
+def test_help_names_every_command_in_one_line(alone: Shell):
+    """`-h` and `--help`, and the version."""
+    said = alone("-h")
+    assert said.code == 0
+    for command in ("case", "delivery", "demo", "doctor", "intent", "mappings", "pause", "serve", "setup"):
+        assert f"\n  {command} " in said.out
+    assert alone("--version").out.startswith("bridge, version ")
+
+
+def test_a_file_that_is_no_database_is_said_without_a_traceback(alone: Shell, tmp_path: Path):
+    """DATABASE_URL names something else."""
+    (tmp_path / "list.txt").write_text("This is a shopping list, not a database.\n" * 40)
+    for words in (("serve",), ("case", "list")):
+        said = alone(*words, DATABASE_URL=f"sqlite:///{tmp_path}/list.txt")
+        assert said.code == 2
+        assert "file is not a database" in said.err
+
+
+def test_a_folder_that_cannot_be_made_is_said_without_a_traceback(alone: Shell, tmp_path: Path):
+    """BRIDGE_DATA lies under a file."""
+    (tmp_path / "file").write_text("")
+    said = alone("case", "list", BRIDGE_DATA=str(tmp_path / "file" / "data"))
+    assert said.code == 2
+    assert str(tmp_path / "file" / "data") in said.err

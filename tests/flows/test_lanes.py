@@ -1,0 +1,196 @@
+"""Ways to the outside: not too many at once, parked when credentials fail, stopped by a person."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+from bridge.core.intent import Effect, IntentState
+from bridge.flows.ledger import AUTH_PAUSE
+from bridge.flows.work import Slots
+from bridge.sandbox import Sandbox
+from bridge.store import casefile, intents, lanes
+from bridge.store.tables import Case, Intent, Lane
+from tests.running import InProcess, eventually, stays
+from tests.stories.seen import brand_posts, the_card, the_ticket
+
+NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+
+
+def test_a_lane_takes_as_many_as_it_has_slots():
+    """The next one is told so at once, and never waits: its thread is needed elsewhere."""
+    slots = Slots(2)
+    with slots.take("desk") as one, slots.take("desk") as two, slots.take("desk") as three:
+        assert (one, two, three) == (True, True, False)
+        with slots.take("team") as other:
+            assert other
+    with slots.take("desk") as again:
+        assert again
+
+
+def test_a_slot_is_given_back_when_the_call_fails():
+    """And one that was not taken is not given back twice."""
+    slots = Slots(1)
+    for _ in range(3):
+        try:
+            with slots.take("desk") as taken, slots.take("desk") as crowded:
+                assert (taken, crowded) == (True, False)
+                raise TimeoutError
+        except TimeoutError:
+            pass
+    with slots.take("desk") as taken:
+        assert taken
+
+
+def test_never_more_than_its_slots_are_in_a_lane_whatever_the_threads_do():
+    """Many threads, one lane of three."""
+    slots, inside, most, lock = Slots(3), 0, 0, threading.Lock()
+
+    def knock() -> None:
+        nonlocal inside, most
+        for _ in range(50):
+            with slots.take("desk") as taken:
+                if not taken:
+                    continue
+                with lock:
+                    inside += 1
+                    most = max(most, inside)
+                time.sleep(0.0002)
+                with lock:
+                    inside -= 1
+
+    threads = [threading.Thread(target=knock) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 3
+
+
+def intent(effect: Effect, lane: str) -> Intent:
+    return Intent(effect=effect.value, lane=lane)
+
+
+REPLY = intent(Effect.REPLY, "kopi-plaza")
+TICKET = intent(Effect.OPEN_TICKET, "desk")
+CARD = intent(Effect.POST_CARD, "team")
+
+
+def test_a_parked_lane_stops_what_goes_through_it_and_nothing_else():
+    """One account's token is revoked: the other accounts, the desk and the team go on."""
+    shut = {"kopi-plaza": Lane(name="kopi-plaza")}
+    other = intent(Effect.REPLY, "kopi-mastodon")
+    assert [lanes.blocks(shut, one) for one in (REPLY, other, TICKET, CARD)] == [True, False, False, False]
+
+
+def test_a_pause_stops_everything_public_and_nothing_else():
+    """On every network and account; tickets and cards go on."""
+    shut = {lanes.PUBLIC: Lane(name=lanes.PUBLIC)}
+    for effect in Effect:
+        assert lanes.blocks(shut, intent(effect, "any")) is effect.is_public
+
+
+def test_a_lane_opens_by_itself_when_its_time_is_over(running: InProcess):
+    """A refusal of credentials is tried again; a pause by a person is not."""
+    with running.database.write() as tx:
+        lanes.park(tx, "desk", "401", "the vendor's answer", NOON, timedelta(minutes=1))
+        lanes.park(tx, lanes.PUBLIC, "a fire", "ana", NOON)
+        assert set(lanes.parked(tx, NOON + timedelta(seconds=59))) == {"desk", lanes.PUBLIC}
+        assert set(lanes.parked(tx, NOON + timedelta(minutes=1))) == {lanes.PUBLIC}
+        assert set(lanes.parked(tx, NOON + timedelta(days=900))) == {lanes.PUBLIC}
+        lanes.park(tx, "desk", "401 again", "the vendor's answer", NOON + timedelta(hours=1))
+        assert lanes.parked(tx, NOON + timedelta(days=1))["desk"].reason == "401 again"
+        assert lanes.resume(tx, lanes.PUBLIC)
+    with running.database.write() as tx:
+        assert not lanes.resume(tx, lanes.PUBLIC)
+
+
+def complain(sandbox: Sandbox, author: str = "dewi", **given: str):
+    return sandbox.plaza.post(
+        author, "The app logs me out every hour", language="en", tags=["technical-issue"], **given
+    )
+
+
+def test_refused_credentials_park_the_lane_and_lose_nothing(sandbox: Sandbox, running: InProcess):
+    """401 from Plaza: the reply is kept, the lane is shut for a while, everything else goes on."""
+    complain(sandbox)
+    ticket = the_ticket(sandbox)
+    sandbox.faults.add("plaza", "reply", "status", status=401)
+    sandbox.zendesk.agent_comments(ticket.id, "Which version is it?")
+
+    shut = eventually(lambda: parked(running).get("kopi-plaza"), what="the parked lane")
+    assert "401" in shut.reason
+    assert shut.until - shut.since <= AUTH_PAUSE + timedelta(seconds=1)
+    complain(sandbox, "maria")
+    the_ticket(sandbox, 2)
+    stays(lambda: not brand_posts(sandbox.plaza), seconds=0.3)
+    with running.database.read() as tx:
+        [reply] = replies(tx)
+        assert (reply.state, reply.attempts) == (IntentState.APPROVED, 1)
+        assert "failed" in [event.kind for event in casefile.read(tx, reply.case_id)]
+    ready = running.bridge.web.test_client().get("/readyz").json
+    assert any("kopi-plaza is parked" in problem for problem in ready["problems"])
+
+    open_again(running, "kopi-plaza")
+    eventually(lambda: len(brand_posts(sandbox.plaza)) == 1, what="the reply")
+    stays(lambda: len(brand_posts(sandbox.plaza)) == 1, seconds=0.3)
+
+
+def parked(running: InProcess) -> dict[str, Lane]:
+    with running.database.read() as tx:
+        return lanes.parked(tx, running.bridge.world.clock.now())
+
+
+def replies(tx) -> list[Intent]:
+    return list(tx.query(Intent).where(Intent.effect == Effect.REPLY))
+
+
+def open_again(running: InProcess, lane: str) -> None:
+    """A minute later, without the minute."""
+    with running.database.write() as tx:
+        lanes.resume(tx, lane)
+        now = running.bridge.world.clock.now()
+        for reply in replies(tx):
+            reply.due_at = now
+            intents.wake_case(tx.get_one(Case, reply.case_id), now)
+
+
+def test_a_desk_that_hangs_leaves_threads_for_the_others(sandbox: Sandbox, tmp_path):
+    """Zendesk answers nobody: more cases than threads, and every one has its card in Slack all the same."""
+    bridge = InProcess(tmp_path / "few", sandbox, BRIDGE_THREADS="5", BRIDGE_CALL_TIMEOUT_S="20")
+    try:
+        hanging = sandbox.faults.add("zendesk", "*", "hold", times=1000)
+        authors = [f"customer{number}" for number in range(8)]
+        for author in authors:
+            complain(sandbox, author)
+        eventually(
+            lambda: len(sandbox.slack.cards("support-technical")) == len(authors),
+            within=10,
+            what="a card for each",
+        )
+        assert hanging.reached.is_set()
+        assert sandbox.zendesk.tickets() == []
+    finally:
+        sandbox.faults.clear()
+        bridge.stop()
+
+
+def test_paused_replies_wait_while_tickets_and_cards_go_on(sandbox: Sandbox, running: InProcess):
+    """Everything up to the public word happens; after the pause the word follows, once."""
+    with running.database.write() as tx:
+        lanes.park(tx, lanes.PUBLIC, "a fire", "ana", running.bridge.world.clock.now())
+    complain(sandbox)
+    ticket = the_ticket(sandbox)
+    the_card(sandbox, "support-technical")
+    sandbox.zendesk.agent_comments(ticket.id, "Fixed in 4.3.", status="solved")
+
+    def waits() -> bool:
+        with running.database.read() as tx:
+            return [IntentState.APPROVED] == [reply.state for reply in replies(tx)]
+
+    eventually(waits, what="the reply that waits")
+    stays(lambda: not brand_posts(sandbox.plaza), seconds=0.5)
+    open_again(running, lanes.PUBLIC)
+    eventually(lambda: brand_posts(sandbox.plaza), what="the reply")
+    stays(lambda: len(brand_posts(sandbox.plaza)) == 1, seconds=0.3)

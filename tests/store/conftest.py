@@ -1,0 +1,63 @@
+"""A migrated database of one's own, and rows to put into it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.store.database import Database
+from bridge.store.tables import Case
+
+NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "bridge.db"
+
+
+@pytest.fixture
+def open_database(file: Path) -> Iterator[Callable[..., Database]]:
+    """Opens *file* once more, as another process would; closed at the end."""
+    opened: list[Database] = []
+
+    def open_(**given: Any) -> Database:
+        opened.append(Database(f"sqlite:///{file}", **given))
+        return opened[-1]
+
+    yield open_
+    for database in opened:
+        database.close()
+
+
+@pytest.fixture
+def database(open_database: Callable[..., Database]) -> Database:
+    database = open_database(busy_timeout_s=0.1)
+    database.migrate()
+    return database
+
+
+def make_case(**given: Any) -> Case:
+    """An open case, with what is *given* instead."""
+    facts: dict[str, Any] = {
+        "installation": "bridge",
+        "network": "standard",
+        "account": "kopi-plaza",
+        "brand": "kopi",
+        "thread_root": "post-1",
+        "author_id": "author-1",
+        "queue": "support-technical",
+        "route_place": "mappings/routes/social.yaml:1:1",
+        "reason": "because",
+        "language": "en",
+        "closing": "auto",
+        "mapping_version": "one",
+        "posted_at": NOON,
+        "received_at": NOON,
+        "opened_at": NOON,
+    }
+    return Case(**{**facts, **given})

@@ -1,0 +1,188 @@
+"""Short transactions, one after the other, and a clear word when the database is busy."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import StatementError
+
+from bridge.errors import StoreBusyError
+from bridge.store import casefile
+from bridge.store.database import Database
+from bridge.store.ids import new_id
+from bridge.store.tables import Event, Lane
+from tests.store.conftest import NOON
+
+
+def event(database: Database, at: datetime) -> str:
+    with database.write() as tx:
+        row = Event(at=at, kind="kind", text="text")
+        tx.add(row)
+        tx.flush()
+        return row.id
+
+
+def test_a_time_without_a_zone_is_refused(database: Database):
+    """A naive time is a bug that would only show hours later."""
+    with pytest.raises(StatementError, match="without a zone"):
+        event(database, datetime(2026, 1, 5, 12, 0))  # noqa: DTZ001 - that is the point
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        datetime(2026, 1, 5, 12, 0, 0, 123456, tzinfo=UTC),
+        datetime(2026, 1, 5, 19, 0, 0, 123456, tzinfo=timezone(timedelta(hours=7))),
+        datetime(2026, 1, 5, 2, 30, 0, 123456, tzinfo=timezone(-timedelta(hours=9, minutes=30))),
+    ],
+)
+def test_a_time_comes_back_as_the_same_moment_in_utc(database: Database, at: datetime):
+    """Whatever zone it was given in, to the microsecond."""
+    key = event(database, at)
+    with database.read() as tx:
+        found = tx.get_one(Event, key).at
+    assert found == at
+    assert found.tzinfo is UTC
+
+
+def test_an_absent_time_stays_absent(database: Database):
+    """NULL is "not yet", never an epoch."""
+    with database.write() as tx:
+        tx.add(Lane(name="public", until=None, reason="r", by="b", since=NOON))
+    with database.read() as tx:
+        assert tx.get_one(Lane, "public").until is None
+
+
+def test_times_are_compared_by_the_database_as_moments(database: Database):
+    """A time of another zone is compared after it was turned into UTC."""
+    event(database, NOON)
+    earlier = datetime(2026, 1, 5, 18, 0, tzinfo=timezone(timedelta(hours=7)))  # 11:00 UTC
+    with database.read() as tx:
+        assert tx.query(Event).where(Event.at > earlier).count() == 1
+        assert tx.query(Event).where(Event.at <= earlier).count() == 0
+
+
+def test_ids_sort_by_the_time_they_were_made():
+    """Version 7: strictly increasing within a process, so that "oldest first" is an index."""
+    ids = [new_id() for _ in range(10_000)]
+    assert ids == sorted(ids)
+    assert len(set(ids)) == len(ids)
+    assert {(one[14], one[19] in "89ab") for one in ids} == {("7", True)}
+
+
+def test_ids_of_many_threads_are_all_different():
+    """The counter is shared by the flows' threads."""
+    made: list[str] = []
+
+    def make() -> None:
+        made.extend([new_id() for _ in range(2_000)])
+
+    threads = [threading.Thread(target=make) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(made)) == 16_000
+
+
+def test_an_id_carries_the_time_it_was_made():
+    """So ids of two processes sort, too, to the millisecond."""
+    milliseconds = int(new_id().replace("-", "")[:12], 16)
+    assert abs(milliseconds / 1000 - time.time()) < 1
+
+
+def test_a_block_that_fails_leaves_nothing_behind(database: Database):
+    """All or nothing."""
+    with pytest.raises(RuntimeError), database.write() as tx:
+        casefile.tell(tx, None, NOON, "kind", "never")
+        tx.flush()
+        raise RuntimeError
+    with database.read() as tx:
+        assert tx.query(Event).count() == 0
+
+
+def test_a_write_while_another_process_writes_is_busy(database: Database, file: Path):
+    """Its wait is over: StoreBusyError, with the driver's words and none of the parameters."""
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        with (
+            pytest.raises(StoreBusyError, match="cannot be written: database is locked"),
+            database.write() as tx,
+        ):
+            casefile.tell(tx, None, NOON, "kind", "the words of a customer")
+    finally:
+        other.close()
+    event(database, NOON)
+
+
+def test_reading_goes_on_while_another_process_writes(database: Database, file: Path):
+    """`bridge case list` beside a busy bridge: readers never wait for a writer."""
+    event(database, NOON)
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("DELETE FROM events")
+    try:
+        with database.read() as tx:
+            assert tx.query(Event).count() == 1
+    finally:
+        other.close()
+
+
+def test_a_second_process_waits_its_turn(database: Database, open_database):
+    """A short transaction elsewhere is waited for, not an error."""
+    patient = open_database(busy_timeout_s=5)
+    inside, leave = threading.Event(), threading.Event()
+
+    def occupy() -> None:
+        with database.write() as tx:
+            casefile.tell(tx, None, NOON, "kind", "first")
+            tx.flush()
+            inside.set()
+            leave.wait(5)
+
+    thread = threading.Thread(target=occupy)
+    thread.start()
+    assert inside.wait(5)
+    threading.Timer(0.1, leave.set).start()
+    event(patient, NOON)
+    thread.join()
+    with database.read() as tx:
+        assert [row.text for row in tx.query(Event).order_by(Event.id)] == ["first", "text"]
+
+
+def test_a_transaction_inside_a_transaction_is_busy_and_does_not_hang(database: Database):
+    """A bug of ours that would deadlock a thread with itself shows at once."""
+    with database.write() as outer:
+        casefile.tell(outer, None, NOON, "kind", "outer")
+        outer.flush()
+        with (
+            pytest.raises(StoreBusyError, match="no connection was free in time"),
+            database.write() as inner,
+        ):
+            casefile.tell(inner, None, NOON, "kind", "inner")
+    with database.read() as tx:
+        assert [row.text for row in tx.query(Event)] == ["outer"]
+
+
+def test_parameters_never_stand_in_an_error(database: Database):
+    """They are customers' words."""
+    with pytest.raises(Exception, match="no such table") as caught, database.read() as tx:
+        tx.execute(text("SELECT * FROM nowhere WHERE a = :words"), {"words": "my secret complaint"})
+    assert "secret complaint" not in str(caught.value)
+
+
+def test_every_commit_is_durable(database: Database):
+    """The 2xx is given after the commit: WAL, fully synchronous, foreign keys on."""
+    with database.read() as tx:
+        said = {name: tx.execute(text(f"PRAGMA {name}")).scalar() for name in PRAGMAS}
+    assert said == PRAGMAS
+
+
+PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}

@@ -1,0 +1,201 @@
+"""One flow at a time per key, and the proof that a sender is dead."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bridge.errors import FolderInUseError
+from bridge.store import leases
+from bridge.store.database import Database
+from bridge.store.leases import Lease, LeaseLostError
+from bridge.store.presence import FolderLock, Presence, last_seen
+from bridge.store.tables import LeaseRow, WorkerRow
+from tests.running import eventually
+from tests.store.conftest import NOON
+
+SPAN = timedelta(seconds=30)
+
+
+def take(database: Database, presence: Presence, at=NOON, key: str = "case:1") -> Lease | None:
+    with database.write() as tx:
+        return leases.take(tx, key, presence, at, SPAN)
+
+
+def test_a_lease_is_taken_once_until_it_is_given_back(database: Database):
+    """Two flows of one living worker, one key: the second gets nothing."""
+    worker = Presence()
+    first = take(database, worker)
+    assert first == Lease("case:1", worker.worker, 1)
+    assert take(database, worker, NOON + SPAN - timedelta(seconds=1)) is None
+    assert take(database, worker, key="case:2") is not None
+    with database.write() as tx:
+        leases.give_back(tx, first, NOON)
+    assert take(database, worker) == Lease("case:1", worker.worker, 2)
+
+
+def test_a_living_holders_lease_can_be_taken_when_it_ends(database: Database):
+    """Not a moment earlier: a slow flow is not a dead one."""
+    worker = Presence()
+    assert take(database, worker)
+    assert take(database, worker, NOON + SPAN - timedelta(microseconds=1)) is None
+    again = take(database, worker, NOON + SPAN)
+    assert again is not None
+    assert again.fence == 2
+
+
+def test_a_dead_workers_lease_is_taken_at_once(database: Database):
+    """Whoever holds the folder's lock knows that every other worker is dead: nobody waits for its lease."""
+    dead, living = Presence(), Presence()
+    assert take(database, dead)
+    after = take(database, living)
+    assert after is not None
+    assert (after.holder, after.fence) == (living.worker, 2)
+
+
+def test_the_fence_grows_with_every_holder(database: Database):
+    """So that an older holder can always be told from a newer one, even in the same worker."""
+    worker = Presence()
+    fences = []
+    for number in range(5):
+        lease = take(database, worker, NOON + number * SPAN)
+        assert lease is not None
+        fences.append(lease.fence)
+    assert fences == [1, 2, 3, 4, 5]
+
+
+def test_a_lost_lease_raises_before_anything_is_written(database: Database):
+    """A flow that slept through its lease finds out in the transaction in which it would have written."""
+    sleeper, other = Presence(), Presence()
+    lost = take(database, sleeper)
+    assert lost is not None
+    assert take(database, other)
+    with pytest.raises(LeaseLostError, match="case:1"), database.write() as tx:
+        leases.guard(tx, lost)
+    with database.write() as tx:
+        leases.give_back(tx, lost, NOON - timedelta(days=1))  # does nothing: it is not ours to give
+    with database.read() as tx:
+        row = tx.get_one(LeaseRow, "case:1")
+        assert (row.holder, row.until) == (other.worker, NOON + SPAN)
+
+
+def test_a_guard_extends_the_lease(database: Database):
+    """A flow with much to do keeps its key as long as it works."""
+    worker = Presence()
+    lease = take(database, worker)
+    assert lease is not None
+    with database.write() as tx:
+        leases.guard(tx, lease, NOON + 10 * SPAN)
+    assert take(database, worker, NOON + 9 * SPAN) is None
+
+
+def test_a_lease_that_was_swept_away_is_lost(database: Database):
+    """Its row is gone: nobody may write under it."""
+    lease = take(database, Presence())
+    assert lease is not None
+    with database.write() as tx:
+        leases.forget_old(tx, NOON + timedelta(hours=1))
+    with pytest.raises(LeaseLostError), database.write() as tx:
+        leases.guard(tx, lease)
+
+
+def test_old_leases_are_forgotten_and_others_kept(database: Database):
+    """The table does not grow for ever."""
+    worker = Presence()
+    take(database, worker, NOON - timedelta(hours=2), "case:old")
+    take(database, worker, NOON, "case:new")
+    with database.write() as tx:
+        leases.forget_old(tx, NOON - timedelta(hours=1))
+    with database.read() as tx:
+        assert [row.key for row in tx.query(LeaseRow)] == ["case:new"]
+
+
+def test_a_worker_is_seen_until_it_leaves(database: Database):
+    """`bridge doctor` and /readyz ask this."""
+    worker = Presence()
+    with database.write() as tx:
+        assert last_seen(tx) is None
+        worker.enrol(tx, NOON)
+    with database.write() as tx:
+        worker.beat(tx, NOON + SPAN)
+        assert last_seen(tx) == NOON + SPAN
+    with database.write() as tx:
+        worker.leave(tx, NOON + 2 * SPAN)
+        assert last_seen(tx) is None
+        assert tx.get_one(WorkerRow, worker.worker).pid == os.getpid()
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from bridge.store.presence import FolderLock
+lock = FolderLock(Path(sys.argv[1]))
+lock.acquire()
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(file: Path):
+    """Another process that has the folder's lock."""
+    process = subprocess.Popen([sys.executable, "-c", HOLD, str(file)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_a_second_process_is_refused_with_the_first_one_named(file: Path, holder):
+    """Who has it, where, and the two ways out."""
+    with pytest.raises(FolderInUseError) as refused:
+        FolderLock(file).acquire()
+    assert f"process {holder.pid} on " in str(refused.value)
+    assert str(file.parent) in str(refused.value)
+    assert "BRIDGE_DATA" in str(refused.value)
+
+
+def test_a_killed_holder_gives_the_lock_up(file: Path, holder):
+    """SIGKILL, and no file to delete by hand: the kernel lets go."""
+    holder.send_signal(signal.SIGKILL)
+    lock = FolderLock(file)
+
+    def acquired() -> bool:
+        try:
+            lock.acquire()
+        except FolderInUseError:
+            return False
+        return True
+
+    eventually(acquired, within=5, what="the lock")
+    assert lock.path.read_text().startswith(f"process {os.getpid()} on ")
+    lock.release()
+
+
+def test_a_released_lock_is_free_and_releasing_twice_is_harmless(file: Path):
+    """`stop` may come twice."""
+    first, second = FolderLock(file), FolderLock(file)
+    first.acquire()
+    with pytest.raises(FolderInUseError):
+        second.acquire()
+    first.release()
+    first.release()
+    second.acquire()
+    second.release()
+
+
+def test_two_databases_in_one_folder_have_a_lock_each(tmp_path: Path):
+    """The lock belongs to the database, not to everything around it."""
+    locks = FolderLock(tmp_path / "one.db"), FolderLock(tmp_path / "two.db")
+    for lock in locks:
+        lock.acquire()
+    for lock in locks:
+        lock.release()

@@ -1,0 +1,241 @@
+"""One row per message, whatever brought it and in whatever order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import permutations
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy.exc import IntegrityError
+
+from bridge.core.message import Attachment, Author, EventKind, InboundEvent, SocialMessage, Tag, Visibility
+from bridge.store import messages
+from bridge.store.database import Database
+from bridge.store.tables import Case, Message, MessageTag
+from tests.store.conftest import NOON, make_case
+
+ID = "https://plaza.example/posts/1"
+NATIVE = frozenset({"kopi-plaza"})
+
+
+def after(minutes: int) -> datetime:
+    return NOON + timedelta(minutes=minutes)
+
+
+POST = SocialMessage(
+    network="standard",
+    id=ID,
+    account="kopi-plaza",
+    author=Author("author-1", "@dewi", "Dewi", "https://plaza.example/@dewi"),
+    text="The app logs me out",
+    posted_at=NOON,
+    native_id="1",
+    root_id=ID,
+    permalink="https://plaza.example/p/1",
+    language="en",
+    visibility=Visibility.UNLISTED,
+    attachments=(Attachment("image", "https://plaza.example/1.png", "a screen"),),
+)
+EDITED = replace(
+    POST, text="The app logs me out every hour", edited_at=after(2), language=None, permalink=None
+)
+EDITED_AGAIN = replace(
+    EDITED,
+    text="Every half hour now",
+    edited_at=after(5),
+    author=Author("author-1", "@dewi_s", "Dewi S.", None),
+    attachments=(),
+)
+BARE = replace(POST, account="social-team-tags", native_id="", permalink=None)
+
+
+def created(message: SocialMessage = POST) -> InboundEvent:
+    return InboundEvent(EventKind.CREATED, "standard", ID, message.posted_at, message)
+
+
+def updated(message: SocialMessage) -> InboundEvent:
+    return InboundEvent(EventKind.UPDATED, "standard", ID, message.edited_at or NOON, message)
+
+
+def deleted(at: datetime) -> InboundEvent:
+    return InboundEvent(EventKind.DELETED, "standard", ID, at)
+
+
+def tagged(name: str, at: datetime, by: str = "ana", message: SocialMessage | None = None) -> InboundEvent:
+    tag = Tag(name, "social-team-tags", at, by)
+    return InboundEvent(EventKind.TAGGED, "standard", ID, at, message, (tag,))
+
+
+def untagged(name: str, at: datetime, by: str = "bo") -> InboundEvent:
+    tag = Tag(name, "social-team-tags", at, by)
+    return InboundEvent(EventKind.UNTAGGED, "standard", ID, at, tags=(tag,))
+
+
+STORY = (
+    created(),
+    updated(EDITED),
+    updated(EDITED_AGAIN),
+    tagged("crisis", after(1)),
+    untagged("crisis", after(3)),
+    tagged("crisis", after(4), by="cy"),
+    tagged("sales-lead", after(1), message=BARE),
+    untagged("sales-lead", after(6)),
+    deleted(after(7)),
+    deleted(after(8)),
+)
+
+
+def state_after(database: Database, events: Sequence[InboundEvent]) -> dict[str, Any]:
+    """What the tables say of the message; nothing is kept."""
+    with database.write() as tx:
+        for number, event in enumerate(events):
+            messages.apply(tx, "bridge", event, after(60 + number), NATIVE)
+        [row] = tx.query(Message)
+        columns = {column.name for column in Message.__table__.columns} - {"id", "received_at", "due_at"}
+        state = {name: getattr(row, name) for name in columns}
+        state["tags"] = {
+            (tag.name, tag.source): (tag.tagged_at, tag.tagger, tag.removed_at, tag.changed_at)
+            for tag in tx.query(MessageTag)
+        }
+        state["on now"] = [tag.name for tag in messages.tags_of(tx, row)]
+        tx.rollback()
+    return state
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    database=None,
+)
+@given(order=st.permutations(STORY), again=st.lists(st.sampled_from(STORY), max_size=3))
+def test_the_end_is_the_same_in_whatever_order_events_come(database: Database, order, again):
+    """Webhooks overtake one another and come twice: the last state is that of the source's own order."""
+    assert state_after(database, [*order, *again]) == state_after(database, STORY)
+
+
+def test_the_latest_version_is_the_one_that_is_kept(database: Database):
+    """Words and names of the newest edit; what it does not say (language, link) from an older one."""
+    state = state_after(database, STORY)
+    assert (state["text"], state["edited_at"]) == ("Every half hour now", after(5))
+    assert (state["author_handle"], state["author_name"], state["author_url"]) == ("@dewi_s", "Dewi S.", None)
+    assert (state["language"], state["permalink"]) == ("en", "https://plaza.example/p/1")
+    assert (state["account"], state["native_id"]) == ("kopi-plaza", "1")
+    assert state["attachments"] == []
+    assert state["visibility"] == "unlisted"
+    assert state["deleted_at"] == after(7)
+    assert state["on now"] == ["crisis"]
+    assert state["tags"]["crisis", "social-team-tags"] == (after(1), "ana", None, after(4))
+
+
+@pytest.mark.parametrize("order", list(permutations([tagged("crisis", after(1)), created()])))
+def test_a_tag_before_its_post_waits_for_it(database: Database, order):
+    """The tag source is faster than the network's webhook: one row, complete in the end."""
+    with database.write() as tx:
+        first = messages.apply(tx, "bridge", order[0], after(9), NATIVE)
+        assert first.complete is (order[0].message is not None)
+        second = messages.apply(tx, "bridge", order[1], after(10), NATIVE)
+        assert second is first
+        assert second.complete
+        assert [tag.name for tag in messages.tags_of(tx, second)] == ["crisis"]
+        assert second.due_at == after(10)
+
+
+def test_a_placeholder_is_no_message(database: Database):
+    """Nothing can be decided about a post that nobody has seen."""
+    with database.write() as tx:
+        row = messages.apply(tx, "bridge", deleted(after(1)), after(2), NATIVE)
+        assert row.deleted_at == after(1)
+        with pytest.raises(ValueError, match="placeholder"):
+            messages.as_message(row)
+
+
+def test_a_message_comes_back_as_it_was_taken_in(database: Database):
+    """Every field of the core's message survives the table."""
+    whole = replace(POST, parent_id="https://plaza.example/posts/0", parent_text="Hello", edited_at=after(1))
+    with database.write() as tx:
+        row = messages.apply(tx, "bridge", created(whole), after(2), NATIVE)
+        tx.expire_all()
+        assert messages.as_message(row, ["crisis"]) == replace(whole, tags=frozenset({"crisis"}))
+
+
+@pytest.mark.parametrize("order", list(permutations([created(BARE), created(POST)])))
+def test_the_account_on_the_network_itself_keeps_the_message(database: Database, order):
+    """A relay may bring it first; only the network's own account can answer."""
+    with database.write() as tx:
+        for event in order:
+            row = messages.apply(tx, "bridge", event, after(1), NATIVE)
+    assert (row.account, row.native_id) == ("kopi-plaza", "1")
+
+
+def test_the_same_tag_of_two_sources_is_two_facts(database: Database):
+    """One source takes it off again: the other's still stands."""
+    other = Tag("crisis", "somebody-else", after(1))
+    with database.write() as tx:
+        messages.apply(tx, "bridge", tagged("crisis", after(1)), NOON, NATIVE)
+        messages.apply(
+            tx,
+            "bridge",
+            InboundEvent(EventKind.TAGGED, "standard", ID, after(1), tags=(other,)),
+            NOON,
+            NATIVE,
+        )
+        row = messages.apply(tx, "bridge", untagged("crisis", after(2)), NOON, NATIVE)
+        assert [tag.source for tag in messages.tags_of(tx, row)] == ["somebody-else"]
+
+
+def test_the_same_id_on_two_networks_is_two_messages(database: Database):
+    """And in two installations as well."""
+    elsewhere = InboundEvent(EventKind.DELETED, "mastodon", ID, NOON)
+    with database.write() as tx:
+        for installation, event in (("a", deleted(NOON)), ("b", deleted(NOON)), ("a", elsewhere)):
+            messages.apply(tx, installation, event, NOON, NATIVE)
+        assert tx.query(Message).count() == 3
+
+
+def test_there_is_one_open_case_per_customer_and_thread(database: Database):
+    """Two workers that both want to open it: the second one is stopped by the table itself."""
+    with database.write() as tx:
+        tx.add(make_case())
+    with pytest.raises(IntegrityError, match=r"UNIQUE constraint failed: cases\."), database.write() as tx:
+        tx.add(make_case())
+
+
+@pytest.mark.parametrize("state", ["open", "solved"])
+def test_a_case_that_is_not_closed_keeps_its_place(database: Database, state: str):
+    """Solved is not the end: the loop is still open."""
+    with database.write() as tx:
+        tx.add(make_case(state=state))
+    with pytest.raises(IntegrityError), database.write() as tx:
+        tx.add(make_case())
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"thread_root": "post-2"},
+        {"author_id": "author-2"},
+        {"account": "kopi-mastodon"},
+        {"network": "mastodon"},
+        {"installation": "other"},
+    ],
+)
+def test_another_matter_is_another_case(database: Database, other: dict[str, str]):
+    """Another thread, person, account, network or installation."""
+    with database.write() as tx:
+        tx.add_all([make_case(), make_case(**other)])
+    with database.read() as tx:
+        assert tx.query(Case).count() == 2
+
+
+def test_closed_cases_do_not_stand_in_the_way(database: Database):
+    """A thread may have any number of matters behind it."""
+    with database.write() as tx:
+        tx.add_all([make_case(state="closed"), make_case(state="closed"), make_case()])
+    with database.read() as tx:
+        assert tx.query(Case).count() == 3

@@ -1,0 +1,107 @@
+"""The tables are made by migrations, and are what the models say."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from bridge.errors import StoreBusyError, StoreError
+from bridge.store.database import Database
+from bridge.store.tables import Base
+
+
+def test_migrating_from_nothing_makes_every_table(open_database):
+    """An empty file, in a folder that is not there yet, becomes a whole database."""
+    database: Database = open_database()
+    assert database.revision() is None
+
+    head = database.migrate()
+
+    assert head == database.revision()
+    with database.read() as tx:
+        for table in Base.metadata.sorted_tables:
+            assert tx.execute(table.select()).all() == []
+    database.require_current()
+
+
+def test_the_folder_of_the_database_is_made(tmp_path: Path):
+    """Nobody has to create BRIDGE_DATA first."""
+    database = Database(f"sqlite:///{tmp_path}/not/there/yet/bridge.db")
+    database.migrate()
+    database.close()
+    assert (tmp_path / "not/there/yet/bridge.db").is_file()
+
+
+def test_migrating_twice_changes_nothing(database: Database, file: Path):
+    """Every `bridge serve` migrates: the second time is a no-op."""
+    before = schema(file)
+    assert database.migrate() == database.revision()
+    assert schema(file) == before
+
+
+def schema(file: Path) -> list[tuple[str, str]]:
+    connection = sqlite3.connect(file)
+    try:
+        return connection.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
+    finally:
+        connection.close()
+
+
+def test_migrations_and_models_say_the_same(database: Database):
+    """A column that is only in the models, or only in a migration, is found here and not in the field."""
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_the_unique_indexes_of_the_models_are_in_the_database(database: Database, file: Path):
+    """Alembic's comparison does not look at a partial index's condition; this does."""
+    [(_, sql)] = [row for row in schema(file) if row[0] == "uq_cases_open"]
+    assert sql.startswith("CREATE UNIQUE INDEX")
+    assert sql.endswith("WHERE state != 'closed'")
+
+
+def test_a_database_newer_than_the_code_is_refused_and_left_alone(database: Database, file: Path):
+    """After a downgrade: a sentence that says what to do, and not one table touched."""
+    connection = sqlite3.connect(file)
+    connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.commit()
+    connection.close()
+    before = schema(file)
+
+    for attempt in (database.revision, database.migrate, database.require_current):
+        with pytest.raises(StoreError, match=r"revision 9999.*install the newer version.*restore a backup"):
+            attempt()
+    assert schema(file) == before
+
+
+def test_a_database_that_is_not_migrated_is_refused_with_the_command(open_database):
+    """`bridge web` and the commands never migrate by themselves."""
+    with pytest.raises(StoreError, match="run `bridge migrate` first"):
+        open_database().require_current()
+
+
+def test_a_file_that_is_no_database_is_refused_with_a_sentence(file: Path, open_database):
+    """DATABASE_URL names something else: no traceback of the driver, and the file stays as it is."""
+    file.write_text("This is a shopping list, not a database.\n" * 40)
+    for attempt in (Database.require_current, Database.migrate):
+        with pytest.raises(StoreError, match="bridge\\.db"):
+            attempt(open_database())
+    assert file.read_text().startswith("This is a shopping list")
+
+
+def test_migrating_while_another_process_writes_says_that_it_is_busy(database: Database, file: Path):
+    """Not the driver's own exception: the caller can say it in a sentence."""
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        with pytest.raises(StoreBusyError, match="locked"):
+            database.migrate()
+    finally:
+        other.close()
