@@ -56,9 +56,7 @@ def created(text: str = "The app logs me out every hour", **changes: Any) -> byt
         "text": text,
         "created_at": "2026-11-21T11:59:30Z",
     }
-    return json.dumps(
-        {"type": "social.message.created", "data": data | changes}, ensure_ascii=False
-    ).encode()
+    return json.dumps({"type": "social.message.created", "data": data | changes}, ensure_ascii=False).encode()
 
 
 def hint(**changes: Any) -> bytes:
@@ -120,7 +118,9 @@ class Hook:
     stamp: Callable[[float], str]
     content_type: str = "application/json"
 
-    def headers(self, body: bytes, *, age_s: float = 0, secret: str | None = None, number: str = "msg_1") -> Headers:
+    def headers(
+        self, body: bytes, *, age_s: float = 0, secret: str | None = None, number: str = "msg_1"
+    ) -> Headers:
         at = self.stamp(time.time() - age_s)
         return self.sign(self.secret if secret is None else secret, body, at, number)
 

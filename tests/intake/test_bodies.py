@@ -8,7 +8,19 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.intake.knocking import HOOKS, SLACK, STANDARD, TAGS_SECRET, ZENDESK, Hook, created, hint, names, press, stored
+from tests.intake.knocking import (
+    HOOKS,
+    SLACK,
+    STANDARD,
+    TAGS_SECRET,
+    ZENDESK,
+    Hook,
+    created,
+    hint,
+    names,
+    press,
+    stored,
+)
 
 DEEP = b"[" * 10_000 + b"]" * 10_000
 DEEP_OBJECT = b'{"a":' * 10_000 + b"1" + b"}" * 10_000
@@ -170,7 +182,12 @@ def test_other_methods_are_405(bridge, client):
     for path in (*(hook.path for hook in HOOKS), "/hooks/social/kopi-mastodon", "/healthz", "/readyz"):
         for method in ("PUT", "PATCH", "DELETE", "TRACE", "PROPFIND"):
             assert 405 == client.open(path, method=method).status_code, (method, path)
-    for method, path in (("GET", ZENDESK.path), ("GET", SLACK.path), ("POST", "/healthz"), ("POST", "/readyz")):
+    for method, path in (
+        ("GET", ZENDESK.path),
+        ("GET", SLACK.path),
+        ("POST", "/healthz"),
+        ("POST", "/readyz"),
+    ):
         assert 405 == client.open(path, method=method).status_code, (method, path)
     assert [] == stored(bridge)
 

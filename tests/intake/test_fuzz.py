@@ -31,7 +31,9 @@ HEADER_NAMES = st.sampled_from(
     sorted({name for hook in HOOKS for name in hook.headers(b"")} | {"Content-Type", "X-Slack-Retry-Num"})
 )
 # What a header can carry: Latin-1 without line ends.
-HEADER_VALUES = st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=60) | st.sampled_from(
+HEADER_VALUES = st.text(
+    st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=60
+) | st.sampled_from(
     ["application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "v0=", "v1,"]
 )
 # Text as JSON can spell it: halves of characters and NULs, too.
@@ -94,7 +96,9 @@ def test_no_stranger_brings_the_door_down_or_gets_in(bridge, client, path, metho
 
 @quick
 @given(hook=st.sampled_from(HOOKS), drawn=JSON, raw=st.binary(max_size=100), as_json=st.booleans())
-def test_no_signed_body_brings_the_door_down(bridge, client, hook: Hook, drawn: Any, raw: bytes, as_json: bool):
+def test_no_signed_body_brings_the_door_down(
+    bridge, client, hook: Hook, drawn: Any, raw: bytes, as_json: bool
+):
     """A vendor's own bug, or a vendor's new idea: an answer, whatever it is."""
     body = json.dumps(drawn).encode() if as_json else raw
     if hook is SLACK and as_json:
