@@ -55,8 +55,33 @@ WORDS = st.sampled_from(
     ]
 )
 KEYS = st.sampled_from(
-    "type timestamp data id author handle text created_at network tags at schema ticket_id detail "
-    "user actions action_id value action_ts trigger_id attachments url parent_id visibility payload".split()
+    [
+        "type",
+        "timestamp",
+        "data",
+        "id",
+        "author",
+        "handle",
+        "text",
+        "created_at",
+        "network",
+        "tags",
+        "at",
+        "schema",
+        "ticket_id",
+        "detail",
+        "user",
+        "actions",
+        "action_id",
+        "value",
+        "action_ts",
+        "trigger_id",
+        "attachments",
+        "url",
+        "parent_id",
+        "visibility",
+        "payload",
+    ]
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | ANY_TEXT | WORDS,
