@@ -25,6 +25,15 @@ _POLICY_HOLDS = {
     ClosingPolicy.MANUAL: "Closing replies of this queue are posted by hand.",
 }
 
+# Said on the thread, on its way there, or waiting for a person who may let it out.
+_SAID = (
+    IntentState.CONFIRMED,
+    IntentState.APPROVED,
+    IntentState.SENDING,
+    IntentState.HELD,
+    IntentState.UNKNOWN,
+)
+
 
 def answer(
     tx: Session,
@@ -48,11 +57,18 @@ def close(tx: Session, world: World, case: Case, update: Update, *, hold: str | 
     """Close the loop of a case that was solved without a word to the customer.
 
     A recent public answer after which the customer was silent is the closing reply
-    already. Else the brand's template is posted in the customer's language.
+    already, or will be when it has left. Else the brand's template is posted in the
+    customer's language.
     """
+    _replace_templates(tx, world, case)
     recent = _recent_answer(tx, world, case, update)
     if recent is not None and hold is None:
-        ending.close(tx, world, case, Receipt.PUBLIC, url=(recent.outcome or {}).get("permalink"))
+        if recent.state == IntentState.CONFIRMED:
+            ending.close(tx, world, case, Receipt.PUBLIC, url=(recent.outcome or {}).get("permalink"))
+        else:
+            recent.closing = True
+            what = "the answer that has not left yet closes the loop"
+            casefile.tell(tx, case.id, world.clock.now(), "desk", what, intent=recent.id)
         return
     mapping = world.mappings.current
     target = _target(tx, case)
@@ -94,6 +110,7 @@ def close(tx: Session, world: World, case: Case, update: Update, *, hold: str | 
         hold=hold,
         closing=True,
         language=rendered.language,
+        template=True,
     )
 
 
@@ -116,6 +133,7 @@ def _say(
     hold: str | None,
     closing: bool,
     language: str | None = None,
+    template: bool = False,
 ) -> None:
     now = world.clock.now()
     target = _target(tx, case)
@@ -150,6 +168,7 @@ def _say(
         state=IntentState.HELD if reasons else IntentState.APPROVED,
         reason=" ".join(reasons) or None,
         closing=closing,
+        content={"template": template},
     )
     if intent is None:
         return
@@ -174,21 +193,30 @@ def _target(tx: Session, case: Case) -> SocialMessage | None:
     return messages.as_message(posts[-1]) if posts else None
 
 
+def _replace_templates(tx: Session, world: World, case: Case) -> None:
+    """A closing template that an earlier solve asked for and that still waits is not asked about twice."""
+    now = world.clock.now()
+    for intent in intents.of_case(tx, case.id, [IntentState.HELD, IntentState.APPROVED]):
+        if intent.effect == Effect.REPLY and intent.draft.get("template"):
+            intents.advance(intent, IntentState.REFUSED, reason="The ticket was solved anew.")
+            intent.decided_by, intent.settled_at = "a later solve", now
+            casefile.tell(tx, case.id, now, "refused", "reply: the ticket was solved anew", intent=intent.id)
+
+
 def _recent_answer(tx: Session, world: World, case: Case, update: Update) -> Intent | None:
-    """The last public word, if it is recent enough and the customer wrote nothing after it."""
+    """The last public word, said or about to be, if it is recent and the customer wrote nothing after it."""
     last = tx.scalars(
         select(Intent)
-        .where(
-            Intent.case_id == case.id, Intent.effect == Effect.REPLY, Intent.state == IntentState.CONFIRMED
-        )
-        .order_by(Intent.settled_at.desc())
+        .where(Intent.case_id == case.id, Intent.effect == Effect.REPLY, Intent.state.in_(_SAID))
+        .order_by(Intent.id.desc())
     ).first()
-    if last is None or last.settled_at is None:
+    if last is None:
         return None
+    said_at = last.settled_at or last.created_at
     queue = world.mappings.current.queues.get(case.queue)
-    if queue is None or last.settled_at < update.at - queue.closing_grace:
+    if queue is None or said_at < update.at - queue.closing_grace:
         return None
     wrote_after = tx.scalars(
-        select(Message.id).where(Message.case_id == case.id, Message.posted_at > last.settled_at)
+        select(Message.id).where(Message.case_id == case.id, Message.posted_at > said_at)
     ).first()
     return None if wrote_after else last
