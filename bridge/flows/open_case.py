@@ -48,7 +48,9 @@ def _settle_place(tx: Session, world: World, row: Message) -> Case | None:
     tags = messages.tags_of(tx, row)
     message = messages.as_message(row, (tag.name for tag in tags))
     if row.case_id is not None:
-        return _changed(tx, world, tx.get_one(Case, row.case_id), row, message)
+        known = tx.get_one(Case, row.case_id)
+        _take_home(tx, world, known, message)
+        return _changed(tx, world, known, row, message)
     if row.deleted_at is not None or row.account not in world.mappings.current.account_brand:
         return None
     case = _case_of_thread(tx, world, message)
@@ -165,6 +167,20 @@ def _reopen(tx: Session, case: Case, now: datetime) -> None:
 def _hold(tx: Session, case: Case, intent: Intent, reason: str, now: datetime) -> None:
     intents.advance(intent, IntentState.HELD, reason=reason)
     casefile.tell(tx, case.id, now, "held", f"{intent.effect}: {reason}", intent=intent.id)
+
+
+def _take_home(tx: Session, world: World, case: Case, message: SocialMessage) -> None:
+    """Give a case that a relay brought to the brand's account on its network, which can answer there."""
+    native = world.native_accounts(case.network)
+    account = world.account(message.account)
+    if case.account in native or message.account not in native or account is None:
+        return
+    if account.brand != case.brand or _case_of_thread(tx, world, message) is not None:
+        return
+    light = world.networks[account.network].light(account, message)
+    case.account, case.thread_root = message.account, message.thread
+    case.light, case.light_reason = light.possible, light.reason
+    casefile.tell(tx, case.id, world.clock.now(), "account", f"{account.key} has the post too, and answers")
 
 
 def _changed(tx: Session, world: World, case: Case, row: Message, message: SocialMessage) -> Case | None:
