@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.core.desk import Customer, TicketDraft, TicketUpdate
-from bridge.core.intent import Effect
+from bridge.core.intent import Effect, IntentState
 from bridge.core.ports import Desk
 from bridge.errors import VendorBusyError, VendorError
 from bridge.flows import cards, drafting, writing
@@ -21,6 +21,9 @@ from bridge.store.tables import Case, CustomerRow, Intent, Message, TicketRow
 
 # The desk keeps an idempotency key for two hours; the margin is for clocks.
 KEY_LASTS = timedelta(minutes=110)
+
+# States of an intent that may still become a ticket.
+_OPENING = (IntentState.APPROVED, IntentState.SENDING, IntentState.HELD, IntentState.UNKNOWN)
 
 _customer = TypeAdapter(Customer)
 _ticket = TypeAdapter(TicketDraft)
@@ -136,10 +139,10 @@ class UpdateTicket(_DeskRecipe):
     settle = timedelta(seconds=3)
 
     def ready(self, tx: Session, case: Case, intent: Intent) -> bool:
-        return intent.payload is not None or cards.current_ticket(tx, case) is not None
+        return intent.payload is not None or _addressee(tx, case) is not None
 
     def freeze(self, tx: Session, case: Case, intent: Intent) -> dict[str, Any]:
-        ticket = cards.current_ticket(tx, case)
+        ticket = _addressee(tx, case)
         if ticket is None:
             raise ValueError("ready() comes before freeze()")
         content = intent.draft
@@ -175,3 +178,20 @@ class UpdateTicket(_DeskRecipe):
         message = tx.get_one(Message, intent.draft["message"])
         drafting.open_ticket(tx, case, message, now, number + 1, follow_up_of=closed)
         drafting.note(tx, case, f"opened:{number + 1}", writing.follow_up_note(case, closed), now)
+
+
+def _addressee(tx: Session, case: Case) -> TicketRow | None:
+    """The ticket that an update is for; None while one is being opened.
+
+    When all are closed it is the last of them: its refusal is what opens a follow-up.
+    """
+    current = cards.current_ticket(tx, case)
+    if current is not None:
+        return current
+    if any(i.effect == Effect.OPEN_TICKET for i in intents.of_case(tx, case.id, _OPENING)):
+        return None
+    return tx.scalars(
+        select(TicketRow)
+        .where(TicketRow.case_id == case.id, TicketRow.state == "closed")
+        .order_by(TicketRow.number.desc())
+    ).first()
