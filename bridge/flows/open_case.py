@@ -188,7 +188,7 @@ def _changed(tx: Session, world: World, case: Case, row: Message, message: Socia
     now = world.clock.now()
     if row.deleted_at is not None:
         drafting.note(tx, case, f"deleted:{row.id}", writing.deleted_note(), now)
-    elif row.edited_at is not None:
+    elif row.edited_at is not None and not drafting.is_told(tx, case, row):
         cause = f"edited:{row.id}:{row.edited_at.isoformat()}"
         drafting.note(tx, case, cause, writing.edited_post(message), now)
     else:
