@@ -20,6 +20,8 @@ from tests.intake.knocking import press as pressed
 from tests.running import InProcess, eventually, stays
 from tests.stories.seen import brand_posts, first_poll, the_card, the_ticket
 
+pytestmark = pytest.mark.usefixtures("quick_sweep")
+
 WORDS = "The app logs me out every hour"
 
 
@@ -84,7 +86,7 @@ def test_two_hundred_duplicates_at_once_are_one_case(sandbox: Sandbox, running: 
             [1, 1] == [len(sandbox.zendesk.tickets()), len(sandbox.slack.cards("support-technical"))]
             and [1, 1] == [count(running, table) for table in (Message, Case)]
         ),
-        seconds=1,
+        seconds=0.6,
     )
 
 
@@ -103,7 +105,7 @@ def test_one_post_in_two_hundred_deliveries_at_once_is_one_case(sandbox: Sandbox
             [1, 1] == [len(sandbox.zendesk.tickets()), len(sandbox.slack.cards("support-technical"))]
             and [1, 1] == [count(running, table) for table in (Message, Case)]
         ),
-        seconds=1,
+        seconds=0.6,
     )
 
 
@@ -116,7 +118,7 @@ def test_one_post_that_is_told_again_is_one_message(sandbox: Sandbox, running: I
     assert sandbox.wait_idle()
     eventually(lambda: taken_in(running, "standard") == 4, what="all taken in")
 
-    stays(lambda: len(sandbox.zendesk.ticket(ticket.id).comments) == before, seconds=0.5)
+    stays(lambda: len(sandbox.zendesk.ticket(ticket.id).comments) == before, seconds=0.3)
     assert [1, 1, 1] == [count(running, Message), count(running, Case), len(sandbox.zendesk.tickets())]
 
 
@@ -173,7 +175,7 @@ def test_a_redelivered_desk_webhook_changes_nothing(sandbox: Sandbox, running: I
             ["We are on it.", "Fixed in 4.3."] == [post.text for post in brand_posts(sandbox.plaza)]
             and len(sandbox.zendesk.ticket(ticket.id).comments) == seen
         ),
-        seconds=1,
+        seconds=0.6,
     )
 
 
@@ -189,7 +191,7 @@ def test_two_agents_who_write_the_same_words_are_two_replies(sandbox: Sandbox, r
         sandbox.zendesk.agent_comments(ticket.id, "Thanks for telling us!", agent=agent)
 
     eventually(lambda: len(brand_posts(network)) == 2, what="both replies")
-    stays(lambda: len(brand_posts(network)) == 2, seconds=0.7)
+    stays(lambda: len(brand_posts(network)) == 2, seconds=0.4)
     assert 1 == len({post.text for post in brand_posts(network)})
 
 
@@ -204,7 +206,7 @@ def test_the_same_words_twice_survive_a_lost_answer(sandbox: Sandbox, running: I
     sandbox.zendesk.agent_comments(ticket.id, "Thanks for telling us!", agent="agent-2")
 
     eventually(lambda: len(brand_posts(sandbox.mastodon)) == 2, what="the second")
-    stays(lambda: len(brand_posts(sandbox.mastodon)) == 2, seconds=0.7)
+    stays(lambda: len(brand_posts(sandbox.mastodon)) == 2, seconds=0.4)
 
 
 def test_a_comment_and_a_solve_in_one_update_are_one_reply(sandbox: Sandbox, running: InProcess, ticket):
@@ -212,7 +214,7 @@ def test_a_comment_and_a_solve_in_one_update_are_one_reply(sandbox: Sandbox, run
     sandbox.zendesk.agent_comments(ticket.id, "Fixed in 4.3, which is out now.", status="solved")
 
     eventually(lambda: receipts(sandbox, ticket.id), what="the receipt")
-    stays(lambda: len(brand_posts(sandbox.plaza)) == 1, seconds=0.7)
+    stays(lambda: len(brand_posts(sandbox.plaza)) == 1, seconds=0.4)
     closing = brand_posts(sandbox.plaza)[0]
     assert "Fixed in 4.3, which is out now." == closing.text
     assert closing.url in receipts(sandbox, ticket.id)[0]
@@ -241,7 +243,7 @@ def test_a_comment_and_then_a_solve_are_one_reply(
         assert 202 == post_hook(hook)
 
     eventually(lambda: receipts(sandbox, ticket.id), what="the receipt")
-    stays(lambda: len(brand_posts(sandbox.plaza)) == 1, seconds=0.7)
+    stays(lambda: len(brand_posts(sandbox.plaza)) == 1, seconds=0.4)
     assert "Fixed in 4.3, which is out now." == brand_posts(sandbox.plaza)[0].text
     assert brand_posts(sandbox.plaza)[0].url in receipts(sandbox, ticket.id)[0]
     assert "Closed publicly" in the_card(sandbox, "support-technical", "Closed publicly").words
@@ -258,7 +260,7 @@ def test_a_solve_after_the_answer_is_on_the_thread_adds_no_word(sandbox: Sandbox
 
     eventually(lambda: receipts(sandbox, ticket.id), what="the receipt")
     assert answer.url in receipts(sandbox, ticket.id)[0]
-    stays(lambda: [answer] == brand_posts(sandbox.plaza), seconds=0.5)
+    stays(lambda: [answer] == brand_posts(sandbox.plaza), seconds=0.3)
 
 
 def test_a_solve_while_the_answer_is_still_held_asks_once(sandbox: Sandbox, running: InProcess, ticket):
@@ -267,14 +269,14 @@ def test_a_solve_while_the_answer_is_still_held_asks_once(sandbox: Sandbox, runn
     eventually(lambda: the_card(sandbox, "support-technical").button("Post it"), what="the question")
     sandbox.zendesk.solve(ticket.id)
     eventually(lambda: "olved" in the_card(sandbox, "support-technical").words, what="the card says solved")
-    stays(lambda: not brand_posts(sandbox.plaza), seconds=0.7)
+    stays(lambda: not brand_posts(sandbox.plaza), seconds=0.4)
     card = the_card(sandbox, "support-technical")
     assert 1 == len([one for one in card.buttons if one.label == "Post it"])
     button = card.button("Post it")
     sandbox.slack.press("support-technical", card.ts, button.action_id, value=button.value)
 
     eventually(lambda: receipts(sandbox, ticket.id), what="the receipt")
-    stays(lambda: len(brand_posts(sandbox.plaza)) == 1, seconds=0.5)
+    stays(lambda: len(brand_posts(sandbox.plaza)) == 1, seconds=0.3)
     assert brand_posts(sandbox.plaza)[0].url in receipts(sandbox, ticket.id)[0]
 
 
@@ -286,7 +288,9 @@ def test_solving_twice_closes_once(sandbox: Sandbox, running: InProcess, ticket)
     sandbox.zendesk.solve(ticket.id)
     sandbox.wait_idle()
 
-    stays(lambda: len(brand_posts(sandbox.plaza)) == 1 and len(receipts(sandbox, ticket.id)) == 1, seconds=1)
+    stays(
+        lambda: len(brand_posts(sandbox.plaza)) == 1 and len(receipts(sandbox, ticket.id)) == 1, seconds=0.6
+    )
 
 
 def test_solved_reopened_and_solved_before_we_looked_closes_once(
@@ -301,7 +305,7 @@ def test_solved_reopened_and_solved_before_we_looked_closes_once(
         post_hook(hook)
 
     eventually(lambda: receipts(sandbox, ticket.id), what="the receipt")
-    stays(lambda: len(brand_posts(sandbox.plaza)) == 1, seconds=0.7)
+    stays(lambda: len(brand_posts(sandbox.plaza)) == 1, seconds=0.4)
     eventually(lambda: the_card(sandbox, "support-technical", "Closed publicly"), what="the card")
     assert the_card(sandbox, "support-technical").button("Post it") is None
 
@@ -339,5 +343,5 @@ def test_our_own_posts_never_open_a_case(sandbox: Sandbox, running: InProcess):
     is_heard: Callable[[], int] = lambda: count(running, Message, Message.own)  # noqa: E731
     eventually(lambda: is_heard() == 2, what="both of our posts, heard")
 
-    stays(lambda: [1, 1] == [count(running, Case), len(sandbox.zendesk.tickets())], seconds=0.7)
+    stays(lambda: [1, 1] == [count(running, Case), len(sandbox.zendesk.tickets())], seconds=0.4)
     assert [] == sandbox.slack.cards("incident-response")
