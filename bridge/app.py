@@ -170,6 +170,7 @@ def _world(settings: Settings, database: Database, clock: Clock) -> World:
         timing=Timing(
             call_timeout=timedelta(seconds=settings.call_timeout_s),
             settle=None if settings.settle_s is None else timedelta(seconds=settings.settle_s),
+            linger=timedelta(seconds=settings.linger_s),
             poll=timedelta(seconds=settings.poll_s),
             reread=timedelta(seconds=settings.reread_s),
         ),
@@ -216,7 +217,7 @@ def _failed(world: World, flow: str, key: str) -> None:
             case = tx.get(Case, key)
             if case is not None:
                 case.failures += 1
-                case.due_at = now + timedelta(seconds=min(2.0**case.failures, 600))
+                case.due_at = now + timedelta(seconds=2.0 ** min(case.failures, 9))
                 casefile.tell(tx, case.id, now, "error", "an unexpected error; the log has it")
 
 

@@ -48,6 +48,11 @@ VARIABLES = (
         "each network's own",
         "How long after an unclear write its result may still be invisible, in seconds.",
     ),
+    Variable(
+        "BRIDGE_LINGER_S",
+        "3",
+        "Seconds that a closing reply waits, so that many tickets solved at once are noticed.",
+    ),
     Variable("BRIDGE_POLL_S", "30", "Seconds between two polls of an account that is polled."),
     Variable("BRIDGE_REREAD_S", "120", "Seconds between two looks at an open thread."),
     Variable("BRIDGE_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR."),
@@ -103,6 +108,7 @@ class Settings:
     threads: int
     call_timeout_s: float
     settle_s: float | None
+    linger_s: float
     poll_s: float
     reread_s: float
     log_level: str
@@ -202,6 +208,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         threads=whole("BRIDGE_THREADS", 8, 1, 1000),
         call_timeout_s=number("BRIDGE_CALL_TIMEOUT_S", 15, 0.1),
         settle_s=number("BRIDGE_SETTLE_S", 0, 0) if text("BRIDGE_SETTLE_S") else None,
+        linger_s=number("BRIDGE_LINGER_S", 3, 0),
         poll_s=number("BRIDGE_POLL_S", 30, 0.1),
         reread_s=number("BRIDGE_REREAD_S", 120, 0.1),
         log_level=log_level,

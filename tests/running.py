@@ -28,6 +28,7 @@ QUICK = {
     "BRIDGE_REREAD_S": "0.3",
     "BRIDGE_CALL_TIMEOUT_S": "3",
     "BRIDGE_SETTLE_S": "0.5",
+    "BRIDGE_LINGER_S": "0.1",
     "BRIDGE_MAPPINGS": str(REPOSITORY / "mappings"),
 }
 

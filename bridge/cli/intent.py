@@ -7,8 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.cli.opened import LEAST, ago, opened_database, opened_world, short, who
-from bridge.core.intent import Effect, IntentState
-from bridge.core.reply import Published
+from bridge.core.intent import IntentState
 from bridge.flows import settle as settling
 from bridge.store import intents
 from bridge.store.tables import Intent
@@ -23,12 +22,13 @@ def intent() -> None:
 @click.option("--all", "everything", is_flag=True, help="Settled ones too.")
 @click.option("--limit", default=50, show_default=True)
 def list_(everything: bool, limit: int) -> None:
-    """List what is open: waiting for a person, for its time, or on its way."""
+    """List what is open: waiting for a person, for its time, on its way, or refused by a vendor."""
     with opened_database() as database, database.read() as tx:
         query = select(Intent).order_by(Intent.id.desc()).limit(limit)
         if not everything:
             final = [state.value for state in IntentState if state.is_final]
-            query = query.where(Intent.state.not_in(final))
+            refused_outside = (Intent.state == IntentState.REFUSED) & Intent.decided_by.is_(None)
+            query = query.where(Intent.state.not_in(final) | refused_outside)
         rows = list(tx.scalars(query))
         if not rows:
             click.echo("Nothing is open.")
@@ -47,7 +47,7 @@ def list_(everything: bool, limit: int) -> None:
 def approve(which: str) -> None:
     """Let a held text out; try a refused one again."""
     with opened_world() as world, world.database.write() as tx:
-        settling.approve(tx, world, _find(tx, which), who())
+        settling.approve(tx, world, _find(tx, which), who(), again=True)
     click.echo("Approved: the running bridge sends it now.")
 
 
@@ -62,21 +62,17 @@ def refuse(which: str) -> None:
 
 @intent.command()
 @click.argument("which", metavar="ID")
-@click.option("--sent", metavar="URL", help="It is public: here it is.")
+@click.option("--sent", metavar="URL", help="It happened: here it is.")
 @click.option("--not-sent", is_flag=True, help="It did not happen, and must not any more.")
 @click.option("--send", is_flag=True, help="It did not happen: send it (again).")
 def settle(which: str, sent: str | None, not_sent: bool, send: bool) -> None:
     """Say what became of an intent whose outcome is unknown."""
     if [bool(sent), not_sent, send].count(True) != 1:
         raise click.UsageError("Give exactly one of --sent URL, --not-sent and --send.")
-    if sent and not sent.startswith(("https://", "http://")):
-        raise click.UsageError("--sent takes the address of the public reply, https://…")
     with opened_world() as world, world.database.write() as tx:
         found = _find(tx, which)
         if sent:
-            if tx.get_one(Intent, found).effect != Effect.REPLY:
-                raise click.UsageError("--sent is for public replies; say --send or --not-sent.")
-            settling.sent_by_hand(tx, world, found, Published(id=sent, permalink=sent), who())
+            settling.happened(tx, world, found, sent, who())
         elif not_sent:
             settling.refuse(tx, world, found, who())
         else:

@@ -47,7 +47,11 @@ def judge(update: Update, ticket: Ticket, customer: str) -> Verdict:
     note never leaves at all.
     """
     if update.stamp is not None:
-        return Verdict(ignored="our own update")
+        # Ours; but a trigger may have solved or closed the ticket in the same breath.
+        if update.status is TicketStatus.SOLVED:
+            return Verdict(solved=True, hold=_ORIGIN_REASONS[Origin.RULE])
+        closed = update.status is TicketStatus.CLOSED
+        return Verdict(closed=closed, ignored=None if closed else "our own update")
     comment = update.comment
     say = comment if comment is not None and comment.public and comment.by_staff else None
     solved = update.status is TicketStatus.SOLVED

@@ -52,7 +52,7 @@ def draw(tx: Session, world: World, case: Case) -> Card:
         brand=brand.name if brand else case.brand,
         network=world.label(case.network),
         author=author or "",
-        text=first.text or "",
+        text="(deleted by the customer)" if first.deleted_at else first.text or "",
         route=case.route or "fallback",
         queue=queue.label if queue else case.queue,
         permalink=first.permalink,
@@ -146,5 +146,5 @@ def _refusals(tx: Session, case: Case) -> tuple[Ask, ...]:
             actions=(),
         )
         for intent in intents.of_case(tx, case.id, [IntentState.REFUSED])
-        if intent.reason and intent.decided_by is None
+        if intent.reason and intent.decided_by is None and intent.lane != TEAM
     )

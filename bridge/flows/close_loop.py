@@ -1,8 +1,8 @@
-"""Words for the public: an agent's answer, and the reply that closes the loop."""
+"""An agent's answer, and the reply that closes the loop."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -10,20 +10,15 @@ from sqlalchemy.orm import Session
 from bridge.core.case import Receipt
 from bridge.core.desk import Update
 from bridge.core.intent import Effect, IntentState
-from bridge.core.message import SocialMessage
-from bridge.core.reply import Reply
-from bridge.flows import drafting, ending, writing
-from bridge.flows.effects.network import frozen
+from bridge.flows import drafting, ending, replies, writing
+from bridge.flows.replies import Wording
 from bridge.flows.world import World
-from bridge.routing import airlock, wording
-from bridge.routing.model import ClosingPolicy
-from bridge.store import casefile, intents, messages
+from bridge.routing import wording
+from bridge.store import casefile, intents
 from bridge.store.tables import Case, Intent, Message
 
-_POLICY_HOLDS = {
-    ClosingPolicy.APPROVE: "Closing replies of this queue wait for somebody's approval.",
-    ClosingPolicy.MANUAL: "Closing replies of this queue are posted by hand.",
-}
+_UNDER_WAY = (IntentState.APPROVED, IntentState.SENDING, IntentState.UNKNOWN)
+_SAID_OR_ASKED = (IntentState.CONFIRMED, *_UNDER_WAY, IntentState.HELD)
 
 
 def answer(
@@ -33,7 +28,7 @@ def answer(
     update: Update,
     text: str,
     *,
-    notes: Sequence[str],
+    notes: list[str],
     hold: str | None,
     closing: bool = False,
 ) -> None:
@@ -41,30 +36,58 @@ def answer(
 
     *notes* are what agents wrote internally on the ticket: none of it may leave.
     """
-    _say(tx, world, case, cause=f"update:{update.id}", text=text, notes=notes, hold=hold, closing=closing)
+    said = Wording(cause=f"update:{update.id}", text=text, closing=closing, notes=notes, hold=hold)
+    replies.say(tx, world, case, said)
 
 
 def close(tx: Session, world: World, case: Case, update: Update, *, hold: str | None) -> None:
     """Close the loop of a case that was solved without a word to the customer.
 
     A recent public answer after which the customer was silent is the closing reply
-    already. Else the brand's template is posted in the customer's language.
+    already, or will be when it has left. Else the brand's template is posted in the
+    customer's language.
     """
+    now = world.clock.now()
+    if _closing_under_way(tx, case):
+        casefile.tell(tx, case.id, now, "desk", "a closing reply is on its way already")
+        return
     recent = _recent_answer(tx, world, case, update)
-    if recent is not None and hold is None:
+    if recent is not None and recent.state == IntentState.CONFIRMED and hold is None:
         ending.close(tx, world, case, Receipt.PUBLIC, url=(recent.outcome or {}).get("permalink"))
         return
-    mapping = world.mappings.current
-    target = _target(tx, case)
-    if target is None:
-        ending.close(
-            tx, world, case, Receipt.CUSTOMER_GONE, reason="the customer deleted every post of the case"
-        )
+    if recent is not None and recent.state != IntentState.CONFIRMED:
+        # Nothing may overtake it: an answer that waits for a person would come after "all done".
+        recent.closing = True
+        if recent.state == IntentState.APPROVED and hold is not None:
+            intents.advance(recent, IntentState.HELD, reason=hold)
+        casefile.tell(tx, case.id, now, "desk", "the answer before it closes the loop", intent=recent.id)
         return
+    _say_template(tx, world, case, update, hold)
+
+
+def withdraw(tx: Session, world: World, case: Case, reason: str) -> None:
+    """Keep a closing reply that has not left from leaving by itself; tell whoever is asked about one."""
+    for intent in intents.of_case(tx, case.id, [IntentState.APPROVED, IntentState.HELD]):
+        if intent.effect != Effect.REPLY or not intent.closing:
+            continue
+        if intent.state == IntentState.APPROVED:
+            intents.advance(intent, IntentState.HELD, reason=reason)
+            casefile.tell(
+                tx, case.id, world.clock.now(), "held", f"closing reply: {reason}", intent=intent.id
+            )
+        elif reason not in (intent.reason or ""):
+            intent.reason = f"{intent.reason or ''} {reason}".strip()
+
+
+def _say_template(tx: Session, world: World, case: Case, update: Update, hold: str | None) -> None:
     now = world.clock.now()
-    queue = (
-        mapping.queues.get(case.queue) or world.mappings.version(tx, case.mapping_version).queues[case.queue]
-    )
+    mapping = world.mappings.current
+    target = replies.target_of(tx, case)
+    if target is None:
+        ending.close(tx, world, case, Receipt.CUSTOMER_GONE, reason=replies.ALL_DELETED)
+        return
+    pinned = world.mappings.version(tx, case.mapping_version)
+    queue = mapping.queues.get(case.queue) or pinned.queues[case.queue]
     words = wording.Words(
         customer=target.author.name,
         handle=target.author.handle,
@@ -77,131 +100,50 @@ def close(tx: Session, world: World, case: Case, update: Update, *, hold: str | 
         casefile.tell(tx, case.id, now, "open loop", reason)
         drafting.note(tx, case, f"no-template:{update.id}", writing.not_posted_note(reason), now)
         return
-    casefile.tell(
-        tx,
-        case.id,
-        now,
-        "rendered",
-        f"{rendered.template_file} in {rendered.language}",
-        template=rendered.version,
-    )
-    hold = hold or _POLICY_HOLDS.get(ClosingPolicy(case.closing))
-    _say(
-        tx,
-        world,
-        case,
+    where = f"{rendered.template_file} in {rendered.language}"
+    casefile.tell(tx, case.id, now, "rendered", where, template=rendered.version)
+    said = Wording(
         cause=f"update:{update.id}",
         text=rendered.text,
-        notes=(),
-        hold=hold,
         closing=True,
+        hold=hold,
         language=rendered.language,
     )
+    replies.say(tx, world, case, said)
 
 
-def withdraw(tx: Session, world: World, case: Case, reason: str) -> None:
-    """Keep a closing reply that has not left from leaving by itself."""
-    for intent in intents.of_case(tx, case.id, [IntentState.APPROVED]):
-        if intent.effect == Effect.REPLY and intent.closing:
-            intents.advance(intent, IntentState.HELD, reason=reason)
-            casefile.tell(tx, case.id, world.clock.now(), "held", f"reply: {reason}", intent=intent.id)
-
-
-def _say(
-    tx: Session,
-    world: World,
-    case: Case,
-    *,
-    cause: str,
-    text: str,
-    notes: Sequence[str],
-    hold: str | None,
-    closing: bool,
-    language: str | None = None,
-) -> None:
-    now = world.clock.now()
-    target = _target(tx, case)
-    if target is None:
-        reason = "the customer deleted every post of the case"
-        if closing:
-            ending.close(tx, world, case, Receipt.CUSTOMER_GONE, reason=reason)
-        else:
-            drafting.note(tx, case, f"gone:{cause}", writing.not_posted_note(reason), now)
-        return
-    account = world.account(_answering(world, case, target))
-    if account is None:
-        drafting.note(
-            tx, case, f"gone:{cause}", writing.not_posted_note(f"account {case.account} is gone"), now
-        )
-        return
-    composed = world.networks[account.network].compose(account, text, target)
-    reasons = [hold] if hold else []
-    if not case.light:
-        reasons.append(case.light_reason)
-    if not composed.fits:
-        reasons.append(f"It has {composed.used} {composed.unit}; the network takes {composed.limit}.")
-    reasons += [finding.reason for finding in airlock.inspect(text, notes)]
-    if closing:
-        ending.supersede(tx, world, case, "a newer closing reply takes its place")
-    intent = intents.draft(
-        tx,
-        case,
-        Effect.REPLY,
-        target=case.id,
-        cause=cause,
-        lane=account.key,
-        at=now,
-        state=IntentState.HELD if reasons else IntentState.APPROVED,
-        reason=" ".join(reasons) or None,
-        closing=closing,
-    )
-    if intent is None:
-        return
-    intent.payload = frozen(
-        Reply(
-            account=account.key,
-            target=target,
-            text=composed.text,
-            language=language or case.language,
-            visibility=target.visibility,
-            not_before=now,
-        )
-    )
-    casefile.tell(tx, case.id, now, intent.state, "closing reply" if closing else "answer", intent=intent.id)
-    if reasons:
-        drafting.note(tx, case, f"held:{intent.id}", writing.held_note(" ".join(reasons)), now)
-
-
-def _target(tx: Session, case: Case) -> SocialMessage | None:
-    """The customer's latest post that is still there: what the thread shows our reply under."""
-    posts = [row for row in messages.of_case(tx, case.id) if row.deleted_at is None and row.complete]
-    return messages.as_message(posts[-1]) if posts else None
-
-
-def _answering(world: World, case: Case, target: SocialMessage) -> str:
-    """The account that answers: the one that holds the post now, if it is of the case's own brand.
-
-    A post that a relay brought first belongs to the network's own account once that has seen it.
-    """
-    brands = world.mappings.current.account_brand
-    return target.account if brands.get(target.account) == case.brand else case.account
+def _closing_under_way(tx: Session, case: Case) -> bool:
+    found = intents.of_case(tx, case.id, _UNDER_WAY)
+    return any(intent.effect == Effect.REPLY and intent.closing for intent in found)
 
 
 def _recent_answer(tx: Session, world: World, case: Case, update: Update) -> Intent | None:
-    """The last public word, if it is recent enough and the customer wrote nothing after it."""
-    last = tx.scalars(
-        select(Intent)
-        .where(
-            Intent.case_id == case.id, Intent.effect == Effect.REPLY, Intent.state == IntentState.CONFIRMED
-        )
-        .order_by(Intent.settled_at.desc())
-    ).first()
-    if last is None or last.settled_at is None:
+    """The last answer, said or about to be, if it is recent and the customer wrote nothing after it."""
+    last = next(
+        (
+            intent
+            for intent in reversed(intents.of_case(tx, case.id, _SAID_OR_ASKED))
+            if intent.effect == Effect.REPLY and (not intent.closing or intent.state == IntentState.CONFIRMED)
+        ),
+        None,
+    )
+    if last is None:
         return None
+    said_at = _said_at(last)
     queue = world.mappings.current.queues.get(case.queue)
-    if queue is None or last.settled_at < update.at - queue.closing_grace:
+    if queue is None or said_at < update.at - queue.closing_grace:
         return None
     wrote_after = tx.scalars(
-        select(Message.id).where(Message.case_id == case.id, Message.posted_at > last.settled_at)
+        select(Message.id).where(
+            Message.case_id == case.id, Message.posted_at > said_at, Message.deleted_at.is_(None)
+        )
     ).first()
     return None if wrote_after else last
+
+
+def _said_at(intent: Intent) -> datetime:
+    """When the public could first read it: the post's own time where the network tells it."""
+    at = (intent.outcome or {}).get("at")
+    if isinstance(at, str):
+        return datetime.fromisoformat(at)
+    return intent.first_sent_at or intent.created_at

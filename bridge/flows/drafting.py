@@ -33,7 +33,12 @@ def register(tx: Session, case: Case, at: datetime) -> None:
 def open_ticket(
     tx: Session, case: Case, message: Message, at: datetime, number: int, follow_up_of: str | None = None
 ) -> None:
-    content = {"message": message.id, "number": number, "follow_up_of": follow_up_of}
+    content = {
+        "message": message.id,
+        "version": version(message),
+        "number": number,
+        "follow_up_of": follow_up_of,
+    }
     intents.draft(
         tx,
         case,
@@ -55,7 +60,30 @@ def note(tx: Session, case: Case, cause: str, text: str, at: datetime) -> None:
 def pass_on(tx: Session, case: Case, message: Message, at: datetime, again: str = "") -> None:
     """Put a later post of the customer on the ticket, in their name."""
     text = writing.later_post(messages.as_message(message))
-    _draft_update(tx, case, f"message:{message.id}{again}", at, text=text, public=True, message=message.id)
+    _draft_update(
+        tx,
+        case,
+        f"message:{message.id}{again}",
+        at,
+        text=text,
+        public=True,
+        message=message.id,
+        version=version(message),
+    )
+
+
+def version(message: Message) -> str:
+    """Which version of its post *message* holds now."""
+    return message.edited_at.isoformat() if message.edited_at else "first"
+
+
+def is_told(tx: Session, case: Case, message: Message) -> bool:
+    """Whether the ticket was opened with this version of *message*, or has heard it."""
+    told = (message.id, version(message))
+    return any(
+        (intent.draft.get("message"), intent.draft.get("version")) == told
+        for intent in intents.of_case(tx, case.id)
+    )
 
 
 def assign(tx: Session, case: Case, cause: str, email: str, at: datetime) -> None:

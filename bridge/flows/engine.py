@@ -90,6 +90,7 @@ class Engine:
             self._flows[flow](key)
         except SettingsError:
             log.exception("flow %s stopped: a setting is wrong", flow)
+            self._put_off(flow, key)
         except (LeaseLostError, StoreBusyError) as error:
             log.warning("flow %s %s gave up for now: %s", flow, key, error)
         except Exception:

@@ -6,7 +6,7 @@ after it. After a crash or an unclear answer the bridge looks before it sends ag
     found                                        → confirmed
     not found, the vendor's key covers a resend  → sent again
     not found, timeout and settle time not over  → looked for again then
-    not found after that, nobody can be sending  → sent again
+    not found after that, nobody can be sending  → sent again (a public reply: once)
     not found after that, the sender may live    → unknown: a person settles it
 
 "Nobody can be sending" means that the sender is provably dead, or that it has itself
@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 
 AUTH_PAUSE = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(minutes=10)
+STUMBLES = 8
+LONGEST_ASKED = timedelta(hours=1)  # for a vendor that says itself how long
 
 
 class Way(Enum):
@@ -76,6 +78,25 @@ def carry_out(world: World, recipe: Recipe, intent_id: str, lease: Lease) -> boo
     return _Try(world, recipe, intent_id, lease).go()
 
 
+def stumbled(world: World, intent_id: str, lease: Lease) -> None:
+    """An error of our own came up with an intent: later again, and in the end a person is asked."""
+    with world.database.write() as tx:
+        now = world.clock.now()
+        leases.guard(tx, lease, now + world.timing.lease)
+        intent = tx.get_one(Intent, intent_id)
+        case = tx.get_one(Case, intent.case_id)
+        intent.attempts += 1
+        intent.due_at = now + timedelta(seconds=2.0 ** min(intent.attempts, 9))
+        casefile.tell(tx, case.id, now, "error", f"{intents.named(intent)}: the log has it", intent=intent.id)
+        if intent.state == IntentState.SENDING:
+            intent.over_at = intent.over_at or now  # whatever it was, no call is under way any more
+        if intent.attempts >= STUMBLES:
+            to = IntentState.UNKNOWN if intent.state == IntentState.SENDING else IntentState.HELD
+            intents.advance(intent, to, reason="The bridge itself fails on this; its log says why.")
+            cards.show(tx, world, case)
+        intents.wake_case(case, intent.due_at)
+
+
 @dataclass
 class _Try:
     world: World
@@ -98,10 +119,9 @@ class _Try:
                 way = self._way(intent)
                 if way is not Way.SEND:
                     return self._leave(way)
-            else:
-                stop = self.recipe.check(intent)
-                if stop is not None:
-                    return self._stop(stop.gone, stop.reason, stop.waive)
+            stop = self.recipe.check(intent)
+            if stop is not None:
+                return self._stop(stop.gone, stop.reason, stop.waive)
         except VendorError as error:
             # Only looks were made: whatever happened, nothing changed outside.
             return self._look_failed(error)
@@ -115,7 +135,10 @@ class _Try:
                 return False  # a person was faster
             if lanes.blocks(lanes.parked(tx, now), intent):
                 return False
-            intents.advance(intent, IntentState.SENDING)
+            if intent.state == IntentState.SENDING:
+                intent.unclear += intent.over_at is None  # its sender died without a word
+            else:
+                intents.advance(intent, IntentState.SENDING)
             intent.sender, intent.sent_at, intent.over_at = self.lease.holder, now, None
             intent.first_sent_at = intent.first_sent_at or now
             intent.attempts += 1
@@ -159,20 +182,22 @@ class _Try:
                     intent.due_at = now + AUTH_PAUSE
                     lanes.park(tx, intent.lane, str(error), "the vendor's answer", now, AUTH_PAUSE)
                     log.error("lane %s is parked for a minute: %s", intent.lane, error)
-                case VendorGoneError():
+                case VendorGoneError() if self.recipe.can_be_gone:
                     intents.advance(intent, IntentState.GONE, reason=str(error))
                     intent.settled_at = now
                     self.recipe.lost(tx, case, intent, error)
-                case VendorRefusedError():
+                case VendorRefusedError() | VendorGoneError():
                     intents.advance(intent, IntentState.REFUSED, reason=str(error))
-                    intent.settled_at = now
+                    # The vendor's no: whoever approved it is not who refused it.
+                    intent.settled_at, intent.decided_by = now, None
                     self.recipe.refused(tx, case, intent, error)
                     log.error("%s of case %s was refused: %s", intent.effect, case.id, error)
                     if intent.lane != cards.TEAM:
                         cards.show(tx, self.world, case)
                 case VendorUnclearError():
                     intent.over_at = now
-                    intent.due_at = now + self.recipe.settle_of(intent)
+                    intent.unclear += 1
+                    intent.due_at = now + self.recipe.settle_of(intent) + self._wait_again(intent)
                 case _:
                     raise error
             intents.wake_case(case, intent.due_at)
@@ -185,14 +210,14 @@ class _Try:
             casefile.tell(
                 tx, case.id, now, "look failed", f"{intents.named(intent)}: {error}", intent=intent.id
             )
-            if isinstance(error, VendorGoneError):
+            if isinstance(error, VendorGoneError) and self.recipe.can_be_gone:
                 intents.advance(intent, IntentState.GONE, reason=str(error))
                 intent.settled_at = now
                 self.recipe.lost(tx, case, intent, error)
                 return True
             if isinstance(error, VendorAuthError):
                 lanes.park(tx, intent.lane, str(error), "the vendor's answer", now, AUTH_PAUSE)
-            if isinstance(error, VendorRefusedError):
+            if isinstance(error, VendorRefusedError | VendorGoneError):
                 self._ask(tx, case, intent, f"the bridge could not look: {error}")
                 return True
             intent.attempts += 1
@@ -212,15 +237,22 @@ class _Try:
             last_word_at=intent.over_at or intent.sent_at or now,
             grace=grace,
             covered=self.recipe.covered(intent, now),
-            sender_done=call_over or self.world.presence.is_dead(intent.sender),
+            sender_done=self._may_resend(intent)
+            and (call_over or self.world.presence.is_dead(intent.sender)),
         )
+
+    def _may_resend(self, intent: Intent) -> bool:
+        unclear = intent.unclear + (intent.over_at is None)
+        return self.recipe.resends is None or unclear <= self.recipe.resends
 
     def _leave(self, way: Way) -> bool:
         with self.world.database.write() as tx:
             intent, case = self._load(tx)
             now = self.world.clock.now()
             if way is Way.ASK:
-                self._ask(tx, case, intent, "the call may have happened, and its sender may still be at it")
+                tried = self._may_resend(intent)
+                why = "its sender may still be at it" if tried else "it is not sent a third time by itself"
+                self._ask(tx, case, intent, f"the call may have happened, and {why}")
                 return True
             grace = self.recipe.settle_of(intent)
             if intent.over_at is None:
@@ -264,8 +296,13 @@ class _Try:
         return intent, tx.get_one(Case, intent.case_id)
 
     @staticmethod
+    def _wait_again(intent: Intent) -> timedelta:
+        """A vendor that fails on every write is not written to every few seconds."""
+        return min(timedelta(seconds=2.0 ** min(intent.attempts, 9)) - timedelta(seconds=2), LONGEST_WAIT)
+
+    @staticmethod
     def _wait(intent: Intent, retry_after_s: float | None) -> timedelta:
         """The vendor's own wait where it gave one, else a doubling one; never quite the same twice."""
         base = retry_after_s if retry_after_s is not None else 2.0 ** min(intent.attempts, 9)
         spread = random.uniform(1.0, 1.25)  # noqa: S311 - spreads load, hides nothing
-        return min(timedelta(seconds=base * spread), LONGEST_WAIT)
+        return min(timedelta(seconds=base * spread), LONGEST_WAIT if retry_after_s is None else LONGEST_ASKED)

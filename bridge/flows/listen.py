@@ -6,13 +6,13 @@ import logging
 from collections.abc import Iterable
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from bridge.core.account import Account
 from bridge.core.case import CaseState
 from bridge.core.ports import RawItem
-from bridge.errors import VendorBusyError, VendorError, VendorGoneError
+from bridge.errors import VendorBusyError, VendorError, VendorGoneError, VendorRefusedError
 from bridge.flows.world import World
 from bridge.store import deliveries, messages
 from bridge.store.tables import Case, Cursor
@@ -46,7 +46,11 @@ def poll(world: World, key: str) -> None:
         account = world.account(name)
         with world.database.read() as tx:
             cursor = tx.get(Cursor, key)
-        if account is None or cursor is None:
+        if account is None:
+            with world.database.write() as tx:
+                tx.execute(delete(Cursor).where(Cursor.key == key))
+            return
+        if cursor is None:
             return
         try:
             if kind == POLL:
@@ -83,8 +87,9 @@ def _reread(world: World, account: Account, cursor: Cursor) -> None:
     for post in posts:
         try:
             items += line.read_thread(post)
-        except VendorGoneError:
-            continue  # the whole thread is hidden from us: the reply's own look will say so
+        except (VendorGoneError, VendorRefusedError) as error:
+            # One thread that cannot be read keeps no other from being heard.
+            log.warning("a thread of %s could not be read: %s", account.key, error)
     last = cases[-1].id if len(cases) == THREADS_A_ROUND else None
     _record(world, account, cursor.key, items, last, world.timing.reread)
 

@@ -8,14 +8,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.core.case import CaseState, move
-from bridge.core.intent import Effect, IntentState
 from bridge.core.message import SocialMessage
-from bridge.flows import cards, drafting, writing
+from bridge.flows import cards, close_loop, drafting, writing
 from bridge.flows.world import World
 from bridge.routing.decide import decide
 from bridge.routing.model import Decision
-from bridge.store import casefile, intents, leases, messages
-from bridge.store.tables import Case, Intent, Message, MessageTag
+from bridge.store import casefile, leases, messages
+from bridge.store.tables import Case, Message, MessageTag
 
 
 def consider(world: World, key: str) -> None:
@@ -48,7 +47,9 @@ def _settle_place(tx: Session, world: World, row: Message) -> Case | None:
     tags = messages.tags_of(tx, row)
     message = messages.as_message(row, (tag.name for tag in tags))
     if row.case_id is not None:
-        return _changed(tx, world, tx.get_one(Case, row.case_id), row, message)
+        known = tx.get_one(Case, row.case_id)
+        _take_home(tx, world, known, message)
+        return _changed(tx, world, known, row, message)
     if row.deleted_at is not None or row.account not in world.mappings.current.account_brand:
         return None
     case = _case_of_thread(tx, world, message)
@@ -70,6 +71,8 @@ def _case_of_thread(tx: Session, world: World, message: SocialMessage) -> Case |
             Case.brand == world.mappings.current.account_brand[message.account],
             Case.thread_root == message.thread,
             Case.author_id == message.author.id,
+            # A post that only its team saw is over and done with: the next one is decided on anew.
+            Case.with_ticket | (Case.state != CaseState.CLOSED),
         )
         .order_by(Case.opened_at.desc())
     ).first()
@@ -133,6 +136,7 @@ def _open(
         drafting.open_ticket(tx, case, row, now, number=1)
         note = writing.opening_note(case, queue.owner, queue.next_step, queue.meaning)
         drafting.note(tx, case, "opened:1", note, now)
+        _gather(tx, case, row, now)
     return case
 
 
@@ -141,16 +145,36 @@ def _join(tx: Session, world: World, case: Case, row: Message, message: SocialMe
     now = world.clock.now()
     row.case_id = case.id
     casefile.tell(tx, case.id, now, "came in", "the customer wrote again", message=row.id)
-    _reopen(tx, case, now)
+    _reopen(tx, world, case, now)
     if case.with_ticket:
         drafting.pass_on(tx, case, row, now)
     cards.show(tx, world, case)
 
 
-def _reopen(tx: Session, case: Case, now: datetime) -> None:
-    for intent in intents.of_case(tx, case.id, [IntentState.APPROVED]):
-        if intent.effect == Effect.REPLY and intent.closing:
-            _hold(tx, case, intent, "The customer wrote again after the ticket was solved.", now)
+def _gather(tx: Session, case: Case, opener: Message, now: datetime) -> None:
+    """What the same person wrote in the thread before somebody tagged it belongs to the case too."""
+    earlier = tx.scalars(
+        select(Message)
+        .where(
+            Message.installation == case.installation,
+            Message.network == case.network,
+            Message.account == case.account,
+            Message.thread_root == case.thread_root,
+            Message.author_id == case.author_id,
+            Message.case_id.is_(None),
+            Message.deleted_at.is_(None),
+            Message.own.is_(False),
+        )
+        .order_by(Message.posted_at)
+    )
+    for row in earlier:
+        row.case_id = case.id
+        casefile.tell(tx, case.id, now, "came in", "an untagged post of the same thread", message=row.id)
+        drafting.pass_on(tx, case, row, now)
+
+
+def _reopen(tx: Session, world: World, case: Case, now: datetime) -> None:
+    close_loop.withdraw(tx, world, case, "The customer wrote again after the ticket was solved.")
     if case.state == CaseState.OPEN or not case.with_ticket:
         return
     case.state = move(CaseState(case.state), CaseState.OPEN).value
@@ -158,9 +182,19 @@ def _reopen(tx: Session, case: Case, now: datetime) -> None:
     casefile.tell(tx, case.id, now, "reopened", "the customer wrote again")
 
 
-def _hold(tx: Session, case: Case, intent: Intent, reason: str, now: datetime) -> None:
-    intents.advance(intent, IntentState.HELD, reason=reason)
-    casefile.tell(tx, case.id, now, "held", f"{intents.named(intent)}: {reason}", intent=intent.id)
+def _take_home(tx: Session, world: World, case: Case, message: SocialMessage) -> None:
+    """Give a case that a relay brought to the brand's account on its network, which can answer there."""
+    native = world.native_accounts(case.network)
+    account = world.account(message.account)
+    if case.account in native or message.account not in native or account is None:
+        return
+    other = _case_of_thread(tx, world, message)
+    if account.brand != case.brand or (other is not None and other.id != case.id):
+        return
+    light = world.networks[account.network].light(account, message)
+    case.account, case.thread_root = message.account, message.thread
+    case.light, case.light_reason = light.possible, light.reason
+    casefile.tell(tx, case.id, world.clock.now(), "account", f"{account.key} has the post too, and answers")
 
 
 def _changed(tx: Session, world: World, case: Case, row: Message, message: SocialMessage) -> Case | None:
@@ -168,10 +202,28 @@ def _changed(tx: Session, world: World, case: Case, row: Message, message: Socia
     now = world.clock.now()
     if row.deleted_at is not None:
         drafting.note(tx, case, f"deleted:{row.id}", writing.deleted_note(), now)
-    elif row.edited_at is not None:
+    elif row.edited_at is not None and not drafting.is_told(tx, case, row):
         cause = f"edited:{row.id}:{row.edited_at.isoformat()}"
         drafting.note(tx, case, cause, writing.edited_post(message), now)
-    else:
+    elif not _retagged(tx, world, case, row, message):
         return None
     cards.show(tx, world, case)
     return case
+
+
+def _retagged(tx: Session, world: World, case: Case, row: Message, message: SocialMessage) -> bool:
+    """A new tag moves no case that people work on; they are told where it would go now."""
+    mapping = world.mappings.current
+    if row.account not in mapping.account_brand or set(message.tags) <= set(case.tags):
+        return False
+    now = world.clock.now()
+    decision = decide(message, mapping, now)
+    tags = ", ".join(sorted(decision.tags - set(case.tags)))
+    case.tags = sorted({*case.tags, *decision.tags})
+    casefile.tell(tx, case.id, now, "tagged", tags, message=row.id)
+    if decision.queue == case.queue:
+        return True
+    text = writing.retagged_note(tags, decision.queue, decision.reason)
+    drafting.note(tx, case, f"retagged:{row.id}:{tags}"[:255], text, now)
+    drafting.post_note(tx, case, f"retagged:{row.id}:{tags}"[:255], text, now)
+    return True

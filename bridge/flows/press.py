@@ -7,7 +7,6 @@ from bridge.errors import VendorRefusedError
 from bridge.flows import cards, drafting, settle
 from bridge.flows.settle import NotWaitingError
 from bridge.flows.world import World
-from bridge.routing.model import Queue
 from bridge.store import casefile
 from bridge.store.tables import Case, Intent
 
@@ -81,13 +80,12 @@ def _decide(world: World, press: Press) -> None:
     world.wake("work", case.id)
 
 
-def _queue(world: World, case: Case) -> Queue | None:
-    return world.mappings.current.queues.get(case.queue)
-
-
 def _may_decide(world: World, case: Case, press: Press) -> bool:
-    queue = _queue(world, case)
-    return queue is None or not queue.approvers or press.user_id in queue.approvers
+    queue = world.mappings.current.queues.get(case.queue)
+    if queue is None:  # renamed since: whoever could decide then still can
+        with world.database.read() as tx:
+            queue = world.mappings.version(tx, case.mapping_version).queues.get(case.queue)
+    return queue is not None and (not queue.approvers or press.user_id in queue.approvers)
 
 
 def _say_no(world: World, case: Case, press: Press) -> None:

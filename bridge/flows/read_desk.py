@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.core.case import CaseState, move
 from bridge.core.desk import Ticket, Update
+from bridge.core.intent import Effect, IntentState
 from bridge.core.verdict import Verdict, judge
 from bridge.errors import VendorGoneError
 from bridge.flows import cards, close_loop, drafting
@@ -17,10 +18,6 @@ from bridge.flows.world import World
 from bridge.store import casefile, intents, leases
 from bridge.store.leases import Lease
 from bridge.store.tables import Case, TicketRow
-
-# Nobody solves this many tickets one by one in so short a time.
-BULK = 5
-BULK_SPAN = timedelta(seconds=10)
 
 
 def unread(tx: Session, case_id: str) -> TicketRow | None:
@@ -50,6 +47,7 @@ def read(world: World, row: TicketRow, lease: Lease) -> None:
         ticket, history = None, []
     seen = [update.id for update in history]
     updates = history[seen.index(row.last_update_id) + 1 :] if row.last_update_id in seen else history
+    updates = [update for update in updates if row.read_since is None or update.at > row.read_since]
     notes = [
         update.comment.text
         for update in history
@@ -61,20 +59,23 @@ def read(world: World, row: TicketRow, lease: Lease) -> None:
         stored = tx.get_one(TicketRow, row.id)
         stored.read_at = row.hinted_at
         case.failures = 0
+        if ticket is not None:
+            stored.url = ticket.url
         if ticket is None:
             stored.state = "deleted"
             casefile.tell(tx, case.id, world.clock.now(), "desk", f"ticket {row.ticket_id} was deleted")
             return
         for update in updates:
-            _hear(_Reading(tx, world, case, stored, ticket, notes), update)
+            _hear(_Reading(tx, world, case, stored, ticket, notes, seen), update)
             stored.last_update_id = update.id
         if ticket.merged_into is not None and stored.state != "merged":
-            _follow_merge(tx, world, case, stored, ticket.merged_into)
+            since = history[-1].at if history else world.clock.now()
+            _follow_merge(tx, world, case, stored, ticket.merged_into, since)
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """One ticket being read. ``notes`` are its internal comments."""
+    """One ticket being read: its internal comments, and the ids of all its updates, oldest first."""
 
     tx: Session
     world: World
@@ -82,6 +83,7 @@ class _Reading:
     row: TicketRow
     ticket: Ticket
     notes: list[str]
+    order: list[str]
 
     def answer(self, update: Update, verdict: Verdict, *, hold: str | None, closing: bool = False) -> None:
         if verdict.say is not None:
@@ -111,6 +113,9 @@ def _hear(reading: _Reading, update: Update) -> None:
     casefile.tell(tx, case.id, world.clock.now(), "desk", what, update=update.id, ticket=reading.ticket.id)
     if verdict.closed:
         reading.row.state = "closed"
+        if case.state == CaseState.OPEN and reading.ticket.merged_into is None:
+            hold = "The ticket was closed without being solved."
+            _solved(reading, update, replace(verdict, hold=hold))
     if verdict.reopened and case.state == CaseState.SOLVED:
         case.state = move(CaseState.SOLVED, CaseState.OPEN).value
         case.solved_at = None
@@ -118,7 +123,9 @@ def _hear(reading: _Reading, update: Update) -> None:
     if verdict.solved:
         _solved(reading, update, verdict)
     else:
-        reading.answer(update, verdict, hold=verdict.hold)
+        # On a ticket that is solved already it is another closing word, in the place of one that waits.
+        closing = case.state == CaseState.SOLVED
+        reading.answer(update, verdict, hold=verdict.hold, closing=closing)
     cards.show(tx, world, case)
 
 
@@ -128,49 +135,66 @@ def _solved(reading: _Reading, update: Update, verdict: Verdict) -> None:
         # Solved again after the receipt: a comment in it is an answer, the loop is closed already.
         reading.answer(update, verdict, hold=verdict.hold)
         return
+    if _unseen_words(reading, update):
+        casefile.tell(
+            reading.tx,
+            case.id,
+            reading.world.clock.now(),
+            "desk",
+            "solved before the customer's last words were on the ticket: it stays open",
+        )
+        reading.answer(update, verdict, hold="The customer wrote again before this was read.")
+        return
     case.state = move(CaseState(case.state), CaseState.SOLVED).value
     case.solved_at, case.solved_by = update.at, update.actor_id
-    reading.tx.flush()
-    hold = verdict.hold or _bulk(reading.tx, case, update.at)
     if verdict.say is not None:
-        reading.answer(update, verdict, hold=hold, closing=True)
+        reading.answer(update, verdict, hold=verdict.hold, closing=True)
     else:
-        close_loop.close(reading.tx, reading.world, case, update, hold=hold)
+        close_loop.close(reading.tx, reading.world, case, update, hold=verdict.hold)
 
 
-def _bulk(tx: Session, case: Case, at: datetime) -> str | None:
-    together = tx.scalar(
-        select(func.count())
-        .select_from(Case)
-        .where(
-            Case.solved_by == case.solved_by,
-            Case.solved_at >= at - BULK_SPAN,
-            Case.solved_at <= at + BULK_SPAN,
-        )
-    )
-    return "Many tickets were solved at once." if (together or 0) >= BULK else None
+def _unseen_words(reading: _Reading, update: Update) -> bool:
+    """Whether the customer wrote something that was not on the ticket yet when *update* was made.
+
+    Told by the order of the ticket's own updates: clocks of networks and desks differ.
+    """
+    place = reading.order.index(update.id)
+    for intent in intents.of_case(reading.tx, reading.case.id):
+        if intent.effect != Effect.UPDATE_TICKET or not intent.draft.get("message"):
+            continue
+        if intent.state in (IntentState.REFUSED, IntentState.GONE):
+            continue
+        if intent.outcome_id not in reading.order[:place]:
+            return True
+    return False
 
 
-def _follow_merge(tx: Session, world: World, case: Case, row: TicketRow, target: str) -> None:
+def _follow_merge(
+    tx: Session, world: World, case: Case, row: TicketRow, target: str, since: datetime
+) -> None:
     """The desk merged our ticket into another: from now on that one speaks for the case."""
     now = world.clock.now()
-    row.state = "merged"
     taken = tx.scalars(
         select(TicketRow).where(TicketRow.installation == row.installation, TicketRow.ticket_id == target)
     ).first()
     casefile.tell(tx, case.id, now, "desk", f"ticket {row.ticket_id} was merged into {target}")
     if taken is not None:
-        return  # that ticket stands for a case of its own: it cannot speak for two
+        # That ticket stands for a case of its own and cannot speak for two: ours is closed,
+        # and what the customer writes next opens a follow-up.
+        row.state = "closed"
+        return
+    row.state = "merged"
     tx.add(
         TicketRow(
             installation=row.installation,
             case_id=case.id,
             number=row.number + 1,
             ticket_id=target,
-            url=row.url.replace(row.ticket_id, target),
+            url=row.url.rpartition("/")[0] + "/" + target,
             requester_id=row.requester_id,
             opened_at=now,
             hinted_at=now,
+            read_since=since,
         )
     )
     intents.wake_case(case, now)

@@ -42,6 +42,8 @@ class Recipe(ABC):
     """
 
     settle = timedelta(seconds=5)  # how long after a write a look may still miss it
+    resends: int | None = None  # how often it may be sent again when a look finds nothing; None: any
+    can_be_gone = False  # else a target that is not there is a refusal, and somebody is told
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -65,11 +67,18 @@ class Recipe(ABC):
         """A last look before the first try."""
         return None
 
+    def waive(self, tx: Session, case: Case, intent: Intent) -> None:  # noqa: B027
+        """A person lets it out as things stand: note what `check` must not stop again."""
+
     @abstractmethod
     def send(self, intent: Intent) -> Outcome: ...
 
     @abstractmethod
     def look(self, intent: Intent, claimed: Collection[str]) -> Outcome | None: ...
+
+    def at_address(self, url: str) -> Outcome | None:
+        """What a person says was done, by its address; None when *url* is none of such a thing."""
+        return None
 
     def confirmed(self, tx: Session, case: Case, intent: Intent, outcome: Outcome) -> None:  # noqa: B027
         """It happened: put it into our tables, and draft what follows."""

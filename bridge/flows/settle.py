@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -12,8 +13,8 @@ from bridge.core.reply import Published
 from bridge.errors import BridgeError
 from bridge.flows import cards, ending
 from bridge.flows.effects import recipe
-from bridge.flows.effects.network import thawed
 from bridge.flows.recipe import Outcome
+from bridge.flows.replies import thawed
 from bridge.flows.world import World
 from bridge.store import casefile, intents
 from bridge.store.tables import Case, Intent
@@ -23,9 +24,19 @@ class NotWaitingError(BridgeError):
     """The intent does not wait for a person (any more)."""
 
 
-def approve(tx: Session, world: World, intent_id: str, by: str) -> None:
-    """Let it out, as it is: the text is frozen. Raises NotWaitingError."""
-    intent, case = _waiting(tx, intent_id, also=IntentState.REFUSED)
+def approve(tx: Session, world: World, intent_id: str, by: str, *, again: bool = False) -> None:
+    """Let it out as it is, in the thread as it stands.
+
+    With *again*, also what a vendor refused; never what a person refused. Raises
+    NotWaitingError.
+    """
+    intent, case = _waiting(tx, intent_id, also=IntentState.REFUSED if again else None)
+    if intent.state == IntentState.REFUSED:
+        if intent.decided_by is not None:
+            raise NotWaitingError(f"{intent.decided_by} has refused it")
+        if intent.effect != Effect.REPLY:
+            intent.payload = None  # nothing happened: what the mapping says today counts
+    recipe(world, intent.effect).waive(tx, case, intent)
     now = world.clock.now()
     # A person has decided; what an earlier try may have done is theirs to know.
     intents.advance(intent, IntentState.APPROVED)
@@ -65,27 +76,39 @@ def there_already(world: World, intent_id: str, by: str) -> bool:
             intent.reason = f"{by} said that it is there already, but the thread does not show it."
             _tell(tx, world, case, intent, "said to be there already; not found on the thread")
             return False
-        sent_by_hand(tx, world, intent_id, found, by)
+        intent, case = _waiting(tx, intent_id)
+        _happened(tx, world, case, intent, Outcome(found.id, _as_data(found)), by)
         return True
 
 
-def sent_by_hand(tx: Session, world: World, intent_id: str, found: Published, by: str) -> None:
-    """The reply is on the thread as *found*, posted by a person. Raises NotWaitingError."""
+def happened(tx: Session, world: World, intent_id: str, url: str, by: str) -> None:
+    """It is done, and stands at *url*. Raises NotWaitingError, also where *url* tells nothing."""
     intent, case = _waiting(tx, intent_id)
+    outcome = recipe(world, intent.effect).at_address(url)
+    if outcome is None:
+        raise NotWaitingError(
+            f"{url} is no address of a {intents.named(intent)}; say --send or --not-sent instead"
+        )
+    _happened(tx, world, case, intent, outcome, by)
+
+
+def _happened(tx: Session, world: World, case: Case, intent: Intent, outcome: Outcome, by: str) -> None:
     now = world.clock.now()
     intents.advance(intent, IntentState.CONFIRMED)
     intent.decided_by, intent.settled_at = by, now
-    intent.outcome_id, intent.outcome = found.id, {"id": found.id, "permalink": found.permalink}
-    if intent.effect == Effect.REPLY:
-        case.first_public_word_at = case.first_public_word_at or found.at or now
-        if intent.closing and case.state == CaseState.SOLVED:
-            ending.close(tx, world, case, Receipt.BY_HAND, url=found.permalink)
-    elif intent.effect == Effect.OPEN_TICKET:
-        number = found.id.rstrip("/").rpartition("/")[2]
-        intent.outcome_id = number
-        outcome = Outcome(number, {"url": found.permalink or found.id})
+    intent.outcome_id, intent.outcome = outcome.id, outcome.data
+    if intent.effect != Effect.REPLY:
         recipe(world, intent.effect).confirmed(tx, case, intent, outcome)
-    _tell(tx, world, case, intent, f"found on the thread, said by {by}")
+    else:
+        case.first_public_word_at = case.first_public_word_at or now
+        if intent.closing and case.state == CaseState.SOLVED:
+            ending.close(tx, world, case, Receipt.BY_HAND, url=outcome.data.get("permalink"))
+    _tell(tx, world, case, intent, f"was done by hand, said by {by}")
+
+
+def _as_data(found: Published) -> dict[str, Any]:
+    at = found.at.isoformat() if found.at else None
+    return {"id": found.id, "permalink": found.permalink, "at": at}
 
 
 def claim(tx: Session, world: World, case: Case, user_id: str, at: datetime) -> bool:

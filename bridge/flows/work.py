@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,15 +11,18 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from bridge.core.intent import IntentState
-from bridge.errors import VendorBusyError, VendorError
+from bridge.errors import SettingsError, StoreBusyError, VendorBusyError, VendorError
 from bridge.flows import read_desk
+from bridge.flows.cards import TEAM
 from bridge.flows.drafting import DESK
 from bridge.flows.effects import recipe
-from bridge.flows.ledger import carry_out
+from bridge.flows.ledger import carry_out, stumbled
 from bridge.flows.world import World
 from bridge.store import casefile, intents, lanes, leases
-from bridge.store.leases import Lease
+from bridge.store.leases import Lease, LeaseLostError
 from bridge.store.tables import Case, Intent, TicketRow
+
+log = logging.getLogger(__name__)
 
 MOVING = (IntentState.APPROVED, IntentState.SENDING)
 CROWDED = timedelta(milliseconds=500)
@@ -62,7 +66,18 @@ def work(world: World, slots: Slots, key: str) -> None:
                 elif isinstance(step, TicketRow):
                     _read(world, step, lease, again_at)
                 else:
-                    carry_out(world, recipe(world, step.effect), step.id, lease)
+                    _carry_out(world, step, lease)
+
+
+def _carry_out(world: World, intent: Intent, lease: Lease) -> None:
+    try:
+        carry_out(world, recipe(world, intent.effect), intent.id, lease)
+    except (LeaseLostError, StoreBusyError, SettingsError):
+        raise
+    except Exception:
+        # One thing that cannot be done must not keep the case's others from being done.
+        log.exception("intent %s of case %s failed", intent.id, intent.case_id)
+        stumbled(world, intent.id, lease)
 
 
 def _read(world: World, ticket: TicketRow, lease: Lease, again_at: dict[str, datetime]) -> None:
@@ -74,7 +89,7 @@ def _read(world: World, ticket: TicketRow, lease: Lease, again_at: dict[str, dat
             now = world.clock.now()
             case = tx.get_one(Case, ticket.case_id)
             case.failures += 1
-            wait = timedelta(seconds=seconds if seconds is not None else min(2.0**case.failures, 300))
+            wait = timedelta(seconds=seconds if seconds is not None else 2.0 ** min(case.failures, 8))
             casefile.tell(tx, case.id, now, "desk", f"ticket {ticket.ticket_id} could not be read: {error}")
         again_at[DESK] = now + wait
 
@@ -95,7 +110,7 @@ def _next(
                 return ticket
             due.append(at)
         shut = lanes.parked(tx, now)
-        waiting = intents.of_case(tx, case.id, MOVING)
+        waiting = [i for i in intents.of_case(tx, case.id, MOVING) if _has_port(world, i)]
         due += [
             lane.until for lane in shut.values() if lane.until and any(i.lane == lane.name for i in waiting)
         ]
@@ -106,6 +121,13 @@ def _next(
             due.append(at)
         case.due_at = min(due, default=None)
         return None
+
+
+def _has_port(world: World, intent: Intent) -> bool:
+    """Whether this process can reach that vendor at all; what is not set up keeps its intents waiting."""
+    if intent.lane == DESK:
+        return world.desk is not None
+    return intent.lane != TEAM or world.team is not None
 
 
 def _heads(tx: Session, world: World, case: Case, waiting: list[Intent]) -> list[Intent]:

@@ -31,6 +31,7 @@ class Timing:
 
     call_timeout: timedelta
     settle: timedelta | None = None  # None: each effect's own
+    linger: timedelta = timedelta(seconds=3)  # a closing reply waits, to see a bulk solve whole
     poll: timedelta = timedelta(seconds=30)
     reread: timedelta = timedelta(minutes=2)
 

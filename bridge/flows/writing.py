@@ -94,5 +94,12 @@ def receipt_note(receipt: str, url: str | None, reason: str | None) -> str:
     return " ".join(parts)
 
 
+def retagged_note(tags: str, queue: str, reason: str) -> str:
+    return (
+        f"The post was tagged {tags} since. Opened now, it would go to the queue {queue} ({reason}). "
+        "The case stays here until somebody moves the ticket and tells that team."
+    )
+
+
 def deleted_note() -> str:
     return "The customer deleted a post of this case on the network."

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 MAX_BODY = 2 * 1024 * 1024
 BUSY_RETRY_AFTER_S = 5
+ID_LENGTH = 255
 
 
 @dataclass
@@ -59,7 +60,7 @@ class Door:
                 installation=self.installation,
                 source=source,
                 account=account,
-                delivery_id=delivery_id[:255],
+                delivery_id=_storable(delivery_id),
                 body=body,
                 at=now,
                 state=state,
@@ -78,7 +79,7 @@ class Door:
         if self.record(source, "", delivery_id, body):
             return True
         with self.database.write() as tx:
-            known = deliveries.find(tx, self.installation, source, "", delivery_id[:255])
+            known = deliveries.find(tx, self.installation, source, "", _storable(delivery_id))
             if known is None:
                 return False
             deliveries.take_again(known, self.clock.now())
@@ -96,3 +97,8 @@ class Door:
         # 503 and a short wait: some senders never try again after a 500.
         log.error("answered 503: %s", error)
         return Response(status=503, headers={"Retry-After": str(BUSY_RETRY_AFTER_S)})
+
+
+def _storable(delivery_id: str) -> str:
+    # Some ids come out of JSON, which can spell half a character and a NUL; no database takes those.
+    return delivery_id.encode("utf-8", "replace").decode().replace("\x00", "")[:ID_LENGTH]

@@ -20,6 +20,7 @@ from bridge.store.tables import Case, Cursor, Delivery, Intent
 
 WORKER_GONE = timedelta(seconds=30)
 TOO_OLD = timedelta(minutes=15)
+STUCK = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,16 @@ class Health:
     def _read(self, tx: Session, now: datetime) -> dict[str, Any]:
         seen = last_seen(tx)
         oldest = tx.scalar(
-            select(func.min(Intent.due_at)).where(
+            select(func.min(Intent.created_at)).where(
                 Intent.state.in_([IntentState.APPROVED.value, IntentState.SENDING.value])
             )
         )
+        refused = tx.scalar(
+            select(func.count())
+            .select_from(Intent)
+            .where(Intent.state == IntentState.REFUSED, Intent.decided_by.is_(None))
+        )
+        stuck = tx.scalar(select(func.count()).select_from(Case).where(Case.failures >= STUCK))
         waiting = tx.scalar(
             select(func.count())
             .select_from(Intent)
@@ -69,7 +76,11 @@ class Health:
         problems += [f"lane {name} is parked: {reason}" for name, reason in parked.items()]
         problems += deaf
         if oldest_s > TOO_OLD.total_seconds():
-            problems.append(f"the oldest intent has been due for {oldest_s:.0f} s: see `bridge intent list`")
+            problems.append(f"the oldest intent has waited for {oldest_s:.0f} s: see `bridge intent list`")
+        if refused:
+            problems.append(f"vendors refused {refused} intents: see `bridge intent list`")
+        if stuck:
+            problems.append(f"{stuck} cases failed again and again: see the log and `bridge case list`")
         if failed:
             problems.append(f"{failed} deliveries failed: see `bridge delivery list --failed`")
         return {
@@ -77,7 +88,7 @@ class Health:
             "problems": down + problems,
             "mapping_version": self.mapping_version()[:12],
             "worker_seen_at": seen.isoformat() if seen else None,
-            "oldest_due_intent_s": round(oldest_s, 1),
+            "oldest_waiting_intent_s": round(oldest_s, 1),
             "waiting_for_a_person": waiting or 0,
             "open_loops": loops or 0,
             "refused_since_start": dict(self.door.counts),

@@ -111,7 +111,8 @@ def _hear_desk(web: Flask, door: Door, desk: DeskHook) -> None:
             return door.refuse(401, str(error))
         try:
             desk.read(body)
-        except UnsupportedEventError:
+        except UnsupportedEventError as error:
+            door.record(SOURCE_DESK, "", delivery_id, body, state="unwanted", reason=str(error))
             return Response(status=200)
         except UnreadablePayloadError as error:
             door.record(SOURCE_DESK, "", delivery_id, body, state="unreadable", reason=str(error))

@@ -53,6 +53,9 @@ def web_client(account: SlackAccount) -> WebClient:
     )
 
 
+_PERMALINK = re.compile(r"^https?://[^/]+/archives/([CG][A-Z0-9]+)/p([0-9]{10})([0-9]{6})(?![0-9])")
+
+
 class SlackTeam(Team):
     """Cards and notes in Slack. Safe to share between threads: it holds no connection."""
 
@@ -120,6 +123,11 @@ class SlackTeam(Team):
             return self._look("conversations.replies", call, NOTE, key)
         except VendorGoneError:
             return None
+
+    def locate(self, url: str) -> CardRef | None:
+        """The message behind a permalink: …/archives/<channel>/p<ts without its dot>."""
+        found = _PERMALINK.search(url)
+        return None if found is None else CardRef(found[1], f"{found[2]}.{found[3]}")
 
     def email_of(self, user_id: str) -> str | None:
         """The e-mail address of a member; None for bots, strangers and those who hide it."""

@@ -60,6 +60,7 @@ _UPDATES = {
     "deleted": "note on the ticket: the post was deleted",
     "claim": "assignment of the ticket",
     "posted": "note on the ticket: posted",
+    "retagged": "note on the ticket: tagged anew",
     "held": "note on the ticket: waits for a person",
     "receipt": "receipt on the ticket",
 }

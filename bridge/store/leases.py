@@ -33,7 +33,9 @@ def take(tx: Session, key: str, presence: Presence, at: datetime, span: timedelt
         tx.add(row)
     elif row.until > at and not presence.is_dead(row.holder):
         return None
-    row.holder, row.until, row.fence = presence.worker, at + span, row.fence + 1
+    # By the clock too: a key that was forgotten and comes back must not count from 1 again.
+    fence = max(row.fence + 1, int(at.timestamp() * 1000))
+    row.holder, row.until, row.fence = presence.worker, at + span, fence
     tx.flush()
     return Lease(key, presence.worker, row.fence)
 
@@ -44,7 +46,7 @@ def guard(tx: Session, lease: Lease, until: datetime | None = None) -> None:
     Raises LeaseLostError.
     """
     row = tx.scalars(select(LeaseRow).where(LeaseRow.key == lease.key).with_for_update()).first()
-    if row is None or row.fence != lease.fence:
+    if row is None or (row.holder, row.fence) != (lease.holder, lease.fence):
         raise LeaseLostError(lease.key)
     if until is not None:
         row.until = until
@@ -53,7 +55,7 @@ def guard(tx: Session, lease: Lease, until: datetime | None = None) -> None:
 def give_back(tx: Session, lease: Lease, at: datetime) -> None:
     """End *lease*; does nothing when somebody else has it by now."""
     row = tx.get(LeaseRow, lease.key)
-    if row is not None and row.fence == lease.fence:
+    if row is not None and (row.holder, row.fence) == (lease.holder, lease.fence):
         row.until = at
 
 

@@ -58,6 +58,8 @@ def _take_version(row: Message, message: SocialMessage, native: frozenset[str]) 
     row.thread_root = message.root_id or row.thread_root or message.id
     row.parent_id = message.parent_id or row.parent_id
     row.parent_text = message.parent_text or row.parent_text
+    if row.account in native and message.account not in native:
+        return  # a relay knows no better than the network itself, least of all who may read the post
     known = row.edited_at or row.posted_at
     if known is not None and (message.edited_at or message.posted_at) < known:
         # What the newer version left out, an older one may still say.

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     DateTime,
     Dialect,
@@ -173,6 +174,7 @@ class Case(Base):
         ),
         Index("ix_cases_due", "due_at"),
         Index("ix_cases_state", "state", "posted_at"),
+        Index("ix_cases_solved", "solved_by", "solved_at"),
     )
 
     id: Mapped[str] = _id()
@@ -236,6 +238,7 @@ class TicketRow(Base):
     hinted_at: Mapped[datetime | None]  # somebody said that something happened
     read_at: Mapped[datetime | None]  # up to which hint the updates were read
     last_update_id: Mapped[str | None]
+    read_since: Mapped[datetime | None]  # what is older is none of this case's (a merge's target)
 
 
 class CardRow(Base):
@@ -290,6 +293,7 @@ class Intent(Base):
     waived: Mapped[list[Any]] = mapped_column(default=list)  # what a person saw and let pass
     decided_by: Mapped[str | None]
     attempts: Mapped[int] = mapped_column(Integer, default=0)
+    unclear: Mapped[int] = mapped_column(Integer, default=0)  # calls whose outcome nobody knows
     sender: Mapped[str | None]
     created_at: Mapped[datetime]
     due_at: Mapped[datetime]
@@ -323,7 +327,7 @@ class LeaseRow(Base):
     key: Mapped[str] = mapped_column(String(1100), primary_key=True)
     holder: Mapped[str]
     until: Mapped[datetime]
-    fence: Mapped[int]
+    fence: Mapped[int] = mapped_column(BigInteger)
 
 
 class WorkerRow(Base):

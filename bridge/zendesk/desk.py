@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Collection, Iterator
 from itertools import islice
 
@@ -168,6 +169,14 @@ class ZendeskDesk(Desk):
             users[user.id or 0] = user
         staff = {user_id for user_id, user in users.items() if user.is_staff}
         return [as_update(audits[audit_id], staff) for audit_id in sorted(audits)]
+
+    def locate(self, url: str) -> TicketRef | None:
+        """The ticket behind the address in an agent's browser, of this account only."""
+        for base in (self._client.account.base, self._client.account.home):
+            found = re.fullmatch(rf"{re.escape(base)}/agent/tickets/([0-9]+)/?", url)
+            if found is not None:
+                return TicketRef(found[1], self._client.account.ticket_url(found[1]))
+        return None
 
     def agent_exists(self, email: str) -> bool:
         """Whether somebody on the staff, not suspended, has this e-mail address."""

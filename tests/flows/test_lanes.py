@@ -119,7 +119,7 @@ def test_refused_credentials_park_the_lane_and_lose_nothing(sandbox: Sandbox, ru
     sandbox.faults.add("plaza", "reply", "status", status=401)
     sandbox.zendesk.agent_comments(ticket.id, "Which version is it?")
 
-    shut = eventually(lambda: parked(running).get("kopi-plaza"), what="the parked lane")
+    shut = eventually(lambda: parked(running).get("account:kopi-plaza"), what="the parked lane")
     assert "401" in shut.reason
     assert shut.until - shut.since <= AUTH_PAUSE + timedelta(seconds=1)
     complain(sandbox, "maria")
@@ -132,7 +132,7 @@ def test_refused_credentials_park_the_lane_and_lose_nothing(sandbox: Sandbox, ru
     ready = running.bridge.web.test_client().get("/readyz").json
     assert any("kopi-plaza is parked" in problem for problem in ready["problems"])
 
-    open_again(running, "kopi-plaza")
+    open_again(running, "account:kopi-plaza")
     eventually(lambda: len(brand_posts(sandbox.plaza)) == 1, what="the reply")
     stays(lambda: len(brand_posts(sandbox.plaza)) == 1, seconds=0.3)
 

@@ -22,6 +22,8 @@ from bridge.store.tables import Case, CustomerRow, Intent, Message, TicketRow
 # The desk keeps an idempotency key for two hours; the margin is for clocks.
 KEY_LASTS = timedelta(minutes=110)
 
+# States of an intent that may still become a ticket.
+
 _customer = TypeAdapter(Customer)
 _ticket = TypeAdapter(TicketDraft)
 _update = TypeAdapter(TicketUpdate)
@@ -109,6 +111,10 @@ class OpenTicket(_DeskRecipe):
         ref = self.desk.find_ticket(_ticket.validate_python(intent.payload).external_id)
         return None if ref is None else Outcome(ref.id, {"url": ref.url})
 
+    def at_address(self, url: str) -> Outcome | None:
+        ref = self.desk.locate(url)
+        return None if ref is None else Outcome(ref.id, {"url": ref.url})
+
     def confirmed(self, tx: Session, case: Case, intent: Intent, outcome: Outcome) -> None:
         now = self.world.clock.now()
         payload = _ticket.validate_python(intent.payload)
@@ -134,6 +140,7 @@ class OpenTicket(_DeskRecipe):
 
 class UpdateTicket(_DeskRecipe):
     settle = timedelta(seconds=3)
+    can_be_gone = True
 
     def ready(self, tx: Session, case: Case, intent: Intent) -> bool:
         if intent.payload is not None:
@@ -165,30 +172,30 @@ class UpdateTicket(_DeskRecipe):
         return None if found is None else Outcome(found)
 
     def lost(self, tx: Session, case: Case, intent: Intent, error: VendorError | None) -> None:
-        """The ticket is closed for good: what the customer wrote goes on in a follow-up."""
+        """The ticket takes nothing any more: what the customer wrote goes on elsewhere."""
         now = self.world.clock.now()
-        closed = _update.validate_python(intent.payload).ticket_id
+        gone = _update.validate_python(intent.payload).ticket_id
         tickets = list(tx.scalars(select(TicketRow).where(TicketRow.case_id == case.id)))
-        deleted = False
-        for ticket in tickets:
-            if ticket.ticket_id == closed:
-                deleted = ticket.state == "deleted"
-                ticket.state = ticket.state if deleted else "closed"
-        tx.flush()
+        ticket = next(row for row in tickets if row.ticket_id == gone)
+        news = ticket.state == "current"
+        if news:
+            # Closed, merged or deleted: reading it tells which, and comes before the next try.
+            ticket.state, ticket.hinted_at = "closed", now
         if intent.draft.get("message") is None:
             return
         message = tx.get_one(Message, intent.draft["message"])
-        newer = any(ticket.state == "current" for ticket in tickets)
-        if newer or _follow_up_on_its_way(tx, case):
-            drafting.pass_on(tx, case, message, now, again=f":after:{closed}")
+        newer = any(row.state == "current" for row in tickets)
+        if news or newer or _follow_up_on_its_way(tx, case):
+            drafting.pass_on(tx, case, message, now, again=f":{intent.id}")
             return
-        number = max(ticket.number for ticket in tickets) + 1
-        casefile.tell(tx, case.id, now, "follow-up", f"ticket {closed} is closed: the post opens a follow-up")
-        source = None if deleted else closed
+        number = max(row.number for row in tickets) + 1
+        what = f"ticket {gone} is {ticket.state}: the post opens a follow-up"
+        casefile.tell(tx, case.id, now, "follow-up", what)
+        source = gone if ticket.state == "closed" else None
         drafting.open_ticket(tx, case, message, now, number, follow_up_of=source)
-        drafting.note(tx, case, f"opened:{number}", writing.follow_up_note(case, closed), now)
+        drafting.note(tx, case, f"opened:{number}", writing.follow_up_note(case, gone), now)
 
 
 def _follow_up_on_its_way(tx: Session, case: Case) -> bool:
-    moving = (IntentState.APPROVED, IntentState.SENDING)
-    return any(intent.effect == Effect.OPEN_TICKET for intent in intents.of_case(tx, case.id, moving))
+    open_ = (IntentState.APPROVED, IntentState.SENDING, IntentState.HELD, IntentState.UNKNOWN)
+    return any(intent.effect == Effect.OPEN_TICKET for intent in intents.of_case(tx, case.id, open_))

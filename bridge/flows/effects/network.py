@@ -7,35 +7,36 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import TypeAdapter
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bridge.core.account import Account
 from bridge.core.case import CaseState, Receipt
+from bridge.core.intent import Effect
 from bridge.core.ports import Connection
-from bridge.core.reply import Obstacle, Preflight, Published, Reply
+from bridge.core.reply import Obstacle, Preflight, Published
 from bridge.errors import VendorAuthError, VendorError
-from bridge.flows import cards, drafting, ending, writing
+from bridge.flows import cards, drafting, ending, replies, writing
 from bridge.flows.recipe import Outcome, Recipe, Stop
-from bridge.store import casefile, intents
+from bridge.flows.replies import thawed
+from bridge.store import casefile, intents, messages
 from bridge.store.tables import Case, Intent
 
-_reply = TypeAdapter(Reply)
 _published = TypeAdapter(Published)
 
 EDITED = "the customer's edit"
-
-
-def frozen(reply: Reply) -> dict[str, Any]:
-    """A reply's payload; frozen when it is drafted, because that text is what people approve."""
-    payload: dict[str, Any] = _reply.dump_python(reply, mode="json")
-    return payload
-
-
-def thawed(intent: Intent) -> Reply:
-    return _reply.validate_python(intent.payload)
+NO_NEWS = "posts:none"
+BULK_SOLVE = "a bulk solve"
+# Nobody solves this many tickets one by one in so short a time.
+BULK = 5
+BULK_SPAN = timedelta(seconds=10)
 
 
 class PublicReply(Recipe):
+    # Looking may miss a text that a server rewrites, so a second copy is one too many to risk twice.
+    resends = 1
+    can_be_gone = True
+
     def settle_of(self, intent: Intent) -> timedelta:
         if self.world.timing.settle is not None:
             return self.world.timing.settle
@@ -51,11 +52,22 @@ class PublicReply(Recipe):
     def check(self, intent: Intent) -> Stop | None:
         reply = thawed(intent)
         with self.world.database.read() as tx:
-            known = intents.claimed_objects(tx, intent.case_id) | frozenset(intent.waived)
-            brand = tx.get_one(Case, intent.case_id).brand
-        if self._account(intent).brand != brand:
+            case = tx.get_one(Case, intent.case_id)
+            stop = _case_stop(tx, case, intent)
+            waived = tx.scalars(
+                select(Intent.waived).where(Intent.case_id == case.id, Intent.effect == Effect.REPLY)
+            )
+            # What a person let pass once is no news for the next reply.
+            known = intents.claimed_objects(tx, case.id) | {seen for each in waived for seen in each}
+        if self._account(intent).brand != case.brand:
             return Stop(False, f"Account {reply.account} belongs to another brand by now.")
+        if stop is not None:
+            return stop
         return _stop_for(self._line(intent).preflight(reply.target, known), intent)
+
+    def waive(self, tx: Session, case: Case, intent: Intent) -> None:
+        if intent.closing:
+            intent.waived = [*intent.waived, _posts_seen(tx, case, intent), BULK_SOLVE]
 
     def send(self, intent: Intent) -> Outcome:
         return _outcome(self._line(intent).reply(thawed(intent), intent.id))
@@ -63,6 +75,9 @@ class PublicReply(Recipe):
     def look(self, intent: Intent, claimed: Collection[str]) -> Outcome | None:
         found = self._line(intent).find_reply(thawed(intent), intent.id, claimed)
         return None if found is None else _outcome(found)
+
+    def at_address(self, url: str) -> Outcome | None:
+        return _outcome(Published(id=url, permalink=url)) if url.startswith("http") else None
 
     def confirmed(self, tx: Session, case: Case, intent: Intent, outcome: Outcome) -> None:
         now = self.world.clock.now()
@@ -76,12 +91,14 @@ class PublicReply(Recipe):
         cards.show(tx, self.world, case)
 
     def lost(self, tx: Session, case: Case, intent: Intent, error: VendorError | None) -> None:
-        now = self.world.clock.now()
+        if replies.say_elsewhere(tx, self.world, case, intent):
+            return
         reason = intent.reason or "the post is gone"
-        if case.state == CaseState.SOLVED:
+        if intent.closing and case.state == CaseState.SOLVED:
             ending.close(tx, self.world, case, Receipt.CUSTOMER_GONE, reason=reason)
         else:
-            drafting.note(tx, case, f"gone:{intent.id}", writing.not_posted_note(reason), now)
+            note = writing.not_posted_note(reason)
+            drafting.note(tx, case, f"gone:{intent.id}", note, self.world.clock.now())
         cards.show(tx, self.world, case)
 
     def refused(self, tx: Session, case: Case, intent: Intent, error: VendorError | None) -> None:
@@ -97,14 +114,48 @@ class PublicReply(Recipe):
             drafting.note(tx, case, f"refused:{intent.id}", writing.not_posted_note(reason), now)
 
     def _account(self, intent: Intent) -> Account:
-        """Today's credentials of the account that the case came in by; no other brand's can stand in."""
+        """Today's credentials of the account that answers; no other brand's can stand in."""
         account = self.world.account(thawed(intent).account)
         if account is None:
-            raise VendorAuthError("network", "reply", f"account {intent.lane} is in no mapping file any more")
+            raise VendorAuthError("network", "reply", f"{intent.lane} is in no mapping file any more")
         return account
 
     def _line(self, intent: Intent) -> Connection:
         return self.world.connect(self._account(intent))
+
+
+def _case_stop(tx: Session, case: Case, intent: Intent) -> Stop | None:
+    """Whether the case has moved on since a closing reply was drafted."""
+    if not intent.closing:
+        return None
+    seen = _posts_seen(tx, case, intent)
+    if seen in intent.waived:
+        return None
+    if seen != NO_NEWS:
+        return Stop(False, "The customer wrote again after the ticket was solved.", seen)
+    if case.state != CaseState.SOLVED:
+        return Stop(False, "The ticket is not solved any more.", seen)
+    if BULK_SOLVE not in intent.waived and _solved_together(tx, case) >= BULK:
+        return Stop(False, "Many tickets were solved at once.", BULK_SOLVE)
+    return None
+
+
+def _solved_together(tx: Session, case: Case) -> int:
+    """How many cases the same user of the desk solved at about the same time, this one among them."""
+    if case.solved_at is None:
+        return 0
+    query = select(func.count()).where(
+        Case.solved_by == case.solved_by,
+        Case.solved_at >= case.solved_at - BULK_SPAN,
+        Case.solved_at <= case.solved_at + BULK_SPAN,
+    )
+    return tx.scalar(query) or 0
+
+
+def _posts_seen(tx: Session, case: Case, intent: Intent) -> str:
+    """Up to which post of the customer a decision about *intent* counts."""
+    newer = [row.id for row in messages.of_case(tx, case.id) if row.received_at > intent.created_at]
+    return f"posts:{newer[-1]}" if newer else NO_NEWS
 
 
 def _stop_for(seen: Preflight, intent: Intent) -> Stop | None:

@@ -43,7 +43,7 @@ class PostCard(_TeamRecipe):
     def send(self, intent: Intent) -> Outcome:
         payload = intent.payload or {}
         ref = self.team.post_card(payload["channel"], _card.validate_python(payload["card"]), intent.id)
-        return Outcome(f"{ref.channel}:{ref.id}", {"channel": ref.channel, "id": ref.id})
+        return _outcome(ref)
 
     def look(self, intent: Intent, claimed: Collection[str]) -> Outcome | None:
         payload = intent.payload or {}
@@ -53,6 +53,10 @@ class PostCard(_TeamRecipe):
             if ref is None
             else Outcome(f"{ref.channel}:{ref.id}", {"channel": ref.channel, "id": ref.id})
         )
+
+    def at_address(self, url: str) -> Outcome | None:
+        ref = self.team.locate(url)
+        return None if ref is None else _outcome(ref)
 
     def confirmed(self, tx: Session, case: Case, intent: Intent, outcome: Outcome) -> None:
         now = self.world.clock.now()
@@ -75,7 +79,21 @@ class PostCard(_TeamRecipe):
         cards.show(tx, self.world, case)
 
 
-class UpdateCard(_TeamRecipe):
+def _outcome(ref: CardRef) -> Outcome:
+    return Outcome(f"{ref.channel}:{ref.id}", {"channel": ref.channel, "id": ref.id})
+
+
+class _OnACard(_TeamRecipe):
+    """What needs the card to be there still."""
+
+    can_be_gone = True
+
+    def lost(self, tx: Session, case: Case, intent: Intent, error: VendorError | None) -> None:
+        """Somebody deleted the card: the case gets another, or nobody would see what it asks."""
+        drafting.post_card(tx, case, self.world.clock.now(), cause=f"after:{intent.id}")
+
+
+class UpdateCard(_OnACard):
     """Safe to repeat: the same card again."""
 
     def covered(self, intent: Intent, at: datetime) -> bool:
@@ -103,12 +121,8 @@ class UpdateCard(_TeamRecipe):
     def look(self, intent: Intent, claimed: Collection[str]) -> Outcome | None:
         return None
 
-    def lost(self, tx: Session, case: Case, intent: Intent, error: VendorError | None) -> None:
-        """Somebody deleted the card: the case gets another, or nobody would see what it asks."""
-        drafting.post_card(tx, case, self.world.clock.now(), cause=f"after:{intent.id}")
 
-
-class PostNote(_TeamRecipe):
+class PostNote(_OnACard):
     def ready(self, tx: Session, case: Case, intent: Intent) -> bool:
         return cards.current_card(tx, case) is not None
 

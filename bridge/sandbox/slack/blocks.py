@@ -34,12 +34,12 @@ def check_blocks(blocks: Any) -> None:
         raise BlocksError("invalid_blocks", "no more than 50 blocks")
     if sum(_size(block) for block in blocks) > TOTAL_LIMIT:
         raise BlocksError("msg_blocks_too_long", f"more than {TOTAL_LIMIT} characters in all")
-    seen: set[str] = set()
     for block in blocks:
         _check_block(block)
+        seen: set[str] = set()  # Slack asks for it within one block only
         for element in block.get("elements", []) if block["type"] == "actions" else []:
             if element.get("action_id") in seen:
-                raise BlocksError("invalid_blocks", "an action_id is used twice")
+                raise BlocksError("invalid_blocks", "an action_id is used twice in one block")
             seen.add(str(element.get("action_id")))
 
 

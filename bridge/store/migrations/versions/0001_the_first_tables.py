@@ -60,6 +60,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("cases", schema=None) as batch_op:
         batch_op.create_index("ix_cases_due", ["due_at"], unique=False)
+        batch_op.create_index("ix_cases_solved", ["solved_by", "solved_at"], unique=False)
         batch_op.create_index("ix_cases_state", ["state", "posted_at"], unique=False)
         batch_op.create_index(
             "uq_cases_open",
@@ -132,7 +133,7 @@ def upgrade() -> None:
         sa.Column("key", sa.String(length=1100), nullable=False),
         sa.Column("holder", sa.String(length=255), nullable=False),
         sa.Column("until", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("fence", sa.Integer(), nullable=False),
+        sa.Column("fence", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_leases")),
     )
     op.create_table(
@@ -197,6 +198,7 @@ def upgrade() -> None:
         sa.Column("waived", sa.JSON(), nullable=False),
         sa.Column("decided_by", sa.String(length=255), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("unclear", sa.Integer(), nullable=False),
         sa.Column("sender", sa.String(length=255), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
@@ -266,6 +268,7 @@ def upgrade() -> None:
         sa.Column("hinted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("read_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_update_id", sa.String(length=255), nullable=True),
+        sa.Column("read_since", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["case_id"], ["cases.id"], name=op.f("fk_tickets_case_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tickets")),
         sa.UniqueConstraint("installation", "ticket_id", name=op.f("uq_tickets_installation_ticket_id")),
@@ -333,6 +336,7 @@ def downgrade() -> None:
             postgresql_where=sa.text("state != 'closed'"),
         )
         batch_op.drop_index("ix_cases_state")
+        batch_op.drop_index("ix_cases_solved")
         batch_op.drop_index("ix_cases_due")
 
     op.drop_table("cases")

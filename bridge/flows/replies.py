@@ -1,0 +1,162 @@
+"""Drafting words for the public: the target, the account, and the reasons to ask a person first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy.orm import Session
+
+from bridge.core.case import Receipt
+from bridge.core.intent import Effect, IntentState
+from bridge.core.message import SocialMessage
+from bridge.core.reply import Reply
+from bridge.flows import drafting, ending, writing
+from bridge.flows.world import World
+from bridge.routing import airlock
+from bridge.routing.model import ClosingPolicy
+from bridge.store import casefile, intents, messages
+from bridge.store.tables import Case, Intent
+
+_reply = TypeAdapter(Reply)
+
+_POLICY_HOLDS = {
+    ClosingPolicy.APPROVE: "Closing replies of this queue wait for somebody's approval.",
+    ClosingPolicy.MANUAL: "Closing replies of this queue are posted by hand.",
+}
+ALL_DELETED = "the customer deleted every post of the case"
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What is to be said, and why. ``notes`` are internal words, of which none may leave.
+
+    ``hold`` is a reason to ask a person that is known already. ``language`` None: the case's.
+    """
+
+    cause: str
+    text: str
+    closing: bool
+    notes: Sequence[str] = ()
+    hold: str | None = None
+    language: str | None = None
+
+
+def frozen(reply: Reply) -> dict[str, Any]:
+    """A reply's payload; frozen when it is drafted, because that text is what people approve."""
+    payload: dict[str, Any] = _reply.dump_python(reply, mode="json")
+    return payload
+
+
+def thawed(intent: Intent) -> Reply:
+    return _reply.validate_python(intent.payload)
+
+
+def lane(account: str) -> str:
+    """The lane of an account: its outage keeps no other account's replies waiting."""
+    return f"account:{account}"
+
+
+def say(tx: Session, world: World, case: Case, wording: Wording) -> None:
+    """Have *wording* appear on the thread once, or held with every reason for it."""
+    now = world.clock.now()
+    target = target_of(tx, case)
+    if target is None:
+        _nobody_to_answer(tx, world, case, wording)
+        return
+    account = world.account(_answering(world, case, target))
+    if account is None:
+        reason = f"account {case.account} is in no mapping file any more"
+        casefile.tell(tx, case.id, now, "open loop", reason)
+        drafting.note(tx, case, f"gone:{wording.cause}", writing.not_posted_note(reason), now)
+        return
+    room = world.networks[account.network]
+    composed = room.compose(account, wording.text, target)
+    light = room.light(account, target)
+    reasons = [wording.hold] if wording.hold else []
+    if wording.closing:
+        policy = _POLICY_HOLDS.get(ClosingPolicy(case.closing))
+        reasons += [policy] if policy else []
+        ending.supersede(tx, world, case, "a newer closing reply takes its place")
+    if not light.possible:
+        reasons.append(light.reason)
+    if not wording.text.strip():
+        reasons.append("There are no words in it, and pictures are not passed on.")
+    if not composed.fits:
+        reasons.append(f"It has {composed.used} {composed.unit}; the network takes {composed.limit}.")
+    reasons += [finding.reason for finding in airlock.inspect(wording.text, wording.notes)]
+    reply = Reply(
+        account=account.key,
+        target=target,
+        text=composed.text,
+        language=wording.language or case.language,
+        visibility=target.visibility,
+        not_before=now,
+    )
+    _draft(tx, world, case, reply, wording.cause, reasons, closing=wording.closing)
+
+
+def say_elsewhere(tx: Session, world: World, case: Case, intent: Intent) -> bool:
+    """Answer another post of the customer, because the one that *intent* answers is gone.
+
+    False when there is none. The words are the same and were looked at already.
+    """
+    gone = thawed(intent)
+    target = target_of(tx, case, but=gone.target.id)
+    if target is None:
+        return False
+    reply = replace(gone, target=target, visibility=target.visibility)
+    cause = f"{intent.cause}:{target.id}"[:255]
+    _draft(tx, world, case, reply, cause, [], closing=intent.closing)
+    return True
+
+
+def target_of(tx: Session, case: Case, but: str | None = None) -> SocialMessage | None:
+    """The customer's latest post that is still there: what the thread shows our reply under."""
+    posts = [row for row in messages.of_case(tx, case.id) if row.deleted_at is None and row.complete]
+    left = [row for row in posts if row.global_id != but]
+    return messages.as_message(left[-1]) if left else None
+
+
+def _draft(
+    tx: Session, world: World, case: Case, reply: Reply, cause: str, reasons: list[str], *, closing: bool
+) -> None:
+    now = world.clock.now()
+    intent = intents.draft(
+        tx,
+        case,
+        Effect.REPLY,
+        target=case.id,
+        cause=cause,
+        lane=lane(reply.account),
+        at=now,
+        state=IntentState.HELD if reasons else IntentState.APPROVED,
+        reason=" ".join(reasons) or None,
+        closing=closing,
+        due_at=now + world.timing.linger if closing else now,
+    )
+    if intent is None:
+        return
+    intent.payload = frozen(reply)
+    casefile.tell(tx, case.id, now, intent.state, intents.named(intent), intent=intent.id)
+    if reasons:
+        drafting.note(tx, case, f"held:{intent.id}", writing.held_note(" ".join(reasons)), now)
+
+
+def _nobody_to_answer(tx: Session, world: World, case: Case, wording: Wording) -> None:
+    if wording.closing:
+        ending.close(tx, world, case, Receipt.CUSTOMER_GONE, reason=ALL_DELETED)
+    else:
+        note = writing.not_posted_note(ALL_DELETED)
+        drafting.note(tx, case, f"gone:{wording.cause}", note, world.clock.now())
+
+
+def _answering(world: World, case: Case, target: SocialMessage) -> str:
+    """The account that answers: the one that holds the post now, if it is of the case's own brand.
+
+    A post that a relay brought first belongs to the network's own account once that has seen it.
+    """
+    brands = world.mappings.current.account_brand
+    return target.account if brands.get(target.account) == case.brand else case.account

@@ -1,0 +1,291 @@
+"""One vendor is down, slow or has thrown us out: the others do not notice, and it heals by itself."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+import requests
+
+from bridge.sandbox import Sandbox
+from tests.running import InProcess, eventually, stays
+from tests.stories.seen import brand_posts, first_poll, the_card, the_ticket
+
+pytestmark = pytest.mark.usefixtures("quick_sweep")
+
+WORDS = "The app logs me out every hour"
+ALWAYS = 100_000
+A_WAIT = timedelta(seconds=61)  # longer than a lane stays parked
+SITES = ["plaza", "mastodon"]
+
+
+class Ahead:
+    """A clock that can be put forward."""
+
+    def __init__(self) -> None:
+        self.by = timedelta(0)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.by
+
+
+@pytest.fixture
+def clock(running: InProcess) -> Ahead:
+    running.bridge.world.clock = running.bridge.door.clock = Ahead()
+    return running.bridge.world.clock
+
+
+def down(sandbox: Sandbox, vendor: str) -> Any:
+    """The vendor answers 503 to everything, until the faults are cleared."""
+    return sandbox.faults.add(vendor, "*", "status", times=ALWAYS, status=503, retry_after=1)
+
+
+def heal(sandbox: Sandbox, clock: Ahead) -> None:
+    """Everything works again, and nobody has to sit out the longest of the waits."""
+    sandbox.faults.clear()
+    clock.by = A_WAIT
+
+
+def complain(sandbox: Sandbox, site: str = "plaza"):
+    return getattr(sandbox, site).post("dewi", WORDS, language="en")
+
+
+def open_case(sandbox: Sandbox, running: InProcess, site: str):
+    """A case on *site* whose ticket and card are there."""
+    if site == "mastodon":
+        first_poll(running)
+    complain(sandbox, site)
+    ticket = the_ticket(sandbox)
+    eventually(
+        lambda: sandbox.zendesk.ticket(ticket.id).says("Why here", public=False), what="the opening note"
+    )
+    the_card(sandbox, "support-technical")
+    return ticket
+
+
+def one_of_each(sandbox: Sandbox, running: InProcess) -> None:
+    ticket = the_ticket(sandbox)
+    eventually(lambda: notes(sandbox, ticket.id) == 1, what="the opening note")
+    the_card(sandbox, "support-technical", str(ticket.id))
+    stays(
+        lambda: (
+            [1, 1] == [len(sandbox.zendesk.tickets()), len(sandbox.slack.cards("support-technical"))]
+            and notes(sandbox, ticket.id) == 1
+        ),
+        seconds=0.4,
+    )
+
+
+def notes(sandbox: Sandbox, ticket_id: int) -> int:
+    return sum("Why here" in comment.text for comment in sandbox.zendesk.ticket(ticket_id).comments)
+
+
+def problems(running: InProcess) -> str:
+    return "\n".join(requests.get(f"{running.url}/readyz", timeout=5).json()["problems"])
+
+
+def in_seconds(seconds: int) -> str:
+    return str(seconds)
+
+
+def as_a_date(seconds: int) -> str:
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds + 1), usegmt=True)
+
+
+def waited(sandbox: Sandbox, vendor: str, operation: str) -> timedelta:
+    """How long after the refused call the same call was made again."""
+    calls = sandbox.calls.list(vendor, operation)
+    refused = next(number for number, call in enumerate(calls) if call.fault)
+    return calls[refused + 1].at - calls[refused].at
+
+
+# --- down ---------------------------------------------------------------------------
+
+
+def test_without_slack_tickets_and_replies_go_on(sandbox: Sandbox, running: InProcess, clock: Ahead):
+    """Nobody sees a card, and the customer is answered; the card comes when Slack does, up to date."""
+    down(sandbox, "slack")
+    complain(sandbox)
+    ticket = the_ticket(sandbox)
+    sandbox.zendesk.agent_comments(ticket.id, "We are on it.")
+    eventually(lambda: brand_posts(sandbox.plaza), what="the answer")
+    assert [] == sandbox.slack.cards()
+    heal(sandbox, clock)
+
+    eventually(lambda: sandbox.slack.cards("support-technical"), what="the card")
+    eventually(lambda: "nswered" in the_card(sandbox, "support-technical").words, what="the card's stage")
+    one_of_each(sandbox, running)
+    assert 1 == len(brand_posts(sandbox.plaza))
+
+
+def test_without_zendesk_the_team_hears_and_the_ticket_opens_later(
+    sandbox: Sandbox, running: InProcess, clock: Ahead
+):
+    """The card is there at once; the ticket comes when Zendesk does, once, with the card's link to it."""
+    down(sandbox, "zendesk")
+    complain(sandbox)
+    card = the_card(sandbox, "support-technical", "logs me out")
+    assert [] == sandbox.zendesk.tickets()
+    heal(sandbox, clock)
+
+    one_of_each(sandbox, running)
+    assert [card.ts] == [one.ts for one in sandbox.slack.cards("support-technical")]
+
+
+def test_what_the_customer_writes_while_zendesk_is_down_is_on_the_ticket_later(
+    sandbox: Sandbox, running: InProcess, clock: Ahead
+):
+    """Three posts before there is a ticket: each of them is on it, once and in order."""
+    down(sandbox, "zendesk")
+    post = complain(sandbox)
+    the_card(sandbox, "support-technical")
+    for words in ("Second thing", "Third thing"):
+        sandbox.plaza.post("dewi", words, reply_to=post.id)
+        assert sandbox.wait_idle()
+    eventually(
+        lambda: "wrote 2 more" in the_card(sandbox, "support-technical").words, what="both on the card"
+    )
+    heal(sandbox, clock)
+
+    ticket = the_ticket(sandbox)
+    eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("Third thing", public=True), what="the third")
+    said = [one.text.splitlines()[0] for one in sandbox.zendesk.ticket(ticket.id).comments if one.public]
+    assert [WORDS, "Second thing", "Third thing"] == said
+
+
+@pytest.mark.parametrize("site", SITES)
+@pytest.mark.parametrize("how", ["status", "drop_before"])
+def test_without_the_network_the_reply_goes_out_later_and_once(
+    sandbox: Sandbox, running: InProcess, clock: Ahead, site: str, how: str
+):
+    """The agent's words wait for as long as it takes; the desk and the team go on."""
+    ticket = open_case(sandbox, running, site)
+    gone = sandbox.faults.add(site, "*", how, times=ALWAYS, status=503, retry_after=1)
+    sandbox.zendesk.agent_comments(ticket.id, "Fixed in 4.3, which is out now.", status="solved")
+    assert gone.reached.wait(10)
+    eventually(lambda: "olved" in the_card(sandbox, "support-technical").words, what="the card goes on")
+    assert [] == brand_posts(getattr(sandbox, site))
+    heal(sandbox, clock)
+
+    eventually(lambda: brand_posts(getattr(sandbox, site)), what="the reply")
+    eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("Receipt", public=False), what="the receipt")
+    stays(lambda: 1 == len(brand_posts(getattr(sandbox, site))), seconds=0.4)
+
+
+def test_what_was_posted_while_a_network_could_not_be_polled_is_heard_later(
+    sandbox: Sandbox, running: InProcess, clock: Ahead
+):
+    """/readyz names the account meanwhile; the cursor knows where to go on."""
+    first_poll(running)
+    down(sandbox, "mastodon")
+    complain(sandbox, "mastodon")
+    eventually(lambda: "poll:kopi-mastodon does not work" in problems(running), what="the problem in /readyz")
+    assert [] == sandbox.zendesk.tickets()
+    heal(sandbox, clock)
+
+    one_of_each(sandbox, running)
+    eventually(lambda: "poll:" not in problems(running), what="/readyz is content again")
+
+
+def test_with_everything_down_nothing_is_lost(sandbox: Sandbox, running: InProcess, clock: Ahead):
+    """Whatever comes back first: one of each in the end."""
+    for vendor in ("zendesk", "slack", "plaza"):
+        down(sandbox, vendor)
+    complain(sandbox)
+    eventually(lambda: sandbox.calls.list("zendesk") and sandbox.calls.list("slack"), what="both were tried")
+    assert sandbox.wait_idle(), "the door took it"
+    heal(sandbox, clock)
+
+    one_of_each(sandbox, running)
+
+
+# --- slow down ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("asked", [in_seconds, as_a_date])
+def test_a_vendor_that_asks_for_time_while_the_case_opens_gets_it(
+    sandbox: Sandbox, running: InProcess, asked
+):
+    """429 with Retry-After, as seconds or as a date: the same call later, and nothing twice."""
+    wait = asked(1)
+    for vendor, operation in (("zendesk", "open_ticket"), ("slack", "chat.postMessage")):
+        sandbox.faults.add(vendor, operation, "status", status=429, retry_after=wait)
+    complain(sandbox)
+
+    one_of_each(sandbox, running)
+    assert waited(sandbox, "zendesk", "open_ticket") >= timedelta(seconds=0.9)
+    assert waited(sandbox, "slack", "chat.postMessage") >= timedelta(seconds=0.9)
+
+
+@pytest.mark.parametrize(("site", "asked"), [("plaza", as_a_date), ("mastodon", in_seconds)])
+def test_a_vendor_that_asks_for_time_while_the_case_goes_on_gets_it(
+    sandbox: Sandbox, running: InProcess, site: str, asked
+):
+    """On what the customer writes, and on the public reply."""
+    network = getattr(sandbox, site)
+    ticket = open_case(sandbox, running, site)
+    sandbox.faults.add("zendesk", "update_ticket", "status", status=429, retry_after=asked(1))
+    network.post("dewi", "And on the website, too", reply_to=network.posts()[0].id)
+    eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("website", public=True), what="the second post")
+    assert waited(sandbox, "zendesk", "update_ticket") >= timedelta(seconds=0.9)
+
+    reply = "reply" if site == "plaza" else "post_status"
+    sandbox.faults.add(site, reply, "status", status=429, retry_after=asked(1))
+    sandbox.zendesk.agent_comments(ticket.id, "Fixed in 4.3, which is out now.", status="solved")
+    eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("Receipt", public=False), what="the receipt")
+    assert waited(sandbox, site, reply) >= timedelta(seconds=0.9)
+    stays(lambda: 1 == len(brand_posts(network)), seconds=0.3)
+    comments = sandbox.zendesk.ticket(ticket.id).comments
+    assert [1, 1] == [sum(words in one.text for one in comments) for words in ("website", "Receipt")]
+
+
+# --- thrown out ----------------------------------------------------------------------
+
+
+def test_wrong_credentials_of_one_account_park_only_its_lane(
+    sandbox: Sandbox, running: InProcess, clock: Ahead
+):
+    """Plaza refuses our signature: its reply waits, Mastodon's leaves, and /readyz says which is parked."""
+    first_poll(running)
+    ticket = open_case(sandbox, running, "plaza")
+    sandbox.faults.add("plaza", "*", "status", times=ALWAYS, status=401)
+    sandbox.zendesk.agent_comments(ticket.id, "We are on it.")
+    eventually(lambda: "lane kopi-plaza is parked" in problems(running), what="the problem in /readyz")
+    sandbox.mastodon.post("somchai", WORDS, language="en")
+    other = the_ticket(sandbox, count=2)
+    sandbox.zendesk.agent_comments(other.id, "We are on yours, too.")
+    eventually(lambda: brand_posts(sandbox.mastodon), what="Mastodon's reply")
+    tries = len(sandbox.calls.list("plaza"))
+    stays(lambda: tries == len(sandbox.calls.list("plaza")) and not brand_posts(sandbox.plaza), seconds=1.2)
+    heal(sandbox, clock)
+
+    eventually(lambda: brand_posts(sandbox.plaza), what="Plaza's reply, once the credentials work")
+    eventually(lambda: "parked" not in problems(running), what="/readyz is content again")
+    stays(lambda: 1 == len(brand_posts(sandbox.plaza)), seconds=0.3)
+
+
+def test_wrong_credentials_of_the_desk_park_only_the_desk(sandbox: Sandbox, running: InProcess, clock: Ahead):
+    """The card comes all the same; the ticket opens when the client works again."""
+    sandbox.faults.add("zendesk", "*", "status", times=ALWAYS, status=401)
+    complain(sandbox)
+    the_card(sandbox, "support-technical", "logs me out")
+    eventually(lambda: "lane desk is parked" in problems(running), what="the problem in /readyz")
+    heal(sandbox, clock)
+
+    one_of_each(sandbox, running)
+
+
+def test_wrong_credentials_of_slack_park_only_the_team(sandbox: Sandbox, running: InProcess, clock: Ahead):
+    """Somebody took the app out of the workspace: tickets and replies go on, and the card comes later."""
+    token, sandbox.slack.bot_token = sandbox.slack.bot_token, "xoxb-another-token"
+    complain(sandbox)
+    ticket = the_ticket(sandbox)
+    sandbox.zendesk.agent_comments(ticket.id, "We are on it.")
+    eventually(lambda: brand_posts(sandbox.plaza), what="the answer")
+    eventually(lambda: "lane team is parked" in problems(running), what="the problem in /readyz")
+    sandbox.slack.bot_token = token
+    clock.by = A_WAIT
+
+    one_of_each(sandbox, running)
