@@ -202,7 +202,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         port=whole("PORT", 8080, 0, 65535),
         host=text("BRIDGE_HOST", "127.0.0.1"),
         data=data,
-        mappings=_mappings_folder(text("BRIDGE_MAPPINGS")),
+        mappings=mappings_folder(text("BRIDGE_MAPPINGS")),
         public_url=public_url,
         installation=installation,
         threads=whole("BRIDGE_THREADS", 8, 1, 1000),
@@ -248,7 +248,7 @@ def _database_faults(url: str) -> list[str]:
     return []
 
 
-def _mappings_folder(named: str) -> Path:
+def mappings_folder(named: str) -> Path:
     """The folder that was named, else ./mappings, else the starter that came with the package."""
     if named:
         return Path(named)

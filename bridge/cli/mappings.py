@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from bridge import settings
 from bridge.core.account import Account
 from bridge.core.message import Author, SocialMessage
 from bridge.core.ports import Network
@@ -31,8 +32,8 @@ mappings_folder = click.option(
     "--mappings",
     "folder",
     envvar="BRIDGE_MAPPINGS",
-    default="mappings",
-    show_default=True,
+    default=lambda: settings.mappings_folder(""),
+    show_default="./mappings, or the starter that came with the bridge",
     type=click.Path(path_type=Path),
     help="The folder with the mapping files.",
 )

@@ -115,6 +115,17 @@ def test_a_faulty_mapping_stops_the_first_start_with_every_fault(alone: Shell, t
     assert "mappings/queues.yaml" in said.err
 
 
+def test_the_mapping_commands_read_the_folder_that_the_bridge_serves(
+    alone: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Named, else ./mappings, else the starter: a check of other files would be worse than none."""
+    monkeypatch.chdir(tmp_path)
+    assert alone("mappings", "check").code == 0
+    (tmp_path / "mappings").mkdir()
+    assert "mappings/brands.yaml" in alone("mappings", "check").out
+    assert alone("mappings", "check", BRIDGE_MAPPINGS=str(REPOSITORY / "mappings")).code == 0
+
+
 @pytest.mark.parametrize("words", [("surf",), ("case", "open"), ("intent", "send")])
 def test_an_unknown_command_is_named(alone: Shell, words: tuple[str, ...]):
     """With the usage, status 2."""

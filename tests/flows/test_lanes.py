@@ -157,19 +157,23 @@ def open_again(running: InProcess, lane: str) -> None:
 
 
 def test_a_desk_that_hangs_leaves_threads_for_the_others(sandbox: Sandbox, tmp_path):
-    """Zendesk answers nobody: more cases than threads, and every one has its card in Slack all the same."""
-    bridge = InProcess(tmp_path / "few", sandbox, BRIDGE_THREADS="5", BRIDGE_CALL_TIMEOUT_S="20")
+    """Zendesk answers nobody: the cases that are not talking to it have their cards all the same.
+
+    Each case does one thing at a time, so those that hang in the desk may be without one.
+    """
+    threads, hanging = 5, 3
+    bridge = InProcess(tmp_path / "few", sandbox, BRIDGE_THREADS=str(threads), BRIDGE_CALL_TIMEOUT_S="20")
     try:
-        hanging = sandbox.faults.add("zendesk", "*", "hold", times=1000)
-        authors = [f"customer{number}" for number in range(8)]
+        fault = sandbox.faults.add("zendesk", "*", "hold", times=1000)
+        authors = [f"customer{number}" for number in range(12)]
         for author in authors:
             complain(sandbox, author)
         eventually(
-            lambda: len(sandbox.slack.cards("support-technical")) == len(authors),
+            lambda: len(sandbox.slack.cards("support-technical")) >= len(authors) - hanging,
             within=10,
-            what="a card for each",
+            what="a card for each case that does not hang",
         )
-        assert hanging.reached.is_set()
+        assert fault.reached.is_set()
         assert sandbox.zendesk.tickets() == []
     finally:
         sandbox.faults.clear()
