@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -272,15 +273,23 @@ def test_wrong_credentials_of_the_desk_park_only_the_desk(sandbox: Sandbox, runn
     one_of_each(sandbox, running)
 
 
-def test_wrong_credentials_of_slack_park_only_the_team(sandbox: Sandbox, running: InProcess, clock: Ahead):
-    """Somebody took the app out of the workspace: tickets and replies go on, and the card comes later."""
-    token, sandbox.slack.bot_token = sandbox.slack.bot_token, "xoxb-another-token"
-    complain(sandbox)
-    ticket = the_ticket(sandbox)
-    sandbox.zendesk.agent_comments(ticket.id, "We are on it.")
-    eventually(lambda: brand_posts(sandbox.plaza), what="the answer")
-    eventually(lambda: "lane team is parked" in problems(running), what="the problem in /readyz")
-    sandbox.slack.bot_token = token
-    clock.by = A_WAIT
-
-    one_of_each(sandbox, running)
+def test_wrong_credentials_of_slack_park_only_the_team(sandbox: Sandbox, tmp_path: Path):
+    """Tickets and replies go on; the card comes when somebody has corrected the token and restarted."""
+    running = InProcess(tmp_path / "data", sandbox, SLACK_BOT_TOKEN="xoxb-another-token")
+    try:
+        complain(sandbox)
+        ticket = the_ticket(sandbox)
+        sandbox.zendesk.agent_comments(ticket.id, "We are on it.")
+        eventually(lambda: brand_posts(sandbox.plaza), what="the answer")
+        eventually(lambda: "lane team is parked" in problems(running), what="the problem in /readyz")
+        assert [] == sandbox.slack.cards()
+    finally:
+        running.stop()
+    running = InProcess(tmp_path / "data", sandbox)
+    try:
+        running.bridge.world.clock = clock = Ahead()
+        heal(sandbox, clock)
+        one_of_each(sandbox, running)
+        assert 1 == len(brand_posts(sandbox.plaza))
+    finally:
+        running.stop()
