@@ -103,7 +103,8 @@ def test_a_broken_edit_of_the_mapping_degrades_and_names_the_line(bridge, client
     version = client.get("/readyz").json["mapping_version"]
     edit(mappings / "queues.yaml", "priority: high", 'priority: "urgentt"')
     line = (mappings / "queues.yaml").read_text().splitlines().index('    priority: "urgentt"') + 1
-    bridge.world.mappings.refresh(bridge.world.clock.now())
+    now = bridge.world.clock.now()
+    bridge.world.mappings.refresh(now + timedelta(minutes=1))
 
     problem = only_problem(client)
     assert f"queues.yaml:{line}:" in problem
@@ -111,7 +112,7 @@ def test_a_broken_edit_of_the_mapping_degrades_and_names_the_line(bridge, client
     assert version == client.get("/readyz").json["mapping_version"]
 
     edit(mappings / "queues.yaml", '"urgentt"', "urgent")
-    bridge.world.mappings.refresh(bridge.world.clock.now())
+    bridge.world.mappings.refresh(now + timedelta(minutes=2))
     assert "ok" == ready(client)[1]
     assert version != client.get("/readyz").json["mapping_version"]
 
