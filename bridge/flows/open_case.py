@@ -42,7 +42,7 @@ def consider(world: World, key: str) -> None:
 
 def _settle_place(tx: Session, world: World, row: Message) -> Case | None:
     """Return the case that has something to do now, if there is one."""
-    if not row.complete or row.account is None or row.own:
+    if not row.complete or row.account is None or row.own or _is_a_brand(world, row):
         return None  # a placeholder waits for its post; our own words open nothing
     tags = messages.tags_of(tx, row)
     message = messages.as_message(row, (tag.name for tag in tags))
@@ -60,6 +60,16 @@ def _settle_place(tx: Session, world: World, row: Message) -> Case | None:
     if not decision.tags:
         return None
     return _open(tx, world, row, message, decision, tags)
+
+
+def _is_a_brand(world: World, row: Message) -> bool:
+    """Whether one of our brands wrote the post: what one says to another is no customer's complaint."""
+    handle = (row.author_handle or "").lstrip("@").casefold()
+    return any(
+        entry.network == row.network and entry.handle.lstrip("@").casefold() == handle
+        for entry in world.mappings.current.accounts.values()
+        if entry.handle
+    )
 
 
 def _case_of_thread(tx: Session, world: World, message: SocialMessage) -> Case | None:

@@ -37,8 +37,8 @@ class Timing:
 
     @property
     def lease(self) -> timedelta:
-        """A flow renews its lease before each call, and makes one call after one look."""
-        return 4 * self.call_timeout + timedelta(seconds=30)
+        """A flow renews its lease before each step: a look, a check, a call; each may wait to sign in."""
+        return 8 * self.call_timeout + timedelta(seconds=30)
 
 
 @dataclass

@@ -30,7 +30,7 @@ class Database:
     inside another, and never hold one across a call to the outside.
     """
 
-    def __init__(self, url: str, *, busy_timeout_s: float = 10.0) -> None:
+    def __init__(self, url: str, *, busy_timeout_s: float = 2.5) -> None:
         """Makes the file's folder. Raises StoreError where that cannot be."""
         self.url = url
         self.file = Path(make_url(url).database or "")

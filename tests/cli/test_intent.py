@@ -135,18 +135,18 @@ def test_an_address_that_is_none_is_not_taken_for_a_receipt(held: str, shell: Sh
     """It would stand on the ticket and on the card as the link to the public reply."""
     said = shell("intent", "settle", held, "--sent", sent)
     assert said.code == 2
-    assert "https://" in said.err
+    assert f"{sent} is no address of a" in said.err
     assert "held" in shell("intent", "list").out
 
 
-def test_a_ticket_is_not_settled_by_an_address(running: InProcess, held: str, shell: Shell):
-    """What it would be called in Zendesk cannot be told from a link: the bridge looks it up itself."""
+def test_a_note_on_a_ticket_is_not_settled_by_an_address(running: InProcess, held: str, shell: Shell):
+    """It has none: somebody says that it is there, or has it sent."""
     with running.database.write() as tx:
         note = tx.query(Intent).where(Intent.effect == Effect.UPDATE_TICKET).first()
         note.state = IntentState.UNKNOWN.value
         key = note.id
     said = shell("intent", "settle", key, "--sent", "https://desk.example/1")
-    assert (said.code, "--sent is for public replies" in said.err) == (2, True)
+    assert (said.code, "say --send or --not-sent instead" in said.err) == (2, True)
 
 
 @pytest.mark.parametrize("verb", [("approve",), ("refuse",), ("settle", "--send")])

@@ -60,7 +60,7 @@ def test_readyz_is_ok_when_all_is_well(bridge, client, worker):
     assert bridge.world.mappings.current.version.startswith(report["mapping_version"])
     assert report["worker_seen_at"].endswith("+00:00")
     assert (0.0, 0, 0) == (
-        report["oldest_due_intent_s"],
+        report["oldest_waiting_intent_s"],
         report["waiting_for_a_person"],
         report["open_loops"],
     )

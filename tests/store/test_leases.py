@@ -32,31 +32,37 @@ def test_a_lease_is_taken_once_until_it_is_given_back(database: Database):
     """Two flows of one living worker, one key: the second gets nothing."""
     worker = Presence()
     first = take(database, worker)
-    assert first == Lease("case:1", worker.worker, 1)
+    assert first is not None
+    assert (first.key, first.holder) == ("case:1", worker.worker)
     assert take(database, worker, NOON + SPAN - timedelta(seconds=1)) is None
     assert take(database, worker, key="case:2") is not None
     with database.write() as tx:
         leases.give_back(tx, first, NOON)
-    assert take(database, worker) == Lease("case:1", worker.worker, 2)
+    second = take(database, worker)
+    assert second is not None
+    assert second.fence > first.fence
 
 
 def test_a_living_holders_lease_can_be_taken_when_it_ends(database: Database):
     """Not a moment earlier: a slow flow is not a dead one."""
     worker = Presence()
-    assert take(database, worker)
+    before = take(database, worker)
+    assert before is not None
     assert take(database, worker, NOON + SPAN - timedelta(microseconds=1)) is None
     again = take(database, worker, NOON + SPAN)
     assert again is not None
-    assert again.fence == 2
+    assert again.fence > before.fence
 
 
 def test_a_dead_workers_lease_is_taken_at_once(database: Database):
     """Whoever holds the folder's lock knows that every other worker is dead: nobody waits for its lease."""
     dead, living = Presence(), Presence()
-    assert take(database, dead)
+    before = take(database, dead)
+    assert before is not None
     after = take(database, living)
     assert after is not None
-    assert (after.holder, after.fence) == (living.worker, 2)
+    assert after.holder == living.worker
+    assert after.fence > before.fence
 
 
 def test_the_fence_grows_with_every_holder(database: Database):
@@ -67,7 +73,7 @@ def test_the_fence_grows_with_every_holder(database: Database):
         lease = take(database, worker, NOON + number * SPAN)
         assert lease is not None
         fences.append(lease.fence)
-    assert fences == [1, 2, 3, 4, 5]
+    assert fences == sorted(set(fences))
 
 
 def test_a_lost_lease_raises_before_anything_is_written(database: Database):

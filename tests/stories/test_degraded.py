@@ -248,7 +248,9 @@ def test_wrong_credentials_of_one_account_park_only_its_lane(
     ticket = open_case(sandbox, running, "plaza")
     sandbox.faults.add("plaza", "*", "status", times=ALWAYS, status=401)
     sandbox.zendesk.agent_comments(ticket.id, "We are on it.")
-    eventually(lambda: "lane kopi-plaza is parked" in problems(running), what="the problem in /readyz")
+    eventually(
+        lambda: "lane account:kopi-plaza is parked" in problems(running), what="the problem in /readyz"
+    )
     sandbox.mastodon.post("somchai", WORDS, language="en")
     other = the_ticket(sandbox, count=2)
     sandbox.zendesk.agent_comments(other.id, "We are on yours, too.")

@@ -536,7 +536,7 @@ def test_33_a_complaint_in_the_thread_of_a_sales_lead_gets_a_ticket(sandbox, run
     the_card(sandbox, "sales-leads")
     eventually(lambda: the_case(running).state == "closed", what="the end of the first")
     sandbox.plaza.post("dewi", "And the app crashes", reply_to=root, language="en", tags=["technical-issue"])
-    eventually(lambda: sandbox.zendesk.tickets(), within=5, what="a ticket")
+    eventually(sandbox.zendesk.tickets, within=5, what="a ticket")
 
 
 def test_34_a_comment_without_words_is_no_public_reply(sandbox, running):
