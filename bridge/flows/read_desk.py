@@ -164,6 +164,9 @@ def _unseen_words(reading: _Reading, update: Update) -> bool:
             continue
         if intent.state in (IntentState.REFUSED, IntentState.GONE):
             continue
+        elsewhere = (intent.payload or {}).get("ticket_id") != reading.ticket.id
+        if intent.state == IntentState.CONFIRMED and elsewhere:
+            continue  # on an earlier ticket of the case
         if intent.outcome_id not in reading.order[:place]:
             return True
     return False

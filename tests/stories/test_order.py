@@ -408,3 +408,22 @@ def test_what_was_not_written_in_public_is_not_answered_in_public(
 
     eventually(lambda: the_card(sandbox, "support-technical").button("Post it"), what="the question")
     stays(lambda: not brand_posts(sandbox.mastodon), seconds=0.3)
+
+
+def test_a_follow_up_ticket_closes_its_loop_too(sandbox: Sandbox, running: InProcess):
+    """What the customer wrote on the first ticket is no news to who solves the second."""
+    root = sandbox.plaza.post("dewi", "The app logs me out", language="en", tags=["technical-issue"]).id
+    first = the_ticket(sandbox)
+    sandbox.plaza.post("dewi", "On Android", reply_to=root)
+    eventually(
+        lambda: sandbox.zendesk.ticket(first.id).says("On Android", public=True), what="the second post"
+    )
+    sandbox.zendesk.agent_comments(first.id, "Fixed in 4.3.", status="solved")
+    eventually(lambda: sandbox.zendesk.ticket(first.id).says("Receipt", public=False), what="the receipt")
+    sandbox.zendesk.close(first.id)
+    sandbox.plaza.post("dewi", "Broken again", reply_to=root)
+    second = the_ticket(sandbox, count=2)
+    sandbox.zendesk.agent_comments(second.id, "Fixed for good in 4.4.", status="solved")
+
+    eventually(lambda: len(brand_posts(sandbox.plaza)) == 2, what="the second closing reply")
+    eventually(lambda: sandbox.zendesk.ticket(second.id).says("Receipt", public=False), what="its receipt")
