@@ -42,7 +42,7 @@ class Database:
             url,
             pool_size=1,
             max_overflow=0,
-            pool_timeout=busy_timeout_s,
+            pool_timeout=4 * busy_timeout_s,  # a burst queues here in turn; each holds it for a moment
             hide_parameters=True,  # parameters are customers' words
             connect_args={"timeout": busy_timeout_s, "check_same_thread": False},
         )
