@@ -53,8 +53,9 @@ def as_update(audit: AuditBody, staff: Collection[int]) -> Update:
     comment = _comment_in(audit)
     status = next((e for e in reversed(audit.events) if _sets_status(e)), None)
     # An event has a "via" of its own when another hand than the audit's did it, as a trigger
-    # that solves while an agent writes. What is said counts most, then what was solved.
-    telling = comment or status
+    # that solves while an agent writes. What is said to the customer counts most, then the solve.
+    said = comment if comment is not None and (comment.public or status is None) else None
+    telling = said or status
     via = (telling.via if telling else None) or audit.via
     custom = (audit.metadata.custom if audit.metadata else None) or {}
     stamp = custom.get(STAMP)
