@@ -164,6 +164,11 @@ def _unseen_words(reading: _Reading, update: Update) -> bool:
             continue
         if intent.state in (IntentState.REFUSED, IntentState.GONE):
             continue
+        if (
+            intent.state == IntentState.CONFIRMED
+            and (intent.payload or {}).get("ticket_id") != reading.ticket.id
+        ):
+            continue  # it is on the ticket before this one, which this one goes on from
         if intent.outcome_id not in reading.order[:place]:
             return True
     return False
