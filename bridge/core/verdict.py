@@ -66,6 +66,7 @@ def judge(update: Update, ticket: Ticket, customer: str) -> Verdict:
         hold=_why_hold(update, ticket, customer),
         solved=solved,
         reopened=update.status in _UNSOLVED,
+        closed=update.status is TicketStatus.CLOSED,
     )
 
 

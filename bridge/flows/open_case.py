@@ -49,13 +49,15 @@ def _settle_place(tx: Session, world: World, row: Message) -> Case | None:
     if row.case_id is not None:
         known = tx.get_one(Case, row.case_id)
         _take_home(tx, world, known, message)
-        return _changed(tx, world, known, row, message)
+        go_on = _grow if _outgrown(tx, world, known, row, message) else _changed
+        return go_on(tx, world, known, row, message)
     if row.deleted_at is not None or row.account not in world.mappings.current.account_brand:
         return None
     case = _case_of_thread(tx, world, message)
     if case is not None:
+        grows = _outgrown(tx, world, case, row, message)
         _join(tx, world, case, row, message)
-        return case
+        return _grow(tx, world, case, row, message) if grows else case
     decision = decide(message, world.mappings.current, world.clock.now())
     if not decision.tags:
         return None
@@ -141,12 +143,48 @@ def _open(
     casefile.tell(tx, case.id, now, "opened", opened, mapping=decision.mapping_version)
     drafting.post_card(tx, case, now)
     if decision.ticket:
-        queue = world.mappings.current.queues[decision.queue]
-        drafting.register(tx, case, now)
-        drafting.open_ticket(tx, case, row, now, number=1)
-        note = writing.opening_note(case, queue.owner, queue.next_step, queue.meaning)
-        drafting.note(tx, case, "opened:1", note, now)
+        _ask_for_ticket(tx, world, case, row, now)
         _gather(tx, case, row, now)
+    return case
+
+
+def _ask_for_ticket(tx: Session, world: World, case: Case, row: Message, now: datetime) -> None:
+    queue = world.mappings.current.queues[case.queue]
+    drafting.register(tx, case, now)
+    drafting.open_ticket(tx, case, row, now, number=1)
+    note = writing.opening_note(case, queue.owner, queue.next_step, queue.meaning)
+    drafting.note(tx, case, "opened:1", note, now)
+
+
+def _outgrown(tx: Session, world: World, case: Case, row: Message, message: SocialMessage) -> bool:
+    """Whether a new tag makes a matter for the desk of what only a team was to see."""
+    mapping = world.mappings.current
+    if case.with_ticket or row.deleted_at is not None or row.account not in mapping.account_brand:
+        return False
+    if message.tags <= set(case.tags) or not decide(message, mapping, world.clock.now()).ticket:
+        return False
+    other = _case_of_thread(tx, world, message)
+    return other is None or other.id == case.id  # else the thread has a ticket
+
+
+def _grow(tx: Session, world: World, case: Case, row: Message, message: SocialMessage) -> Case:
+    """Route a case without a ticket anew: it gets one, and a card for the team that has it now."""
+    now = world.clock.now()
+    decision = decide(message, world.mappings.current, now)
+    case.route, case.queue, case.route_place = decision.route, decision.queue, str(decision.place)
+    case.reason, case.tags = decision.reason, sorted({*case.tags, *decision.tags})
+    case.closing, case.priority, case.kind = decision.closing.value, decision.priority, decision.type
+    case.ticket_tags, case.with_ticket = list(decision.ticket_tags), True
+    case.mapping_version, case.promise_at = decision.mapping_version, decision.promise_at
+    _reopen(tx, world, case, now)
+    opened = f"{decision.reason} ({decision.place}) → queue {decision.queue}"
+    casefile.tell(tx, case.id, now, "opened", opened, mapping=decision.mapping_version)
+    if cards.current_card(tx, case) is not None:  # else the first is still to be drawn
+        drafting.post_card(tx, case, now, cause=f"queue:{case.queue}")
+    _ask_for_ticket(tx, world, case, row, now)
+    for earlier in messages.of_case(tx, case.id):
+        if earlier.id != row.id and earlier.deleted_at is None:
+            drafting.pass_on(tx, case, earlier, now)
     return case
 
 

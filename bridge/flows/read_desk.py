@@ -13,7 +13,7 @@ from bridge.core.desk import Ticket, Update
 from bridge.core.intent import Effect, IntentState
 from bridge.core.verdict import Verdict, judge
 from bridge.errors import VendorGoneError
-from bridge.flows import cards, close_loop, drafting
+from bridge.flows import cards, close_loop, drafting, writing
 from bridge.flows.world import World
 from bridge.store import casefile, intents, leases
 from bridge.store.leases import Lease
@@ -63,10 +63,14 @@ def read(world: World, row: TicketRow, lease: Lease) -> None:
             stored.url = ticket.url
         if ticket is None:
             stored.state = "deleted"
-            casefile.tell(tx, case.id, world.clock.now(), "desk", f"ticket {row.ticket_id} was deleted")
+            now, what = world.clock.now(), f"ticket {row.ticket_id} was deleted"
+            casefile.tell(tx, case.id, now, "desk", what)
+            if case.state != CaseState.CLOSED:
+                drafting.post_note(tx, case, f"deleted:{row.ticket_id}", writing.no_ticket_note(what), now)
             return
+        goes_on = ticket.merged_into is not None and not _speaks_for_another(tx, case, ticket.merged_into)
         for update in updates:
-            _hear(_Reading(tx, world, case, stored, ticket, notes, seen), update)
+            _hear(_Reading(tx, world, case, stored, ticket, notes, seen, goes_on), update)
             stored.last_update_id = update.id
         if ticket.merged_into is not None and stored.state != "merged":
             since = history[-1].at if history else world.clock.now()
@@ -75,7 +79,10 @@ def read(world: World, row: TicketRow, lease: Lease) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """One ticket being read: its internal comments, and the ids of all its updates, oldest first."""
+    """One ticket being read: its internal comments, and the ids of all its updates, oldest first.
+
+    ``goes_on`` says that it was merged into a ticket that can speak for the case from now on.
+    """
 
     tx: Session
     world: World
@@ -84,6 +91,7 @@ class _Reading:
     ticket: Ticket
     notes: list[str]
     order: list[str]
+    goes_on: bool
 
     def answer(self, update: Update, verdict: Verdict, *, hold: str | None, closing: bool = False) -> None:
         if verdict.say is not None:
@@ -113,9 +121,9 @@ def _hear(reading: _Reading, update: Update) -> None:
     casefile.tell(tx, case.id, world.clock.now(), "desk", what, update=update.id, ticket=reading.ticket.id)
     if verdict.closed:
         reading.row.state = "closed"
-        if case.state == CaseState.OPEN and reading.ticket.merged_into is None:
+        if case.state == CaseState.OPEN and not reading.goes_on:
             hold = "The ticket was closed without being solved."
-            _solved(reading, update, replace(verdict, hold=hold))
+            verdict = replace(verdict, solved=True, hold=verdict.hold or hold)
     if verdict.reopened and case.state == CaseState.SOLVED:
         case.state = move(CaseState.SOLVED, CaseState.OPEN).value
         case.solved_at = None
@@ -177,11 +185,8 @@ def _follow_merge(
 ) -> None:
     """The desk merged our ticket into another: from now on that one speaks for the case."""
     now = world.clock.now()
-    taken = tx.scalars(
-        select(TicketRow).where(TicketRow.installation == row.installation, TicketRow.ticket_id == target)
-    ).first()
     casefile.tell(tx, case.id, now, "desk", f"ticket {row.ticket_id} was merged into {target}")
-    if taken is not None:
+    if _row_of(tx, case, target) is not None:
         # That ticket stands for a case of its own and cannot speak for two: ours is closed,
         # and what the customer writes next opens a follow-up.
         row.state = "closed"
@@ -201,3 +206,14 @@ def _follow_merge(
         )
     )
     intents.wake_case(case, now)
+
+
+def _row_of(tx: Session, case: Case, ticket_id: str) -> TicketRow | None:
+    return tx.scalars(
+        select(TicketRow).where(TicketRow.installation == case.installation, TicketRow.ticket_id == ticket_id)
+    ).first()
+
+
+def _speaks_for_another(tx: Session, case: Case, ticket_id: str) -> bool:
+    row = _row_of(tx, case, ticket_id)
+    return row is not None and row.case_id != case.id

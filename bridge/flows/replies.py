@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from bridge.core.case import Receipt
 from bridge.core.intent import Effect, IntentState
-from bridge.core.message import SocialMessage
+from bridge.core.message import SocialMessage, Visibility
 from bridge.core.reply import Reply
 from bridge.flows import drafting, ending, writing
 from bridge.flows.world import World
@@ -27,6 +27,7 @@ _POLICY_HOLDS = {
     ClosingPolicy.MANUAL: "Closing replies of this queue are posted by hand.",
 }
 ALL_DELETED = "the customer deleted every post of the case"
+_ELSEWHERE = ":elsewhere:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,22 +102,32 @@ def say(tx: Session, world: World, case: Case, wording: Wording) -> None:
 def say_elsewhere(tx: Session, world: World, case: Case, intent: Intent) -> bool:
     """Answer another post of the customer, because the one that *intent* answers is gone.
 
-    False when there is none. The words are the same and were looked at already.
+    False when there is none. The words are the same and were looked at already, but
+    what was meant for few readers does not move to where more can read it by itself.
     """
-    gone = thawed(intent)
-    target = target_of(tx, case, but=gone.target.id)
+    tried = [one for one in intents.of_case(tx, case.id, [IntentState.GONE]) if one.effect == Effect.REPLY]
+    # Each of them: no network tells us which posts of somebody who blocked us are gone for us.
+    target = target_of(tx, case, but=[thawed(one).target.id for one in tried if one.payload])
     if target is None:
         return False
+    gone = thawed(intent)
+    wider = _audience(target) < _audience(gone.target)
+    reasons = ["It answered a post that fewer people could read, which is gone."] if wider else []
     reply = replace(gone, target=target, visibility=target.visibility)
-    cause = f"{intent.cause}:{target.id}"[:255]
-    _draft(tx, world, case, reply, cause, [], closing=intent.closing)
+    cause = f"{intent.cause.partition(_ELSEWHERE)[0]}{_ELSEWHERE}{len(tried)}"
+    _draft(tx, world, case, reply, cause, reasons, closing=intent.closing)
     return True
 
 
-def target_of(tx: Session, case: Case, but: str | None = None) -> SocialMessage | None:
+def _audience(message: SocialMessage) -> int:
+    """The greater, the fewer can read it."""
+    return list(Visibility).index(message.visibility)
+
+
+def target_of(tx: Session, case: Case, but: Collection[str] = ()) -> SocialMessage | None:
     """The customer's latest post that is still there: what the thread shows our reply under."""
     posts = [row for row in messages.of_case(tx, case.id) if row.deleted_at is None and row.complete]
-    left = [row for row in posts if row.global_id != but]
+    left = [row for row in posts if row.global_id not in but]
     return messages.as_message(left[-1]) if left else None
 
 

@@ -1,6 +1,6 @@
 """The sweep: wakes what is due, what was committed and never woken, and what a dead worker held.
 
-It only wakes, and waking is harmless, so it needs no lease of its own.
+It only wakes and hints, and both are harmless, so it needs no lease of its own.
 """
 
 from __future__ import annotations
@@ -8,15 +8,20 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from bridge.core.case import CaseState
 from bridge.flows import listen
 from bridge.flows.world import World
-from bridge.store import leases
-from bridge.store.tables import Case, Cursor, Delivery, Message
+from bridge.store import intents, leases
+from bridge.store.tables import Case, Cursor, Delivery, Message, TicketRow
 
 AT_ONCE = 500
 BEAT = timedelta(seconds=5)
 LEASES_KEPT = timedelta(hours=1)
+# What no webhook told: a lost one, or a ticket that a merge left without the tag that triggers ask for.
+READ_UNASKED = timedelta(minutes=10)
+TICKETS_A_BEAT = 3
 
 
 class Sweep:
@@ -35,6 +40,7 @@ class Sweep:
                 world.presence.beat(tx, now)
                 leases.forget_old(tx, now - LEASES_KEPT)
                 listen.expect(tx, world)
+                _hint(tx, now)
             self._beat_at = now
         for flow, key in self._due(now):
             world.wake(flow, key)
@@ -52,3 +58,18 @@ class Sweep:
             asked = select(Cursor.key).where(Cursor.due_at <= now)
             found += [("poll", key) for key in tx.scalars(asked.limit(AT_ONCE))]
         return found
+
+
+def _hint(tx: Session, now: datetime) -> None:
+    """Have the tickets of open loops read that have not been for long; a few at a time."""
+    stale = (
+        select(TicketRow, Case)
+        .join(Case, Case.id == TicketRow.case_id)
+        .where(Case.state != CaseState.CLOSED, TicketRow.state == "current")
+        .where(TicketRow.hinted_at <= now - READ_UNASKED)
+        .order_by(TicketRow.hinted_at)
+        .limit(TICKETS_A_BEAT)
+    )
+    for ticket, case in tx.execute(stale):
+        ticket.hinted_at = now
+        intents.wake_case(case, now)

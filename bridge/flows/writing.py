@@ -101,5 +101,9 @@ def retagged_note(tags: str, queue: str, reason: str) -> str:
     )
 
 
+def no_ticket_note(what: str) -> str:
+    return f"The {what}. The loop is still open, and no ticket stands for it until the customer writes again."
+
+
 def deleted_note() -> str:
     return "The customer deleted a post of this case on the network."

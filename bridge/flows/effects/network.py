@@ -15,7 +15,7 @@ from bridge.core.case import CaseState, Receipt
 from bridge.core.intent import Effect
 from bridge.core.ports import Connection
 from bridge.core.reply import Obstacle, Preflight, Published
-from bridge.errors import VendorAuthError, VendorError
+from bridge.errors import VendorAuthError, VendorError, VendorGoneError, VendorRefusedError
 from bridge.flows import cards, drafting, ending, replies, writing
 from bridge.flows.recipe import Outcome, Recipe, Stop
 from bridge.flows.replies import thawed
@@ -73,7 +73,11 @@ class PublicReply(Recipe):
         return _outcome(self._line(intent).reply(thawed(intent), intent.id))
 
     def look(self, intent: Intent, claimed: Collection[str]) -> Outcome | None:
-        found = self._line(intent).find_reply(thawed(intent), intent.id, claimed)
+        try:
+            found = self._line(intent).find_reply(thawed(intent), intent.id, claimed)
+        except VendorGoneError as error:
+            # Not "gone, so say it elsewhere": our reply may well have outlived what it answers.
+            raise VendorRefusedError(error.vendor, error.operation, "the post is gone") from error
         return None if found is None else _outcome(found)
 
     def at_address(self, url: str) -> Outcome | None:
