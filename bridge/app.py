@@ -113,7 +113,12 @@ def build(settings: Settings, *, flows: bool, clock: Clock | None = None) -> Bri
         bolt = slack.build_app(account, lambda key, body: _press(door, key, body))
     web = create_web(
         door,
-        Health(door, lambda: world.mappings.current.version, lambda: world.mappings.error),
+        Health(
+            door,
+            lambda: world.mappings.current.version,
+            lambda: world.mappings.error,
+            lambda: _missing(settings, world),
+        ),
         networks=NETWORKS,
         account=lambda key: _account(world, key),
         desk=_desk_hook(settings, world),
@@ -219,6 +224,22 @@ def _failed(world: World, flow: str, key: str) -> None:
                 case.failures += 1
                 case.due_at = now + timedelta(seconds=2.0 ** min(case.failures, 9))
                 casefile.tell(tx, case.id, now, "error", "an unexpected error; the log has it")
+
+
+def _missing(settings: Settings, world: World) -> list[str]:
+    """What is not set up, so that nobody takes silence for rest."""
+    found = []
+    if world.desk is None:
+        found.append("Zendesk is not set up: tickets wait (set ZENDESK_SUBDOMAIN and the OAuth client)")
+    elif not settings.zendesk or not settings.zendesk.webhook_secrets:
+        found.append("ZENDESK_WEBHOOK_SECRET is not set: what agents write is not heard at once")
+    if world.team is None:
+        found.append("Slack is not set up: cards wait (set SLACK_BOT_TOKEN)")
+    for entry in world.mappings.current.accounts.values():
+        unset = world.unset(entry)
+        if unset:
+            found.append(f"account {entry.key} is not set up: set {', '.join(unset)}")
+    return found
 
 
 def _account(world: World, key: str) -> Account | None:

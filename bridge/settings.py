@@ -34,7 +34,7 @@ class Variable:
 VARIABLES = (
     Variable("DATABASE_URL", "sqlite:///<BRIDGE_DATA>/bridge.db", "Where the tables are."),
     Variable("PORT", "8080", "The port that `serve` and `web` listen on."),
-    Variable("BRIDGE_HOST", "127.0.0.1", "The address that they listen on; 0.0.0.0 behind a proxy."),
+    Variable("BRIDGE_HOST", "127.0.0.1", "The address that they listen on; 0.0.0.0 for a proxy elsewhere."),
     Variable("BRIDGE_DATA", "var", "The folder of the embedded database and its lock."),
     Variable("BRIDGE_MAPPINGS", "mappings", "The folder of the mapping files."),
     Variable("BRIDGE_PUBLIC_URL", "", "How Zendesk, Slack and networks reach the bridge, https://…"),
@@ -57,7 +57,7 @@ VARIABLES = (
     Variable("BRIDGE_REREAD_S", "120", "Seconds between two looks at an open thread."),
     Variable("BRIDGE_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR."),
     Variable("ZENDESK_SUBDOMAIN", "", "The part before .zendesk.com."),
-    Variable("ZENDESK_URL", "", "Instead of https://<subdomain>.zendesk.com: a proxy, the sandbox."),
+    Variable("ZENDESK_URL", "", "Where that account is reached instead: a proxy, the sandbox."),
     Variable("ZENDESK_CLIENT_ID", "", "OAuth client (confidential) of the bridge's own Zendesk user."),
     Variable("ZENDESK_CLIENT_SECRET", "", "Its secret.", secret=True),
     Variable(

@@ -38,6 +38,8 @@ def main() -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         bridge()
+    except KeyboardInterrupt:
+        sys.exit(130)
     except (SettingsError, BridgeError) as error:
         click.echo(f"bridge: {error}", err=True)
         sys.exit(2)

@@ -22,13 +22,24 @@ from bridge.sandbox.page import Page, Pulse
 from bridge.sandbox.story import Progress, Step, Story
 
 # A demo is watched: what takes half a minute in an office takes a second here.
-PACE = {"BRIDGE_POLL_S": "1", "BRIDGE_REREAD_S": "1", "BRIDGE_CALL_TIMEOUT_S": "5", "BRIDGE_SETTLE_S": "2"}
+PACE = {
+    "BRIDGE_POLL_S": "1",
+    "BRIDGE_REREAD_S": "1",
+    "BRIDGE_LINGER_S": "0.5",
+    "BRIDGE_CALL_TIMEOUT_S": "5",
+    "BRIDGE_SETTLE_S": "2",
+}
 PROGRAM = [sys.executable, "-m", "bridge"]
 
 
 @click.command()
 @click.option("--once", is_flag=True, help="Play the story, check every step, and leave: 0 if all came true.")
-@click.option("--port", default=0, help="The page's port; any free one if it is not given.")
+@click.option(
+    "--port",
+    default=0,
+    type=click.IntRange(0, 65535),
+    help="The page's port; any free one if it is not given.",
+)
 def demo(once: bool, port: int) -> None:
     """Play one loop from complaint to receipt, against a Zendesk, Slack and networks of our own.
 

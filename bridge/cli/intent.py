@@ -35,7 +35,9 @@ def list_(everything: bool, limit: int) -> None:
         for row in rows:
             click.echo(
                 f"{short(row.id)}  {row.state:<9} {intents.named(row):<40} case {short(row.case_id)} "
-                f"{ago(row.created_at):>12}" + (f"  {row.reason}" if row.reason else "")
+                f"{ago(row.created_at):>12}"
+                + (f"  {row.attempts} tries" if row.attempts > 1 else "")
+                + (f"  {row.reason}" if row.reason else "")
             )
             text = (row.payload or {}).get("text") if row.effect == "reply" else None
             if text and IntentState(row.state).needs_person:

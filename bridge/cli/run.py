@@ -13,6 +13,7 @@ import waitress
 
 from bridge import app, settings
 from bridge.app import Bridge
+from bridge.errors import SettingsError
 from bridge.intake.door import MAX_BODY
 from bridge.settings import Settings
 from bridge.store.database import Database
@@ -81,13 +82,20 @@ def _run(bridge: Bridge, *, listen: bool) -> None:
 
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGINT, leave)
-    loaded = bridge.settings
     bridge.start()
     try:
-        if not listen:
+        if listen:
+            _listen(bridge)
+        else:
             click.echo("bridge: working", err=True)
             stop.wait()
-            return
+    finally:
+        bridge.stop()
+
+
+def _listen(bridge: Bridge) -> None:
+    loaded = bridge.settings
+    try:
         server = waitress.create_server(
             bridge.web,
             host=loaded.host,
@@ -96,7 +104,10 @@ def _run(bridge: Bridge, *, listen: bool) -> None:
             max_request_body_size=MAX_BODY,
             ident=None,
         )
-        click.echo(f"bridge: listening on http://{loaded.host}:{server.effective_port}", err=True)
-        server.run()
-    finally:
-        bridge.stop()
+    except OSError as error:
+        where = f"{loaded.host}:{loaded.port}"
+        raise SettingsError(
+            f"nothing can listen on {where} ({error.strerror}): stop what does, or set PORT or BRIDGE_HOST"
+        ) from error
+    click.echo(f"bridge: listening on http://{loaded.host}:{server.effective_port}", err=True)
+    server.run()

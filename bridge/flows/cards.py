@@ -50,7 +50,7 @@ def draw(tx: Session, world: World, case: Case) -> Card:
         title=case.route or "no route",
         stage=_stage(case, bool(waiting)),
         brand=brand.name if brand else case.brand,
-        network=world.label(case.network),
+        network=world.label(case.network, case.account),
         author=author or "",
         text="(deleted by the customer)" if first.deleted_at else first.text or "",
         route=case.route or "fallback",
@@ -64,12 +64,12 @@ def draw(tx: Session, world: World, case: Case) -> Card:
         claimed_by=case.claimed_by,
         receipt=_receipt(case),
         receipt_url=case.receipt_url,
-        next_step=queue.next_step if queue and case.state == CaseState.OPEN else None,
+        next_step=queue.next_step if queue and _asks_for_somebody(case) else None,
         timeline=_timeline(case, posts_after_first=len(posts) - 1),
         asks=tuple(_ask(intent) for intent in waiting) + _refusals(tx, case),
-        actions=(Action.WHY,)
-        if case.claimed_by or case.state == CaseState.CLOSED
-        else (Action.CLAIM, Action.WHY),
+        actions=(Action.CLAIM, Action.WHY)
+        if _asks_for_somebody(case) and not case.claimed_by
+        else (Action.WHY,),
     )
 
 
@@ -94,13 +94,18 @@ def current_card(tx: Session, case: Case) -> CardRow | None:
 def _stage(case: Case, waits: bool) -> str:
     if waits:
         return "waits for a person"
-    if case.state == CaseState.CLOSED:
+    if case.state == CaseState.CLOSED and case.with_ticket:
         return "closed"
     if case.state == CaseState.SOLVED:
         return "solved, closing"
     if case.first_public_word_at:
         return "answered"
-    return "claimed" if case.claimed_at else "opened"
+    return "claimed" if case.claimed_at else "opened" if case.with_ticket else "for this team"
+
+
+def _asks_for_somebody(case: Case) -> bool:
+    """A case without a ticket owes the public nothing, but its team has something to do with it."""
+    return case.state == CaseState.OPEN or not case.with_ticket
 
 
 def _receipt(case: Case) -> str | None:

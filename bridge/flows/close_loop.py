@@ -91,7 +91,7 @@ def _say_template(tx: Session, world: World, case: Case, update: Update, hold: s
     words = wording.Words(
         customer=target.author.name,
         handle=target.author.handle,
-        network=world.label(case.network),
+        network=world.label(case.network, case.account),
         promise_at=case.promise_at,
     )
     rendered = wording.render(mapping, case.brand, queue.closing_template, case.language, words)

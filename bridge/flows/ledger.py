@@ -44,6 +44,7 @@ log = logging.getLogger(__name__)
 AUTH_PAUSE = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(minutes=10)
 STUMBLES = 8
+SEEN = "seen"  # in an intent's draft: what stopped it last
 LONGEST_ASKED = timedelta(hours=1)  # for a vendor that says itself how long
 
 
@@ -172,13 +173,14 @@ class _Try:
         with self.world.database.write() as tx:
             intent, case = self._load(tx)
             now = self.world.clock.now()
+            log.warning("%s of case %s failed: %s", intents.named(intent), case.id, error)
             casefile.tell(tx, case.id, now, "failed", f"{intents.named(intent)}: {error}", intent=intent.id)
             match error:
                 case VendorBusyError():
-                    intents.advance(intent, IntentState.APPROVED)
+                    self._nothing_happened(intent, now, error)
                     intent.due_at = now + self._wait(intent, error.retry_after_s)
                 case VendorAuthError():
-                    intents.advance(intent, IntentState.APPROVED)
+                    self._nothing_happened(intent, now, error)
                     intent.due_at = now + AUTH_PAUSE
                     lanes.park(tx, intent.lane, str(error), "the vendor's answer", now, AUTH_PAUSE)
                     log.error("lane %s is parked for a minute: %s", intent.lane, error)
@@ -196,12 +198,22 @@ class _Try:
                         cards.show(tx, self.world, case)
                 case VendorUnclearError():
                     intent.over_at = now
+                    intent.reason = str(error)
                     intent.unclear += 1
                     intent.due_at = now + self.recipe.settle_of(intent) + self._wait_again(intent)
                 case _:
                     raise error
             intents.wake_case(case, intent.due_at)
         return isinstance(error, VendorGoneError | VendorRefusedError)
+
+    @staticmethod
+    def _nothing_happened(intent: Intent, now: datetime, error: VendorError) -> None:
+        """This call changed nothing; an earlier one may have, so then the next try looks first again."""
+        if intent.unclear:
+            intent.over_at = now
+        else:
+            intents.advance(intent, IntentState.APPROVED)
+        intent.reason = str(error)
 
     def _look_failed(self, error: VendorError) -> bool:
         with self.world.database.write() as tx:
@@ -285,7 +297,8 @@ class _Try:
                 intent.settled_at = now
                 self.recipe.lost(tx, case, intent, None)
             elif waive is not None:
-                intent.waived = [*intent.waived, waive]
+                # Let pass by whoever approves it, not by our having asked.
+                intent.draft = {**intent.draft, SEEN: waive}
             cards.show(tx, self.world, case)
         return True
 

@@ -29,7 +29,7 @@ def expect(tx: Session, world: World) -> None:
     """Have a cursor for each account that has to be asked."""
     now = world.clock.now()
     for entry in world.mappings.current.accounts.values():
-        if world.networks[entry.network].capabilities.poll is not True:
+        if world.networks[entry.network].capabilities.poll is not True or world.unset(entry):
             continue
         for kind in (POLL, REREAD):
             key = f"{kind}:{entry.key}"

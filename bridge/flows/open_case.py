@@ -152,7 +152,8 @@ def _ask_for_ticket(tx: Session, world: World, case: Case, row: Message, now: da
     queue = world.mappings.current.queues[case.queue]
     drafting.register(tx, case, now)
     drafting.open_ticket(tx, case, row, now, number=1)
-    note = writing.opening_note(case, queue.owner, queue.next_step, queue.meaning)
+    zone = world.mappings.current.brands[case.brand].zone
+    note = writing.opening_note(case, queue.owner, queue.next_step, queue.meaning, zone)
     drafting.note(tx, case, "opened:1", note, now)
 
 

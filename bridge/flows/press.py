@@ -45,11 +45,10 @@ def _explain(world: World, press: Press) -> None:
         case = tx.get(Case, press.subject)
         if case is None:
             return
-        tags = ", ".join(case.tags)
         why = (
-            f"Tags: {tags}. {case.reason} ({case.route_place}, mapping {case.mapping_version[:12]}). "
-            f"Queue {case.queue}. Reply language: {case.language} ({case.language_reason}). "
-            f"{case.light_reason}"
+            f"Why here: {case.reason}, so it went to {case.queue} "
+            f"({case.route_place}, mapping {case.mapping_version[:12]}). "
+            f"Reply language: {case.language} ({case.language_reason}). {case.light_reason}"
         )
         drafting.post_note(tx, case, "why", why, world.clock.now())
     world.wake("work", case.id)

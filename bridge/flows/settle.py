@@ -13,6 +13,7 @@ from bridge.core.reply import Published
 from bridge.errors import BridgeError
 from bridge.flows import cards, ending
 from bridge.flows.effects import recipe
+from bridge.flows.ledger import SEEN
 from bridge.flows.recipe import Outcome
 from bridge.flows.replies import thawed
 from bridge.flows.world import World
@@ -36,6 +37,8 @@ def approve(tx: Session, world: World, intent_id: str, by: str, *, again: bool =
             raise NotWaitingError(f"{intent.decided_by} has refused it")
         if intent.effect != Effect.REPLY:
             intent.payload = None  # nothing happened: what the mapping says today counts
+    if SEEN in intent.draft:
+        intent.waived = [*intent.waived, intent.draft[SEEN]]
     recipe(world, intent.effect).waive(tx, case, intent)
     now = world.clock.now()
     # A person has decided; what an earlier try may have done is theirs to know.

@@ -12,6 +12,7 @@ from bridge.core.account import Account
 from bridge.core.card import Press
 from bridge.core.ports import Clock, Connection, Desk, Network, Team
 from bridge.flows.mappings import Mappings
+from bridge.routing.model import AccountEntry
 from bridge.store import leases
 from bridge.store.database import Database
 from bridge.store.leases import Lease
@@ -83,6 +84,12 @@ class World:
             secrets={name: self.secrets(variable) for name, variable in entry.secrets.items()},
         )
 
+    def unset(self, entry: AccountEntry) -> list[str]:
+        """The environment variables that *entry* names and that are not set."""
+        return [
+            name for name in (*entry.secrets.values(), *entry.env_fields.values()) if not self.secrets(name)
+        ]
+
     def connect(self, account: Account) -> Connection:
         """This thread's line to the account's network."""
         lines: dict[str, tuple[Account, Connection]] = self._lines.__dict__
@@ -93,8 +100,14 @@ class World:
             lines[account.key] = known
         return known[1]
 
-    def label(self, network: str) -> str:
-        """A network's name for people; a relay may bring posts of networks that have no room here."""
+    def label(self, network: str, account: str) -> str:
+        """A network's name for people, as its account's ``label`` has it, else its room.
+
+        A relay may bring posts of networks that have no room here.
+        """
+        entry = self.mappings.current.accounts.get(account)
+        if entry is not None and entry.network == network and entry.fields.get("label"):
+            return entry.fields["label"]
         room = self.networks.get(network)
         return room.label if room is not None else network
 

@@ -5,6 +5,8 @@ The desk's room makes customers' words safe; here they are only put together.
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
 from bridge.core.message import SocialMessage
 from bridge.store.tables import Case
 
@@ -44,14 +46,14 @@ def edited_post(message: SocialMessage) -> str:
     return "The customer edited the post. It now reads:\n\n" + later_post(message)
 
 
-def opening_note(case: Case, owner: str, next_step: str, meaning: str) -> str:
+def opening_note(case: Case, owner: str, next_step: str, meaning: str, zone: str) -> str:
     """Why the ticket is here, until when, and whether a public reply will be possible."""
     why = f"Why here: {case.reason} ({case.route_place})."
     lines = [why]
     if meaning:
         lines.append(f"What it means: {meaning}")
     if case.promise_at is not None:
-        lines.append(f"Promised by: {case.promise_at:%Y-%m-%d %H:%M} UTC.")
+        lines.append(f"Promised by: {case.promise_at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} ({zone}).")
     lines.append("Public reply: " + ("possible. " if case.light else "NOT possible. ") + case.light_reason)
     if case.light:
         lines.append(

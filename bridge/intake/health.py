@@ -21,15 +21,20 @@ from bridge.store.tables import Case, Cursor, Delivery, Intent
 WORKER_GONE = timedelta(seconds=30)
 TOO_OLD = timedelta(minutes=15)
 STUCK = 5
+FAILED_OFTEN = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """``mapping_error`` gives the faults of an edit that is not served, ``mapping_version`` what is."""
+    """``mapping_error`` gives the faults of an edit that is not served, ``mapping_version`` what is.
+
+    ``missing`` says what is not set up, each in a sentence.
+    """
 
     door: Door
     mapping_version: Callable[[], str]
     mapping_error: Callable[[], MappingError | None]
+    missing: Callable[[], list[str]] = list
 
     def report(self) -> dict[str, Any]:
         """``status`` is ok, degraded (it works, somebody should look) or down."""
@@ -73,12 +78,15 @@ class Health:
         fault = self.mapping_error()
         if fault is not None:
             problems.append(f"the mapping files are faulty, the last good version serves: {fault.faults[0]}")
+        problems += self.missing()
         problems += [f"lane {name} is parked: {reason}" for name, reason in parked.items()]
         problems += deaf
         if oldest_s > TOO_OLD.total_seconds():
             problems.append(f"the oldest intent has waited for {oldest_s:.0f} s: see `bridge intent list`")
         if refused:
             problems.append(f"vendors refused {refused} intents: see `bridge intent list`")
+        for lane, count in self._failing(tx):
+            problems.append(f"lane {lane}: {count} intents failed {FAILED_OFTEN} times or more, and wait")
         if stuck:
             problems.append(f"{stuck} cases failed again and again: see the log and `bridge case list`")
         if failed:
@@ -93,3 +101,16 @@ class Health:
             "open_loops": loops or 0,
             "refused_since_start": dict(self.door.counts),
         }
+
+    @staticmethod
+    def _failing(tx: Session) -> list[tuple[str, int]]:
+        """Which lanes have intents that failed again and again, and how many."""
+        query = (
+            select(Intent.lane, func.count())
+            .where(
+                Intent.state.in_([IntentState.APPROVED.value, IntentState.SENDING.value]),
+                Intent.attempts >= FAILED_OFTEN,
+            )
+            .group_by(Intent.lane)
+        )
+        return [(lane, count) for lane, count in tx.execute(query)]

@@ -90,8 +90,8 @@ class OpenTicket(_DeskRecipe):
         draft = TicketDraft(
             external_id=f"{case.installation}:{case.id}:{intent.draft['number']}",
             requester_id=customer.requester_id,
-            subject=writing.subject(message, self.world.label(case.network)),
-            text=writing.first_post(message, self.world.label(case.network)),
+            subject=writing.subject(message, self.world.label(case.network, case.account)),
+            text=writing.first_post(message, self.world.label(case.network, case.account)),
             tags=tuple(sorted({*case.tags, *case.ticket_tags})),
             group=queue.group,
             priority=case.priority,

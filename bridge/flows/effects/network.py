@@ -26,6 +26,8 @@ _published = TypeAdapter(Published)
 
 EDITED = "the customer's edit"
 NO_NEWS = "posts:none"
+CLOSED = "a closed thread"
+NOT_THERE = "The network does not let us reply there."
 BULK_SOLVE = "a bulk solve"
 # Nobody solves this many tickets one by one in so short a time.
 BULK = 5
@@ -173,7 +175,7 @@ def _stop_for(seen: Preflight, intent: Intent) -> Stop | None:
             answer = seen.answer.id if seen.answer else None
             return Stop(False, "Somebody has answered from the brand's account, outside the bridge.", answer)
         case Obstacle.CLOSED:
-            return Stop(False, seen.detail or "The network does not let us reply there.")
+            return None if CLOSED in intent.waived else Stop(False, seen.detail or NOT_THERE, CLOSED)
     return None
 
 

@@ -155,10 +155,11 @@ class MastodonConnection:
         except VendorGoneError:
             self._read_own_account()
             return Preflight(Obstacle.GONE, "deleted, or its author blocked us")
-        if _was_edited(status, target):
-            return Preflight(Obstacle.EDITED, "the customer edited the post since")
+        # First what somebody else did: an edit that a person let pass must not hide it.
         if answer:
             return Preflight(Obstacle.ANSWERED, "answered from our account already", answer)
+        if _was_edited(status, target):
+            return Preflight(Obstacle.EDITED, "the customer edited the post since")
         return Preflight()
 
     def reply(self, reply: Reply, key: str) -> Published:

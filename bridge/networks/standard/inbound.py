@@ -108,9 +108,16 @@ def _is_own(account: Account, author: _AuthorData) -> bool:
 def _read(shape: type[B], body: bytes) -> B:
     try:
         return shape.model_validate_json(body)
-    except ValidationError:
-        # "from None": pydantic's error quotes the customer's words.
-        raise UnreadablePayloadError("the body has not the shape that its type has") from None
+    except ValidationError as error:
+        # The places and never the values: pydantic's own message quotes the customer's words.
+        places = sorted({".".join(map(str, fault["loc"])) for fault in error.errors(include_input=False)})
+        named = ", ".join(place for place in places if place)[:200]
+        what = (
+            f"the body has not the shape that its type has: look at {named}"
+            if named
+            else "the body is no JSON"
+        )
+        raise UnreadablePayloadError(what) from None
 
 
 # --- the shapes ---------------------------------------------------------------
