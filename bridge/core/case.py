@@ -28,7 +28,7 @@ class Receipt(StrEnum):
     BY_HAND = "closed by hand"
     NOT_CLOSABLE = "not closable"
     CUSTOMER_GONE = "customer gone"
-    SEEN = "seen, no reply asked for"
+    NO_REPLY = "no public reply asked for"
 
 
 MOVES: dict[CaseState, frozenset[CaseState]] = {

@@ -16,7 +16,7 @@ RECEIPTS = (
     "closed by hand",
     "not closable",
     "customer gone",
-    "seen, no reply",
+    "no public reply asked",
 )
 
 

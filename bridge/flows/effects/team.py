@@ -73,8 +73,8 @@ class PostCard(_TeamRecipe):
         if not case.with_ticket and case.state == CaseState.OPEN:
             # A route that asks for no reply ends when its team has seen the post.
             case.state = move(CaseState(case.state), CaseState.CLOSED).value
-            case.receipt, case.closed_at = Receipt.SEEN.value, now
-            casefile.tell(tx, case.id, now, "receipt", Receipt.SEEN.value)
+            case.receipt, case.closed_at = Receipt.NO_REPLY.value, now
+            casefile.tell(tx, case.id, now, "receipt", Receipt.NO_REPLY.value)
         # Something may have happened between the drawing and the posting.
         cards.show(tx, self.world, case)
 
