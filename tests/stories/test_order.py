@@ -358,14 +358,14 @@ def test_a_customer_who_comes_back_to_a_closed_ticket_gets_one_linked_follow_up(
 
 
 def test_a_route_without_a_ticket_is_a_card_and_its_receipt(sandbox: Sandbox, running: InProcess):
-    """Its team has seen the post: that is the end of it, and nobody at the desk hears of it."""
+    """Its team is told: nothing is owed in public, and nobody at the desk hears of it."""
     routes = {"user-generated-content": "community", "sales-lead": "sales-leads"}
     for tag in routes:
         sandbox.plaza.post("dewi", f"Our Sunday ritual: {tag}", language="en", tags=[tag])
 
     for tag, channel in routes.items():
         card = the_card(sandbox, channel, f"Our Sunday ritual: {tag}")
-        eventually(lambda: "seen" in the_card(sandbox, channel).words.lower(), what="the receipt")  # noqa: B023
+        eventually(lambda: "no public reply" in the_card(sandbox, channel).words.lower(), what="the receipt")  # noqa: B023
         assert [card.ts] == [one.ts for one in sandbox.slack.cards(channel)]
     stays(lambda: 2 == len(sandbox.slack.cards()) and not sandbox.zendesk.tickets(), seconds=0.3)
     assert [] == brand_posts(sandbox.plaza)

@@ -71,7 +71,7 @@ class PostCard(_TeamRecipe):
         )
         tx.flush()
         if not case.with_ticket and case.state == CaseState.OPEN:
-            # A route that asks for no reply ends when its team has seen the post.
+            # A route that asks for no reply owes the public nothing once its team is told.
             case.state = move(CaseState(case.state), CaseState.CLOSED).value
             case.receipt, case.closed_at = Receipt.NO_REPLY.value, now
             casefile.tell(tx, case.id, now, "receipt", Receipt.NO_REPLY.value)
