@@ -24,6 +24,11 @@ def shown(path: str) -> str:
     return f"{ROOT}/{path}"
 
 
+def located(file: str, folder: Path) -> str:
+    """The path that an admin edits, for a *file* as faults name it, of a mapping read from *folder*."""
+    return (folder / Path(file).relative_to(ROOT)).as_posix()
+
+
 def read_folder(folder: Path, report: Report) -> dict[str, str]:
     """Every mapping file under *folder*, by its path within it."""
     files: dict[str, str] = {}

@@ -279,7 +279,7 @@ class _Reading:
                     self.report.add(at, "bad-name", f'"{FALLBACK}" is what examples call "no route"')
                     entry = None
                 elif first is not at:
-                    message = f'"{name}" is already in {first.file}:{first.line}'
+                    message = f'"{name}" is already in {first.file.removeprefix(shown(""))}:{first.line}'
                     self.report.add(at, "route-twice", message)
                 made = self._examples(node, name)
                 if entry is not None:
