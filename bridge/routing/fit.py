@@ -111,6 +111,8 @@ def _report(detail: ErrorDetails, node: Node, spot: Spot, shape: type[BaseModel]
         report.add(node.key_spot(path), "unknown-key", f'"{key}" means nothing here{hint}')
     else:
         rule, message = _explain(detail)
+        if node.find(path).is_commented_out:
+            message = 'nothing is given, since # starts a comment in YAML: put the text in quotes, "#…"'
         report.add(_spot(node, path, spot), rule, _labelled(path, message))
 
 
