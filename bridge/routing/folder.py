@@ -57,7 +57,7 @@ def check_files(files: Mapping[str, str], report: Report) -> None:
     has_routes = any(ROUTES.fullmatch(name) for name in files)
     if not has_routes and not any(file.startswith(shown("routes")) or file == ROOT for file in reported):
         report.add(
-            Spot(shown("routes")), "missing-file", "there must be a file with routes, such as social.yaml"
+            Spot(shown("routes")), "missing-file", "there must be a file with routes, such as 10-social.yaml"
         )
 
 

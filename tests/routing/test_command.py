@@ -80,9 +80,9 @@ def test_explain_shows_the_way_of_a_post(run):
     assert result.exit_code == 0
     for expected in (
         "Tags     technical-issue (by words: technical-issue)",
-        f"  no   crisis ({STARTER}/routes/social.yaml:",
+        f"  no   crisis ({STARTER}/routes/10-social.yaml:",
         "         false  tags: any of crisis (seen: technical-issue)",
-        f"  yes  technical-issue ({STARTER}/routes/social.yaml:",
+        f"  yes  technical-issue ({STARTER}/routes/10-social.yaml:",
         "Ticket   Technical Support, priority high, type problem",
         "Promise  Monday 2026-01-05 14:00 in Asia/Jakarta (2026-01-05 07:00 UTC)",
         "Card     #support-technical",

@@ -161,15 +161,15 @@ def base_files() -> dict[str, str]:
         ("brands.yaml", "languages: [en, id]", "languages: [indonesian]"),
         ("brands.yaml", "network: mastodon", "network: mastodn"),
         ("brands.yaml", "brands:", "brands: ]"),
-        ("routes/social.yaml", "when: {tags: [technical-issue]}", "when: {tag: [technical-issue]}"),
-        ("routes/social.yaml", "name: technical-issue", "name: Technical Issue"),
+        ("routes/10-social.yaml", "when: {tags: [technical-issue]}", "when: {tag: [technical-issue]}"),
+        ("routes/10-social.yaml", "name: technical-issue", "name: Technical Issue"),
     ],
 )
 def test_an_example_that_hangs_on_a_fault_is_not_blamed(file, written, instead):
     """It would be found wrong for no fault of its own, so it is left out until the fault is mended."""
     files = base_files()
     # Taken by the fallback if the faulty entry were simply not there.
-    files["routes/team.yaml"] = (
+    files["routes/20-team.yaml"] = (
         "routes:\n  - name: team\n    when: {tags: [praise]}\n    queue: triage\n"
         '    examples: [{text: "it will crash", expect: technical-issue}]\n'
     )
