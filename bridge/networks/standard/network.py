@@ -34,6 +34,7 @@ class StandardNetwork:
         AccountField("reply_url", FieldKind.URL, "where replies are posted; without it, none are", False),
         AccountField("reply_secret", FieldKind.SECRET, "whsec_… for what we send; else secret", False),
         AccountField("own_id", FieldKind.TEXT, "author id of our own posts, beside the handle", False),
+        AccountField("label", FieldKind.TEXT, "What people call this network, e.g. Plaza.", required=False),
         AccountField("text_limit", FieldKind.NUMBER, "characters in a reply; 500 if not given", False),
     )
 
