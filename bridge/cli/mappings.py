@@ -166,7 +166,7 @@ class _Story:
         decision = self.decision
         entry = self.mapping.accounts[self.message.account]
         brand = self.mapping.brands[decision.brand]
-        yield f"Account  {entry.key} ({brand.name}, {_networks()[entry.network].label})"
+        yield f"Account  {entry.key} ({brand.name}, {_label(entry)})"
         own = ", ".join(sorted(decision.tags - {tag_name(tag) for tag in self.message.tags}))
         yield f"Tags     {', '.join(sorted(decision.tags)) or 'none'}" + (
             f" (by words: {own})" if own else ""
@@ -213,7 +213,7 @@ class _Story:
         light = network.light(account, message)
         yield f"Public reply  {'possible' if light.possible else 'not possible'}: {light.reason}"
         yield f"Closing  {decision.closing}, in {decision.language} ({decision.language_reason})"
-        words = Words(message.author.name, message.author.handle, network.label, decision.promise_at)
+        words = Words(message.author.name, message.author.handle, _label(entry), decision.promise_at)
         name = mapping.queues[decision.queue].closing_template
         for brand, template, language in sorted(mapping.templates):
             rendered = render(mapping, brand, template, language, words)
@@ -222,6 +222,11 @@ class _Story:
                 fits = "" if composed.fits else ", too long"
                 size = f"{composed.used} of {composed.limit} {composed.unit}{fits}"
                 yield f"  {language}  {size}: {composed.text}"
+
+
+def _label(entry: AccountEntry) -> str:
+    """What people call the account's network."""
+    return entry.fields.get("label") or _networks()[entry.network].label
 
 
 def _account(entry: AccountEntry, brand: str) -> Account:

@@ -116,7 +116,7 @@ def test_explain_reads_a_message_from_a_file(run, tmp_path):
 
     result = run("explain", str(file))
 
-    assert "Account  kopi-plaza (Kopi, Signed webhook)" in result.output
+    assert "Account  kopi-plaza (Kopi, Plaza)" in result.output
     assert "Tags     user-generated-content\n" in result.output
     assert "Ticket   none: a card is enough" in result.output
 
