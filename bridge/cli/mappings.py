@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -19,10 +19,11 @@ from bridge.core.message import Author, SocialMessage
 from bridge.core.ports import Network
 from bridge.errors import MappingError
 from bridge.routing.decide import decide
-from bridge.routing.folder import ROOT
+from bridge.routing.folder import ROOT, located
 from bridge.routing.load import load
 from bridge.routing.match import tag_name
-from bridge.routing.model import AccountEntry, Considered, Decision, Mapping
+from bridge.routing.model import AccountEntry, Considered, Decision, Mapping, Place
+from bridge.routing.nodes import nearest
 from bridge.routing.wording import Words, render
 
 EXIT_FAULTS = 1
@@ -61,7 +62,7 @@ def check(folder: Path) -> None:
     )
     examples = sum(len(route.examples) for route in mapping.routes)
     passed = _count(examples, "example passes", "examples pass")
-    click.echo(f"OK: {', '.join(counts)}; {passed}")
+    click.echo(f"OK: {', '.join(counts)} in {folder}; {passed}")
 
 
 @mappings.command()
@@ -83,8 +84,10 @@ def explain(folder: Path, file: IO[bytes] | None, at: datetime | None, **given: 
     message = _message(
         mapping, {**given, **_read_file(file)}, at.replace(tzinfo=UTC) if at else datetime.now(UTC)
     )
+    for tag in sorted(tag for tag in message.tags if tag_name(tag) not in mapping.tags):
+        click.echo(f'Note: the tag "{tag}" is not in tags.yaml{_meant(tag, mapping)}', err=True)
     decision = decide(message, mapping, message.posted_at)
-    for line in _story(message, decision, mapping):
+    for line in _Story(message, decision, mapping, folder).lines():
         click.echo(line)
 
 
@@ -101,7 +104,7 @@ def _load(folder: Path) -> Mapping:
         return load(folder, _networks())
     except MappingError as error:
         for fault in error.faults:
-            click.echo(str(fault))
+            click.echo(str(replace(fault, file=located(fault.file, folder))))
         click.echo(_count(len(error.faults), "fault"))
         unreadable = any(fault.rule == "unreadable-file" or fault.file == ROOT for fault in error.faults)
         sys.exit(EXIT_UNREADABLE if unreadable else EXIT_FAULTS)
@@ -109,6 +112,10 @@ def _load(folder: Path) -> Mapping:
 
 def _count(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def _meant(tag: str, mapping: Mapping) -> str:
+    return nearest(tag_name(tag), mapping.tags) or ". No route can ask for it"
 
 
 _KEYS = frozenset({"text", "tags", "account", "language", "author"})
@@ -146,57 +153,80 @@ def _message(mapping: Mapping, given: dict[str, object], posted_at: datetime) ->
     )
 
 
-def _story(message: SocialMessage, decision: Decision, mapping: Mapping) -> Iterator[str]:
-    """The whole explanation, line by line."""
-    entry = mapping.accounts[message.account]
-    yield f"Account  {entry.key} ({mapping.brands[decision.brand].name}, {_networks()[entry.network].label})"
-    own = ", ".join(sorted(decision.tags - {tag_name(tag) for tag in message.tags}))
-    yield f"Tags     {', '.join(sorted(decision.tags)) or 'none'}" + (f" (by words: {own})" if own else "")
-    yield "Routes"
-    for considered in decision.considered:
-        yield from _route_lines(considered)
-    yield f"Taken    {decision.route or 'no route: the fallback'} → {decision.queue} ({decision.place})"
-    yield from _ticket_lines(decision, mapping)
-    yield f"Card     {mapping.queues[decision.queue].channel}"
-    yield from _reply_lines(message, decision, mapping)
+@dataclass(frozen=True, slots=True)
+class _Story:
+    """The explanation of one decision, with places in the *folder* that the mapping was read from."""
 
+    message: SocialMessage
+    decision: Decision
+    mapping: Mapping
+    folder: Path
 
-def _route_lines(considered: Considered) -> Iterator[str]:
-    yield f"  {'yes' if considered.taken else 'no '}  {considered.route} ({considered.place})"
-    for test in considered.tested:
-        yield f"         {'true ' if test.holds else 'false'}  {test.condition} (seen: {test.seen})"
-
-
-def _ticket_lines(decision: Decision, mapping: Mapping) -> Iterator[str]:
-    queue = mapping.queues[decision.queue]
-    if not decision.ticket:
-        yield "Ticket   none: a card is enough"
-        return
-    extra = f", tags {', '.join(decision.ticket_tags)}" if decision.ticket_tags else ""
-    yield f"Ticket   {queue.group}, priority {decision.priority}, type {decision.type}{extra}"
-    if decision.promise_at is not None:
-        zone = (
-            mapping.calendars[queue.calendar].zone if queue.calendar else mapping.brands[decision.brand].zone
+    def lines(self) -> Iterator[str]:
+        decision = self.decision
+        entry = self.mapping.accounts[self.message.account]
+        brand = self.mapping.brands[decision.brand]
+        yield f"Account  {entry.key} ({brand.name}, {_label(entry)})"
+        own = ", ".join(sorted(decision.tags - {tag_name(tag) for tag in self.message.tags}))
+        yield f"Tags     {', '.join(sorted(decision.tags)) or 'none'}" + (
+            f" (by words: {own})" if own else ""
         )
-        local = decision.promise_at.astimezone(ZoneInfo(zone))
-        yield f"Promise  {local:%A %Y-%m-%d %H:%M} in {zone} ({decision.promise_at:%Y-%m-%d %H:%M} UTC)"
+        yield "Routes"
+        for considered in decision.considered:
+            yield from self._route(considered)
+        taken = decision.route or "no route: the fallback"
+        yield f"Taken    {taken} → {decision.queue} ({self._at(decision.place)})"
+        yield from self._ticket()
+        yield f"Card     {self.mapping.queues[decision.queue].channel}"
+        yield from self._reply()
+
+    def _at(self, place: Place) -> str:
+        return f"{located(place.file, self.folder)}:{place.line}"
+
+    def _route(self, considered: Considered) -> Iterator[str]:
+        taken = "yes" if considered.taken else "no "
+        yield f"  {taken}  {considered.route} ({self._at(considered.place)})"
+        for test in considered.tested:
+            yield f"         {'true ' if test.holds else 'false'}  {test.condition} (seen: {test.seen})"
+
+    def _ticket(self) -> Iterator[str]:
+        decision, queue = self.decision, self.mapping.queues[self.decision.queue]
+        if not decision.ticket:
+            yield "Ticket   none: a card is enough"
+            return
+        said = [str(queue.group)]
+        said += [f"priority {decision.priority}"] if decision.priority else []
+        said += [f"type {decision.type}"] if decision.type else []
+        said += [f"tags {', '.join(decision.ticket_tags)}"] if decision.ticket_tags else []
+        yield f"Ticket   {', '.join(said)}"
+        if decision.promise_at is not None:
+            calendar = self.mapping.calendars.get(queue.calendar or "")
+            zone = calendar.zone if calendar else self.mapping.brands[decision.brand].zone
+            local = decision.promise_at.astimezone(ZoneInfo(zone))
+            yield f"Promise  {local:%A %Y-%m-%d %H:%M} in {zone} ({decision.promise_at:%Y-%m-%d %H:%M} UTC)"
+
+    def _reply(self) -> Iterator[str]:
+        """Whether a public reply is possible, and the closing reply in each language that there is."""
+        message, decision, mapping = self.message, self.decision, self.mapping
+        entry = mapping.accounts[message.account]
+        network, account = _networks()[entry.network], _account(entry, decision.brand)
+        light = network.light(account, message)
+        yield f"Public reply  {'possible' if light.possible else 'not possible'}: {light.reason}"
+        yield f"Closing  {decision.closing}, in {decision.language} ({decision.language_reason})"
+        words = Words(message.author.name, message.author.handle, _label(entry), decision.promise_at)
+        name = mapping.queues[decision.queue].closing_template
+        for brand, template, language in sorted(mapping.templates):
+            rendered = render(mapping, brand, template, language, words)
+            if (brand, template) == (decision.brand, name) and rendered is not None:
+                composed = network.compose(account, rendered.text, replace(message, language=language))
+                fits = "" if composed.fits else ", too long"
+                size = f"{composed.used} of {composed.limit} {composed.unit}{fits}"
+                yield f"  {language}  {size}: {composed.text}"
 
 
-def _reply_lines(message: SocialMessage, decision: Decision, mapping: Mapping) -> Iterator[str]:
-    """The light, and the closing reply in each language that the brand has it in."""
-    entry = mapping.accounts[message.account]
-    network, account = _networks()[entry.network], _account(entry, decision.brand)
-    light = network.light(account, message)
-    yield f"Light    {'green' if light.possible else 'red'}: {light.reason}"
-    yield f"Closing  {decision.closing}, in {decision.language} ({decision.language_reason})"
-    words = Words(message.author.name, message.author.handle, network.label, decision.promise_at)
-    name = mapping.queues[decision.queue].closing_template
-    for brand, template, language in sorted(mapping.templates):
-        rendered = render(mapping, brand, template, language, words)
-        if (brand, template) == (decision.brand, name) and rendered is not None:
-            composed = network.compose(account, rendered.text, replace(message, language=language))
-            fits = "" if composed.fits else ", too long"
-            yield f"  {language}  {composed.used} of {composed.limit} {composed.unit}{fits}: {composed.text}"
+def _label(entry: AccountEntry) -> str:
+    """What people call the account's network."""
+    return entry.fields.get("label") or _networks()[entry.network].label
 
 
 def _account(entry: AccountEntry, brand: str) -> Account:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,17 +34,19 @@ def decide(message: SocialMessage, mapping: Mapping, at: datetime) -> Decision:
     same answer tomorrow.
     """
     facts = _facts(message, mapping)
-    considered: list[Considered] = []
-    taken = None
-    for route in mapping.routes:
-        tested = tuple(_test(route.when, facts))
-        holds = all(test.holds for test in tested)
-        considered.append(Considered(route.name, route.place, holds, tested))
-        if holds:
-            taken = route
-            break
+    taken, considered = _consider(facts, mapping.routes)
     since = min(message.posted_at, at)
-    return _decision(facts, mapping, route=taken, since=since, considered=tuple(considered))
+    return _decision(facts, mapping, route=taken, since=since, considered=considered)
+
+
+def choose(message: SocialMessage, mapping: Mapping) -> tuple[str | None, frozenset[str]]:
+    """The name of the route that takes *message* (None: no route), and the tags that it was seen with.
+
+    Needs no queues: what a route leads to does not matter here.
+    """
+    facts = _facts(message, mapping)
+    taken, _ = _consider(facts, mapping.routes)
+    return (taken.name if taken else None), facts.tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,18 @@ def _facts(message: SocialMessage, mapping: Mapping) -> _Facts:
     language, source = spoken(message, brand)
     given = {name for tag in message.tags if (name := tag_name(tag))}
     return _Facts(message, folded, brand, frozenset(given | own), language, source)
+
+
+def _consider(facts: _Facts, routes: Iterable[Route]) -> tuple[Route | None, tuple[Considered, ...]]:
+    """The route that takes the message, and each one that was looked at on the way."""
+    considered: list[Considered] = []
+    for route in routes:
+        tested = tuple(_test(route.when, facts))
+        holds = all(test.holds for test in tested)
+        considered.append(Considered(route.name, route.place, holds, tested))
+        if holds:
+            return route, tuple(considered)
+    return None, tuple(considered)
 
 
 def _test(when: Condition, facts: _Facts) -> Iterator[Tested]:

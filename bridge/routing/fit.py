@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import typing
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -56,13 +57,45 @@ def refuse_unknown_keys(root: Node | None, known: tuple[str, ...], report: Repor
             report.add(spot, "unknown-key", f'"{key}" means nothing here{nearest(key, known)}')
 
 
-def fit(node: Node, spot: Spot, shape: type[ShapeT], known: Known, report: Report) -> ShapeT | None:
-    """*node* as a *shape*, or None with every fault in *report*. *spot* is where its name stands."""
+def fit(
+    node: Node,
+    spot: Spot,
+    shape: type[ShapeT],
+    known: Known,
+    report: Report,
+    stand_ins: Mapping[str, object] = MappingProxyType({}),
+) -> ShapeT | None:
+    """*node* as a *shape*, or None with every fault in *report*. *spot* is where its name stands.
+
+    With *stand_ins* (key → value) the entry can be gone on with when nothing but these
+    keys is at fault, so that one fault does not hide what other files have. The faults
+    are reported all the same.
+    """
     try:
         return shape.model_validate(node.value, context=known)
     except ValidationError as error:
-        for detail in error.errors(include_url=False):
+        details = error.errors(include_url=False)
+        for detail in details:
             _report(detail, node, spot, shape, report)
+        return _mended(node, shape, details, stand_ins)
+
+
+def _mended(
+    node: Node, shape: type[ShapeT], details: list[ErrorDetails], stand_ins: Mapping[str, object]
+) -> ShapeT | None:
+    if not stand_ins or node.entries is None:
+        return None
+    faulty = {str(detail["loc"][0]) if detail["loc"] else "" for detail in details}
+    unknown = faulty - set(shape.model_fields)
+    if "" in faulty or not stand_ins.keys() >= faulty - unknown:
+        return None
+    value = {key: one.value for key, (_, one) in node.entries.items() if key not in faulty}
+    try:
+        # Names are not looked up again: those at fault have been taken out.
+        return shape.model_validate(
+            {**value, **{key: stand_ins[key] for key in faulty - unknown}}, context=Known()
+        )
+    except ValidationError:
         return None
 
 
@@ -78,6 +111,8 @@ def _report(detail: ErrorDetails, node: Node, spot: Spot, shape: type[BaseModel]
         report.add(node.key_spot(path), "unknown-key", f'"{key}" means nothing here{hint}')
     else:
         rule, message = _explain(detail)
+        if node.find(path).is_commented_out:
+            message = 'nothing is given, since # starts a comment in YAML: put the text in quotes, "#…"'
         report.add(_spot(node, path, spot), rule, _labelled(path, message))
 
 

@@ -24,6 +24,11 @@ def shown(path: str) -> str:
     return f"{ROOT}/{path}"
 
 
+def located(file: str, folder: Path) -> str:
+    """The path that an admin edits, for a *file* as faults name it, of a mapping read from *folder*."""
+    return (folder / Path(file).relative_to(ROOT)).as_posix()
+
+
 def read_folder(folder: Path, report: Report) -> dict[str, str]:
     """Every mapping file under *folder*, by its path within it."""
     files: dict[str, str] = {}
@@ -52,7 +57,7 @@ def check_files(files: Mapping[str, str], report: Report) -> None:
     has_routes = any(ROUTES.fullmatch(name) for name in files)
     if not has_routes and not any(file.startswith(shown("routes")) or file == ROOT for file in reported):
         report.add(
-            Spot(shown("routes")), "missing-file", "there must be a file with routes, such as social.yaml"
+            Spot(shown("routes")), "missing-file", "there must be a file with routes, such as 10-social.yaml"
         )
 
 

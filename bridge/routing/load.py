@@ -27,12 +27,14 @@ from bridge.routing.model import (
     Route,
 )
 from bridge.routing.nodes import Node, Report, Spot, nearest, read
-from bridge.routing.reply import read_templates, require_closing_replies
+from bridge.routing.reply import read_templates, reply_names, require_closing_replies
 from bridge.routing.shape import (
+    CLOSING,
     DAYS,
     FALLBACK,
     BrandShape,
     CalendarShape,
+    ExampleShape,
     Known,
     QueueShape,
     RouteShape,
@@ -61,27 +63,36 @@ def _load(files: Map[str, str], networks: Map[str, Network], report: Report) -> 
     documents = {
         name: read(shown(name), files[name], report) for name in sorted(files) if name.endswith(".yaml")
     }
-    mapping = _Reading(documents, networks, report).mapping(files)
+    reading = _Reading(files, documents, networks, report)
+    mapping = reading.mapping(files)
+    reading.try_examples(mapping)
     if report.faults:
         raise MappingError(report.faults)
-    faults = examples.run(mapping)
-    if faults:
-        raise MappingError(faults)
     return mapping
 
 
 class _Reading:
     """One pass over the documents. ``None`` among them is a file that could not be parsed."""
 
-    def __init__(self, documents: Map[str, Node | None], networks: Map[str, Network], report: Report) -> None:
+    def __init__(
+        self,
+        files: Map[str, str],
+        documents: Map[str, Node | None],
+        networks: Map[str, Network],
+        report: Report,
+    ) -> None:
         self.documents = documents
         self.report = report
+        unread = any(fault.file.startswith(shown("routes")) for fault in report.faults)
+        self.sure_routes: int | None = 0 if unread else None
         self.routes = {name: root for name, root in documents.items() if ROUTES.fullmatch(name)}
-        self.known = self._known(tuple(networks))
+        self.known = self._known(tuple(networks), files)
         self.accounts = AccountReader(self.known, networks, report)
+        self.account_brand: dict[str, str] = {}
+        self.examples_can_run = self.known.accounts is not None and self.known.tags is not None
 
     def mapping(self, files: Map[str, str]) -> Mapping:
-        """The mapping, as far as it can be put together; to be used only without faults."""
+        """The mapping, as far as it can be put together; to be served only without faults."""
         for name, keys in _TOP.items():
             refuse_unknown_keys(self.documents.get(name), keys, self.report)
         brands = self._brands()
@@ -89,7 +100,8 @@ class _Reading:
         sources = self.accounts.read(self._top("tag_sources"))
         tags, auto_tags = self._tags()
         templates = read_templates(files, self.known, self.report)
-        require_closing_replies(brands, queues, templates, self.report)
+        wanted = self._wanted_replies()
+        require_closing_replies(brands.values(), wanted, templates, self.report)
         accounts = [account for brand in brands.values() for account in brand.accounts]
         return Mapping(
             version=version_of(files),
@@ -103,8 +115,13 @@ class _Reading:
             auto_tags=auto_tags,
             templates=templates,
             accounts={account.key: account for account in (*accounts, *sources)},
-            account_brand={account.key: brand.key for brand in brands.values() for account in brand.accounts},
+            account_brand=self.account_brand,
         )
+
+    def try_examples(self, mapping: Mapping) -> None:
+        """Run the examples, but for those that hang on something that could not be read."""
+        if self.examples_can_run:
+            examples.run(mapping, self.report, self.sure_routes)
 
     def _top(self, name: str) -> Section:
         root = self.documents.get(_FILE_OF[name])
@@ -118,7 +135,7 @@ class _Reading:
                 self.report.add(spot, "bad-name", f'"{key}" is no good name here; {advice}')
         return found
 
-    def _known(self, networks: tuple[str, ...]) -> Known:
+    def _known(self, networks: tuple[str, ...], files: Map[str, str]) -> Known:
         """The names that are there to be referred to, right or wrong in themselves."""
 
         def names(key: str) -> set[str] | None:
@@ -140,14 +157,18 @@ class _Reading:
             calendars=names("calendars"),
             tags=names("tags"),
             routes={*routes, FALLBACK} if readable else None,
+            replies=reply_names(files, self.report),
         )
 
     def _brands(self) -> dict[str, Brand]:
         brands: dict[str, Brand] = {}
         taken: dict[str, str] = {}
         for key, (spot, node) in self._top("brands").items():
-            entry = fit(node, spot, BrandShape, self.known, self.report)
-            accounts = self.accounts.read(section(node, "accounts", Report()))
+            entry = fit(node, spot, BrandShape, self.known, self.report, _BRAND_STAND_INS)
+            given = section(node, "accounts", Report())
+            accounts = self.accounts.read(given)
+            for name in given:
+                self.account_brand.setdefault(name, key)
             for account in accounts:
                 handle = f"{account.network}:{account.handle.lower()}" if account.handle else ""
                 for claim in filter(None, (account.key, handle)):
@@ -155,7 +176,9 @@ class _Reading:
                         at = node.key_spot(("accounts", account.key))
                         message = f"{account.key}: {taken[claim]} has this account; it belongs to one brand"
                         self.report.add(at, "account-twice", message)
-            if entry is not None:
+            if entry is None:
+                self.examples_can_run = False
+            else:
                 brands[key] = Brand(
                     key=key,
                     name=entry.name,
@@ -190,6 +213,17 @@ class _Reading:
                 )
         return queues
 
+    def _wanted_replies(self) -> set[str]:
+        """The replies that close what the desk solves, as far as there are such; right or wrong queues."""
+        wanted: set[str] = set()
+        for _, node in section(self.documents.get("queues.yaml"), "queues", Report()).values():
+            given = (node.entries or {}).get("closing_template")
+            name = CLOSING if given is None else given[1].scalar
+            if isinstance(name, str) and node.find(("ticket",)).scalar is True:
+                wanted.add(name)
+        # A name that no reply has is the queue's fault, and each brand's only when no queue names it.
+        return {name for name in wanted if name == CLOSING or name in (self.known.replies or ())}
+
     def _fallback(self) -> str:
         root = self.documents.get("queues.yaml")
         if root is None or root.entries is None:
@@ -219,8 +253,10 @@ class _Reading:
         tags: dict[str, str] = {}
         auto: list[AutoTag] = []
         for key, (spot, node) in self._top("tags").items():
-            entry = fit(node, spot, TagShape, self.known, self.report)
-            if entry is not None:
+            entry = fit(node, spot, TagShape, self.known, self.report, {"meaning": "?"})
+            if entry is None:
+                self.examples_can_run = False
+            else:
                 tags[key] = entry.meaning
                 if entry.words:
                     auto.append(AutoTag(key, tuple(entry.words), _place(spot)))
@@ -233,18 +269,45 @@ class _Reading:
             refuse_unknown_keys(root, ("routes",), self.report)
             if root is not None and (root.entries is None or root.find(("routes",)).items is None):
                 self.report.add(root.spot, "missing-key", '"routes:" must be given in this file, as a list')
+            if (root is None or not _items(root)) and self.sure_routes is None:
+                self.sure_routes = len(routes)
             for node in _items(root):
-                entry = fit(node, node.spot, RouteShape, self.known, self.report)
+                entry = fit(node, node.spot, RouteShape, self.known, self.report, _ROUTE_STAND_INS)
                 name, at = _name(node), node.find(("name",)).spot
                 first = seen.setdefault(name, at) if name else at
                 if name == FALLBACK:
                     self.report.add(at, "bad-name", f'"{FALLBACK}" is what examples call "no route"')
+                    entry = None
                 elif first is not at:
-                    message = f'"{name}" is already in {first.file}:{first.line}'
+                    message = f'"{name}" is already in {first.file.removeprefix(shown(""))}:{first.line}'
                     self.report.add(at, "route-twice", message)
+                made = self._examples(node, name)
                 if entry is not None:
-                    routes.append(_route(entry, node))
+                    routes.append(_route(entry, node, made))
+                elif self.sure_routes is None:
+                    self.sure_routes = len(routes)
         return tuple(routes)
+
+    def _examples(self, route: Node, name: str) -> tuple[Example, ...]:
+        """The examples of *route* that are whole. What stands for none is the route's *name*."""
+        made: list[Example] = []
+        found = route.find(("examples",))
+        for node in found.items or () if found is not route else ():
+            entry = fit(node, node.spot, ExampleShape, self.known, self.report)
+            if entry is not None:
+                made.append(
+                    Example(
+                        text=entry.text,
+                        tags=tuple(entry.tags),
+                        expect=None if entry.expect == FALLBACK else entry.expect or name,
+                        network=entry.network,
+                        brand=entry.brand,
+                        language=entry.language,
+                        account=entry.account,
+                        place=_place(node.spot),
+                    )
+                )
+        return tuple(made)
 
 
 _TOP = {
@@ -254,6 +317,25 @@ _TOP = {
     "tags.yaml": ("tags",),
 }
 _NEEDED = ("brands", "queues")
+# What neither the examples nor the replies that must be there hang on.
+_BRAND_STAND_INS: Map[str, object] = {
+    "name": "?",
+    "zone": "UTC",
+    "fallbacks": {},
+    "signature": "",
+    "help_link": None,
+    "desk_brand": None,
+    "accounts": {},
+}
+_ROUTE_STAND_INS: Map[str, object] = {
+    "queue": "?",
+    "priority": None,
+    "type": None,
+    "closing": None,
+    "promise": None,
+    "ticket_tags": [],
+    "examples": [],
+}
 _FILE_OF = {key: file for file, keys in _TOP.items() for key in keys}
 
 
@@ -273,21 +355,8 @@ def _place(spot: Spot) -> Place:
     return Place(spot.file, spot.line, spot.column)
 
 
-def _route(entry: RouteShape, node: Node) -> Route:
+def _route(entry: RouteShape, node: Node, examples_of_it: tuple[Example, ...]) -> Route:
     when = {name: tuple(asked) for name, asked in entry.when}
-    made = tuple(
-        Example(
-            text=example.text,
-            tags=tuple(example.tags),
-            expect=None if example.expect == FALLBACK else example.expect or entry.name,
-            network=example.network,
-            brand=example.brand,
-            language=example.language,
-            account=example.account,
-            place=_place(node.find(("examples", index)).spot),
-        )
-        for index, example in enumerate(entry.examples)
-    )
     return Route(
         name=entry.name,
         when=Condition(**when),
@@ -298,5 +367,5 @@ def _route(entry: RouteShape, node: Node) -> Route:
         closing=None if entry.closing is None else ClosingPolicy(entry.closing),
         promise=entry.promise,
         ticket_tags=tuple(entry.ticket_tags),
-        examples=made,
+        examples=examples_of_it,
     )

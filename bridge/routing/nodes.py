@@ -16,6 +16,7 @@ import yaml
 from rapidfuzz import fuzz, process
 
 from bridge.errors import Fault, MappingError
+from bridge.routing import syntax
 
 MAX_FILE_BYTES = 1_000_000
 MAX_DEPTH = 20
@@ -38,12 +39,14 @@ class Node:
     """A value with its place: text, number, true or false, nothing, a list or a table.
 
     ``items`` is given for a list; ``entries`` (key → its place, its value) for a table.
+    ``is_commented_out``: nothing, but a comment stands where it could be, perhaps by mistake.
     """
 
     spot: Spot
     scalar: str | int | float | bool | None = None
     items: list[Node] | None = None
     entries: dict[str, tuple[Spot, Node]] | None = None
+    is_commented_out: bool = False
 
     @property
     def value(self) -> Value:
@@ -110,7 +113,7 @@ def read(file: str, text: str, report: Report) -> Node | None:
     if len(text.encode("utf-8", "surrogatepass")) > MAX_FILE_BYTES:
         report.add(Spot(file), "file-too-large", f"larger than {MAX_FILE_BYTES:,} bytes")
         return None
-    builder = _Builder(file, report)
+    builder = _Builder(file, text, report)
     try:
         # The pure parser on purpose: libyaml words its complaints differently.
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
@@ -122,7 +125,7 @@ def read(file: str, text: str, report: Report) -> Node | None:
         report.add(spot, "yaml-syntax", "a control character that YAML does not allow")
         return None
     except yaml.MarkedYAMLError as error:
-        _report_syntax(file, error, report)
+        _report_syntax(file, text, error, report)
         return None
     # What an alias stands for is not known, so what the file says is not known either.
     if builder.has_alias:
@@ -130,13 +133,12 @@ def read(file: str, text: str, report: Report) -> Node | None:
     return builder.root or Node(Spot(file))
 
 
-def _report_syntax(file: str, error: yaml.MarkedYAMLError, report: Report) -> None:
-    spot = _spot(file, error.problem_mark or error.context_mark)
-    problem = str(error.problem or "cannot be read")
-    if "'\\t'" in problem:
-        report.add(spot, "yaml-tab", "a tab: use spaces to indent")
+def _report_syntax(file: str, text: str, error: yaml.MarkedYAMLError, report: Report) -> None:
+    if "'\\t'" in str(error.problem):
+        report.add(_spot(file, error.problem_mark), "yaml-tab", "a tab: use spaces to indent")
     else:
-        report.add(spot, "yaml-syntax", f"not YAML: {problem}")
+        mark, message = syntax.explain(text, error)
+        report.add(_spot(file, mark), "yaml-syntax", message)
 
 
 class _Mark(Protocol):
@@ -172,6 +174,10 @@ def _resolve(text: str) -> str | int | float | bool | None:
     return text
 
 
+_QUOTES = ("'", '"')
+_BEFORE_COMMENT = re.compile("[ \t]+(?=#)")
+
+
 @dataclass(slots=True)
 class _Open:
     """A list or table whose end has not come yet. ``key``: what the next value belongs to."""
@@ -183,8 +189,9 @@ class _Open:
 class _Builder:
     """Puts events together to nodes, and refuses what a mapping file may not hold."""
 
-    def __init__(self, file: str, report: Report) -> None:
+    def __init__(self, file: str, text: str, report: Report) -> None:
         self.file = file
+        self.text = text
         self.report = report
         self.root: Node | None = None
         self.has_alias = False
@@ -220,9 +227,14 @@ class _Builder:
         if isinstance(event, yaml.ScalarEvent):
             if _HALF.search(event.value):
                 self.report.add(spot, "yaml-syntax", "half a character: write the character itself, not \\u…")
+            if event.style in _QUOTES and self._swallows_lines(event, spot):
+                return False
             scalar = _resolve(event.value) if event.implicit[0] else event.value
+            comment = self._comment_at(event)
+            if comment is not None:
+                spot = comment
             # As a key every plain scalar is its text: `no:` and `2026:` name something.
-            self._place(Node(spot, scalar), spot, key=event.value)
+            self._place(Node(spot, scalar, is_commented_out=comment is not None), spot, key=event.value)
             return True
         is_list = isinstance(event, yaml.SequenceStartEvent)
         node = Node(spot, items=[]) if is_list else Node(spot, entries={})
@@ -232,6 +244,23 @@ class _Builder:
             self.report.add(spot, "too-deep", f"more than {MAX_DEPTH} levels deep")
             return False
         return True
+
+    def _swallows_lines(self, event: yaml.ScalarEvent, spot: Spot) -> bool:
+        start, end = event.start_mark, event.end_mark
+        if start is None or end is None or start.line == end.line:
+            return False
+        if not syntax.swallows_lines(self.text[start.index : end.index]):
+            return False
+        self.report.add(spot, "yaml-syntax", syntax.OPEN_QUOTE)
+        return True
+
+    def _comment_at(self, event: yaml.ScalarEvent) -> Spot | None:
+        """Where the comment starts that stands in place of a value, if that is so."""
+        mark = event.start_mark
+        if mark is None or event.value or event.style in _QUOTES:
+            return None
+        gap = _BEFORE_COMMENT.match(self.text, mark.index)
+        return Spot(self.file, mark.line + 1, mark.column + len(gap[0]) + 1) if gap else None
 
     def _place(self, node: Node, spot: Spot, key: str | None = None) -> None:
         if not self._open:

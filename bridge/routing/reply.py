@@ -12,7 +12,7 @@ from jinja2 import meta, nodes
 from bridge.routing import airlock
 from bridge.routing.folder import REPLY, shown
 from bridge.routing.language import normalise_language
-from bridge.routing.model import Brand, Place, Queue, Template
+from bridge.routing.model import Brand, Place, Template
 from bridge.routing.nodes import Report, Spot, nearest
 from bridge.routing.shape import Known
 from bridge.routing.wording import VOCABULARY, Words, environment, render_source
@@ -66,18 +66,25 @@ def read_templates(
     return templates
 
 
+def reply_names(files: Mapping[str, str], report: Report) -> set[str] | None:
+    """The names that replies have, sound or not; None when some reply could not be read."""
+    unread = {fault.file for fault in report.faults if fault.rule != "unknown-file"}
+    if any(file.startswith(shown("replies")) for file in unread - {shown(path) for path in files}):
+        return None
+    return {match["name"] for path in files if (match := REPLY.fullmatch(path))}
+
+
 def require_closing_replies(
-    brands: Mapping[str, Brand], queues: Mapping[str, Queue], templates: Templates, report: Report
+    brands: Iterable[Brand], wanted: Iterable[str], templates: Templates, report: Report
 ) -> None:
     """Each brand must be able to close what any team solves, at least in its default language."""
-    wanted = sorted({queue.closing_template for queue in queues.values() if queue.ticket})
     broken = {fault.file for fault in report.faults}
-    for brand in brands.values():
+    for brand in brands:
         default = brand.languages[0]
-        for name in wanted:
-            file = shown(f"replies/{brand.key}/{name}.{default}.txt.j2")
-            if (brand.key, name, default) not in templates and file not in broken:
-                message = f"{brand.key}: there is no {file}, and {default} is the brand's default language"
+        for name in sorted(wanted):
+            path = f"replies/{brand.key}/{name}.{default}.txt.j2"
+            if (brand.key, name, default) not in templates and shown(path) not in broken:
+                message = f"{brand.key}: there is no {path}, and {default} is the brand's default language"
                 report.add(Spot(brand.place.file, brand.place.line), "template-missing", message)
 
 

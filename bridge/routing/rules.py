@@ -51,6 +51,7 @@ RULES: dict[str, str] = {
     "unknown-queue": "A queue that queues.yaml does not have.",
     "unknown-tag": "A tag that tags.yaml does not have.",
     "unknown-calendar": "A calendar that hours.yaml does not have.",
+    "unknown-reply": "A closing reply that no brand has.",
     "unknown-route": "A route that no file in routes/ has.",
     "account-twice": "An account that is given more than once: it belongs to one brand.",
     "route-twice": "Two routes of one name.",

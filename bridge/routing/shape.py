@@ -34,6 +34,9 @@ from bridge.routing.nodes import nearest
 FALLBACK = "fallback"
 """What an example writes for "no route takes this". No route may have this name."""
 
+CLOSING = "closing"
+"""The reply that closes a case, where the queue names no other."""
+
 Priority = Literal["low", "normal", "high", "urgent"]
 TicketType = Literal["question", "incident", "problem", "task"]
 Closing = Literal["auto", "approve", "manual"]
@@ -55,6 +58,7 @@ class Known:
     calendars: Collection[str] | None = None
     tags: Collection[str] | None = None
     routes: Collection[str] | None = None
+    replies: Collection[str] | None = None
 
 
 def wrong(rule: str, message: str) -> PydanticCustomError:
@@ -143,6 +147,7 @@ CalendarName = Annotated[str, _named("calendar", lambda known: known.calendars)]
 NetworkName = Annotated[str, _named("network", lambda known: known.networks)]
 AccountName = Annotated[str, _named("account", lambda known: known.accounts)]
 RouteName = Annotated[str, _named("route", lambda known: known.routes)]
+ReplyName = Annotated[str, _named("reply", lambda known: known.replies)]
 Language = Annotated[str, AfterValidator(_language)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
@@ -211,7 +216,7 @@ class QueueShape(Shape):
     promise: Duration | None = None
     hours: CalendarName | None = None
     closing: Closing = ClosingPolicy.APPROVE.value
-    closing_template: Name = "closing"
+    closing_template: ReplyName = CLOSING
     closing_grace: Duration = timedelta(hours=2)
     approvers: list[Approver] = []
 
@@ -259,6 +264,8 @@ class ExampleShape(Shape):
 
 
 class RouteShape(Shape):
+    """A route. ``examples`` is read apart: a list of ExampleShape."""
+
     name: Name
     when: WhenShape
     queue: QueueName
@@ -267,7 +274,7 @@ class RouteShape(Shape):
     closing: Closing | None = None
     promise: Duration | None = None
     ticket_tags: list[Text] = []
-    examples: list[ExampleShape] = []
+    examples: list[object] = []
 
 
 class CalendarShape(Shape):

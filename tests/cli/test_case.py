@@ -105,7 +105,7 @@ def test_the_story_of_a_case_is_told_line_by_line(office: Office):
         "thread    standard ",
         "brand     kopi, account kopi-plaza",
         "technical-issue → support-technical",
-        "mappings/routes/social.yaml:",
+        "mappings/routes/10-social.yaml:",
         "language  en",
         f"ticket    {office.closed_ticket} (current)",
         COMPLAINT,

@@ -338,7 +338,7 @@ def test_a_queue_that_was_removed_still_serves_its_open_cases(
     complain(sandbox, "dewi")
     ticket = the_ticket(sandbox)
     the_card(sandbox, "support-technical")
-    routes = folder.path / "routes/social.yaml"
+    routes = folder.path / "routes/10-social.yaml"
     routes.write_text(
         routes.read_text(encoding="utf-8").replace("support-technical", "tech-support"), encoding="utf-8"
     )

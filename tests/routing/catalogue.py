@@ -37,5 +37,6 @@ NETWORKS = {
         AccountField("secret", FieldKind.SECRET, "the key that deliveries are signed with"),
         AccountField("reply_url", FieldKind.URL, "where replies go", required=False),
         AccountField("own_id", FieldKind.TEXT, "the author id of our own posts", required=False),
+        AccountField("label", FieldKind.TEXT, "what people call this network", required=False),
     ),
 }

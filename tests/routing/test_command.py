@@ -28,7 +28,7 @@ def run(monkeypatch):
 
 def broken(tmp_path: Path) -> str:
     """A copy of the starter with two faults."""
-    folder = shutil.copytree(STARTER, tmp_path / "mappings")
+    folder = shutil.copytree(STARTER, tmp_path / "m")
     queues = folder / "queues.yaml"
     queues.write_text(queues.read_text().replace("urgent", "urgentt").replace("jakarta-desk", "jakarta"))
     return str(folder)
@@ -38,7 +38,9 @@ def test_check_says_what_a_good_mapping_has(run):
     """One line, and exit code 0."""
     result = run("check")
 
-    assert result.output == "OK: 2 brands, 6 queues, 5 routes, 5 tags, 12 replies; 16 examples pass\n"
+    assert result.output == (
+        f"OK: 2 brands, 6 queues, 5 routes, 5 tags, 12 replies in {STARTER}; 16 examples pass\n"
+    )
     assert result.exit_code == 0
 
 
@@ -48,7 +50,7 @@ def test_check_reports_every_fault_and_fails(run, tmp_path):
     lines = result.output.splitlines()
 
     assert [line.rpartition(" ")[2] for line in lines[:-1]] == ["(unknown-calendar)", "(unknown-priority)"]
-    assert lines[0].startswith("mappings/queues.yaml:")
+    assert lines[0].startswith(f"{tmp_path}/m/queues.yaml:")
     assert lines[-1] == "2 faults"
     assert result.exit_code == 1
 
@@ -78,13 +80,13 @@ def test_explain_shows_the_way_of_a_post(run):
     assert result.exit_code == 0
     for expected in (
         "Tags     technical-issue (by words: technical-issue)",
-        "  no   crisis (mappings/routes/social.yaml:",
+        f"  no   crisis ({STARTER}/routes/10-social.yaml:",
         "         false  tags: any of crisis (seen: technical-issue)",
-        "  yes  technical-issue (mappings/routes/social.yaml:",
+        f"  yes  technical-issue ({STARTER}/routes/10-social.yaml:",
         "Ticket   Technical Support, priority high, type problem",
         "Promise  Monday 2026-01-05 14:00 in Asia/Jakarta (2026-01-05 07:00 UTC)",
         "Card     #support-technical",
-        "Light    green: It was said in public.",
+        "Public reply  possible: It was said in public.",
         "Closing  auto, in th (the text reads like th)",
         "of 500 characters: @customer สวัสดีค่ะ คุณสมชาย",
     ):
@@ -101,7 +103,7 @@ def test_explain_shows_what_no_route_takes(run):
     """The fallback, and every route with the condition that failed."""
     result = run("explain", "--text", "nothing special", "--account", "rower-mastodon")
 
-    assert "Taken    no route: the fallback → triage (mappings/queues.yaml:" in result.output
+    assert f"Taken    no route: the fallback → triage ({STARTER}/queues.yaml:" in result.output
     assert result.output.count("false  tags:") == 5
 
 
@@ -114,9 +116,49 @@ def test_explain_reads_a_message_from_a_file(run, tmp_path):
 
     result = run("explain", str(file))
 
-    assert "Account  kopi-plaza (Kopi, Signed webhook)" in result.output
+    assert "Account  kopi-plaza (Kopi, Plaza)" in result.output
     assert "Tags     user-generated-content\n" in result.output
     assert "Ticket   none: a card is enough" in result.output
+
+
+def test_places_name_the_folder_as_it_was_given(run, tmp_path, monkeypatch):
+    """An admin opens the file that a line names, from where the command was run."""
+    broken(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    faulty = run("check", "--mappings", "m").output
+    shutil.copytree(STARTER, "good")
+    explained = run("explain", "--mappings", "good", "--text", "x").output
+
+    assert {line.partition(":")[0] for line in faulty.splitlines()[:-1]} == {"m/queues.yaml"}
+    assert "(good/queues.yaml:" in explained
+    assert run("check", "--mappings", "none").output.startswith("none:1:1 there is no folder none ")
+
+
+@pytest.mark.parametrize(
+    ("tag", "note"),
+    [
+        ("Technical Issu", 'the tag "Technical Issu" is not in tags.yaml. Did you mean "technical-issue"?'),
+        ("banana", 'the tag "banana" is not in tags.yaml. No route can ask for it'),
+        ("Technical Issue", None),
+    ],
+)
+def test_explain_says_when_a_tag_is_not_known(run, tag, note):
+    """A tag is as good as none when it is misspelt; one written as a tool writes it is known."""
+    result = run("explain", "--text", "x", "--tag", tag)
+
+    assert (f"Note: {note}\n" in result.output) if note else ("Note:" not in result.output)
+    assert result.exit_code == 0
+
+
+def test_explain_leaves_out_what_a_ticket_does_not_have(run, tmp_path):
+    """A queue without a type and a priority has a ticket without them."""
+    folder = shutil.copytree(STARTER, tmp_path / "m")
+    queues = folder / "queues.yaml"
+    queues.write_text(queues.read_text().replace("    type: question\n    priority: normal\n", ""))
+
+    result = run("explain", "--mappings", str(folder), "--text", "nothing special")
+
+    assert "Ticket   Social Triage\n" in result.output
 
 
 @pytest.mark.parametrize(

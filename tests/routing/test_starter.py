@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from bridge import networks
 from bridge.routing.airlock import inspect
 from bridge.routing.load import load_files
 from bridge.routing.model import ClosingPolicy
 from bridge.routing.wording import Words, render
 from tests.routing.catalogue import NETWORKS
+from tests.routing.conftest import STARTER
 
 
 def test_the_starter_has_the_five_tags_that_social_teams_use(starter):
@@ -34,6 +38,7 @@ def test_the_starter_has_two_brands_and_a_tag_source(starter):
     assert starter.accounts["social-team-tags"].secrets == {"secret": "TAG_SOURCE_SECRET"}
     assert starter.accounts["kopi-plaza"].secrets == {"secret": "KOPI_PLAZA_SECRET"}
     assert starter.accounts["kopi-plaza"].env_fields == {"reply_url": "KOPI_PLAZA_REPLY_URL"}
+    assert starter.accounts["kopi-plaza"].fields == {"label": "Plaza"}
     assert starter.accounts["rower-mastodon"].secrets == {"token": "ROWER_MASTODON_TOKEN"}
     assert starter.accounts["rower-mastodon"].env_fields == {"url": "ROWER_MASTODON_URL"}
 
@@ -73,3 +78,18 @@ def test_a_stored_version_is_the_same_mapping(starter):
 
     assert again == starter
     assert changed.version != starter.version
+
+
+def test_every_field_of_an_account_is_explained_to_admins():
+    """The table of the starter's page names what each network takes, and no more."""
+    page = (STARTER / "README.md").read_text(encoding="utf-8")
+    table = page.partition("| network | key |")[2].partition("\n\n")[0]
+    explained: set[tuple[str, str]] = set()
+    network = ""
+    for name, key in re.findall(r"^\| (?:`(\w+)` )?\| `(\w+)` \|", table, re.MULTILINE):
+        network = name or network
+        explained.add((network, key))
+
+    assert explained == {
+        (name, field.name) for name, room in networks.NETWORKS.items() for field in room.account_fields
+    }

@@ -51,7 +51,7 @@ class Puppet:
             "comment": {"html_body": f"{text}<br>{permalink}", "author_id": customer, "public": True},
         }
         number = self._desk("POST", "tickets.json", {"ticket": ticket})["ticket"]["id"]
-        self.note(number, "Came here by route technical-issue (routes/social.yaml:22).")
+        self.note(number, "Came here by route technical-issue (routes/10-social.yaml:22).")
         posted = self._slack.chat_postMessage(
             channel=channel, text="card", blocks=self._card("Opened", text, permalink, number)
         )

@@ -51,7 +51,7 @@ def make_case(**given: Any) -> Case:
         "thread_root": "post-1",
         "author_id": "author-1",
         "queue": "support-technical",
-        "route_place": "mappings/routes/social.yaml:1:1",
+        "route_place": "mappings/routes/10-social.yaml:1:1",
         "reason": "because",
         "language": "en",
         "closing": "auto",
