@@ -8,21 +8,9 @@ from sqlalchemy import select
 from bridge.sandbox import Sandbox
 from bridge.store.tables import Message
 from tests.running import InProcess, eventually, stays
-from tests.stories.seen import brand_posts, the_card, the_ticket
+from tests.stories.seen import brand_posts, the_card
 
 ANA = "U0ANA0001"
-
-
-@pytest.fixture
-def ticket(sandbox: Sandbox, running: InProcess):
-    """A case with its ticket and its card."""
-    sandbox.plaza.post("dewi", "The app logs me out every hour", language="en", tags=["technical-issue"])
-    ticket = the_ticket(sandbox)
-    eventually(
-        lambda: sandbox.zendesk.ticket(ticket.id).says("Why here", public=False), what="the opening note"
-    )
-    the_card(sandbox, "support-technical")
-    return ticket
 
 
 def press(sandbox: Sandbox, label: str, channel: str = "support-technical") -> int:

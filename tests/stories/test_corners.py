@@ -1,4 +1,4 @@
-"""What an adversarial reading found: each sentence is what ought to hold."""
+"""Corners of the story: crossings, refusals, faults that stay, and cards that vanish."""
 
 from __future__ import annotations
 
@@ -32,15 +32,6 @@ def complain(sandbox: Sandbox, text: str = "The app logs me out every hour", tag
     return sandbox.plaza.post("dewi", text, language="en", tags=[tag])
 
 
-@pytest.fixture
-def ticket(sandbox: Sandbox, running: InProcess):
-    complain(sandbox)
-    ticket = the_ticket(sandbox)
-    eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("Why here", public=False), what="the note")
-    the_card(sandbox, TECH)
-    return ticket
-
-
 def the_case(running: InProcess) -> Case:
     with running.database.read() as tx:
         return tx.scalars(select(Case)).one()
@@ -67,7 +58,7 @@ def resume(running: InProcess) -> None:
             intents.wake_case(case, datetime.now(UTC))
 
 
-def test_01_a_case_of_an_older_mapping_opens_its_ticket_after_a_restart(sandbox: Sandbox, tmp_path: Path):
+def test_a_case_of_an_older_mapping_opens_its_ticket_after_a_restart(sandbox: Sandbox, tmp_path: Path):
     """The desk was down, an admin edited the mapping, the bridge was restarted."""
     folder = tmp_path / "mappings"
     shutil.copytree(REPOSITORY / "mappings", folder)
@@ -86,7 +77,7 @@ def test_01_a_case_of_an_older_mapping_opens_its_ticket_after_a_restart(sandbox:
         bridge.stop()
 
 
-def test_02_a_customer_who_comes_back_after_the_ticket_was_closed_gets_a_follow_up(sandbox, running, ticket):
+def test_a_customer_who_comes_back_after_the_ticket_was_closed_gets_a_follow_up(sandbox, running, ticket):
     """Zendesk closes solved tickets by itself after some days, and its trigger tells us."""
     root = sandbox.plaza.posts()[0].id
     sandbox.zendesk.agent_comments(ticket.id, "Fixed in 4.3.", status="solved")
@@ -101,14 +92,14 @@ def test_02_a_customer_who_comes_back_after_the_ticket_was_closed_gets_a_follow_
     assert follow_up.says("It is broken again!")
 
 
-def test_03_a_post_that_a_relay_brought_from_another_network_gets_its_ticket(sandbox, running):
+def test_a_post_that_a_relay_brought_from_another_network_gets_its_ticket(sandbox, running):
     """The signed webhook may speak of any network: an Instagram comment, say."""
     sandbox.plaza.network = "instagram"
     complain(sandbox)
     the_ticket(sandbox)
 
 
-def test_04_a_queue_that_asks_for_approval_gets_it_for_a_solving_comment_too(sandbox, running):
+def test_a_queue_that_asks_for_approval_gets_it_for_a_solving_comment_too(sandbox, running):
     """queues.yaml, incident response: nothing is posted before they have read it."""
     complain(sandbox, "The battery caught fire!", tag="crisis")
     ticket = the_ticket(sandbox)
@@ -118,7 +109,7 @@ def test_04_a_queue_that_asks_for_approval_gets_it_for_a_solving_comment_too(san
     stays(lambda: not brand_posts(sandbox.plaza), seconds=3)
 
 
-def test_05_an_answer_that_has_not_left_yet_counts_as_the_closing_reply(sandbox, running, ticket):
+def test_an_answer_that_has_not_left_yet_counts_as_the_closing_reply(sandbox, running, ticket):
     """Paused: the agent answers, and solves a moment later. One public word, not two."""
     pause(running)
     sandbox.zendesk.agent_comments(ticket.id, "Fixed in 4.3, which is out now.")
@@ -130,7 +121,7 @@ def test_05_an_answer_that_has_not_left_yet_counts_as_the_closing_reply(sandbox,
     stays(lambda: len(brand_posts(sandbox.plaza)) == 1, seconds=3)
 
 
-def test_06_a_template_does_not_go_out_before_an_answer_that_is_held(sandbox, running, ticket):
+def test_a_template_does_not_go_out_before_an_answer_that_is_held(sandbox, running, ticket):
     """The answer waits for a person; the solve after it must not overtake it."""
     sandbox.zendesk.agent_comments(ticket.id, "Write to me at ana@kopi.example please")
     eventually(lambda: asks(sandbox) == 1, what="the question")
@@ -138,7 +129,7 @@ def test_06_a_template_does_not_go_out_before_an_answer_that_is_held(sandbox, ru
     stays(lambda: not brand_posts(sandbox.plaza), seconds=3)
 
 
-def test_07_a_solve_that_is_older_than_the_customers_last_word_closes_nothing(sandbox, running, ticket):
+def test_a_solve_that_is_older_than_the_customers_last_word_closes_nothing(sandbox, running, ticket):
     """The agent solves; before the bridge has read that, the customer writes again."""
     root = sandbox.plaza.posts()[0].id
     fault = sandbox.faults.add("zendesk", "read_ticket", "hold")
@@ -153,7 +144,7 @@ def test_07_a_solve_that_is_older_than_the_customers_last_word_closes_nothing(sa
     stays(lambda: not brand_posts(sandbox.plaza), seconds=3)
 
 
-def test_08_what_a_person_refused_is_not_posted_by_a_late_press(sandbox, running, ticket):
+def test_what_a_person_refused_is_not_posted_by_a_late_press(sandbox, running, ticket):
     """Two people, one card: Don't, and a moment later "Post it" on the old drawing."""
     sandbox.zendesk.agent_comments(ticket.id, "Mail ana@kopi.example for the rest", status="solved")
     card = eventually(lambda: next((c for c in sandbox.slack.cards(TECH) if c.button("Post it")), None))
@@ -167,7 +158,7 @@ def test_08_what_a_person_refused_is_not_posted_by_a_late_press(sandbox, running
     stays(lambda: not brand_posts(sandbox.plaza), seconds=3)
 
 
-def test_09_a_closing_reply_that_a_crash_interrupted_is_looked_at_again(
+def test_a_closing_reply_that_a_crash_interrupted_is_looked_at_again(
     sandbox: Sandbox, start_process: Callable[..., Process]
 ):
     """Killed before the call arrived; the customer wrote again meanwhile: it may not go out by itself."""
@@ -186,7 +177,7 @@ def test_09_a_closing_reply_that_a_crash_interrupted_is_looked_at_again(
     stays(lambda: not brand_posts(sandbox.plaza), seconds=4)
 
 
-def test_10_a_card_that_could_not_be_posted_is_told_somewhere(sandbox, running):
+def test_a_card_that_could_not_be_posted_is_told_somewhere(sandbox, running):
     """The app was not invited: /readyz does not call that well."""
     next(c for c in sandbox.slack.channels.values() if c.name == "sales-leads").has_bot = False
     complain(sandbox, "what does the pro plan cost?", tag="sales-lead")
@@ -201,7 +192,7 @@ def test_10_a_card_that_could_not_be_posted_is_told_somewhere(sandbox, running):
     assert any("refused" in problem for problem in health["problems"]), health
 
 
-def test_11_a_refused_card_goes_to_the_channel_that_the_mapping_names_today(sandbox: Sandbox, tmp_path: Path):
+def test_a_refused_card_goes_to_the_channel_that_the_mapping_names_today(sandbox: Sandbox, tmp_path: Path):
     """The admin corrects the channel in queues.yaml and lets the card go again."""
     folder = tmp_path / "mappings"
     shutil.copytree(REPOSITORY / "mappings", folder)
@@ -235,7 +226,7 @@ def test_11_a_refused_card_goes_to_the_channel_that_the_mapping_names_today(sand
         ("post_card", "https://kopi.slack.com/archives/C00000001/p1795292109751821"),
     ],
 )
-def test_12_an_unknown_ticket_or_card_can_be_settled_with_its_address(sandbox, running, effect, url):
+def test_an_unknown_ticket_or_card_can_be_settled_with_its_address(sandbox, running, effect, url):
     """`bridge intent settle ID --sent URL`, as DESIGN §5 says."""
     operation = ("zendesk", "open_ticket") if effect == "open_ticket" else ("slack", "chat.postMessage")
     sandbox.faults.add(*operation, "status", times=1000, status=429, retry_after=600)
@@ -259,7 +250,7 @@ def test_12_an_unknown_ticket_or_card_can_be_settled_with_its_address(sandbox, r
             assert "77" == tx.scalars(select(TicketRow.ticket_id)).one()
 
 
-def test_13_a_network_that_always_answers_5xx_is_not_written_to_again_and_again(sandbox, running):
+def test_a_network_that_always_answers_5xx_is_not_written_to_again_and_again(sandbox, running):
     """After a second unclear answer a person decides; no copy every few seconds, for ever."""
     polls = lambda: len(sandbox.calls.list("mastodon", "list_notifications"))  # noqa: E731
     eventually(lambda: polls() > 4, what="both accounts' second polls")
@@ -271,7 +262,7 @@ def test_13_a_network_that_always_answers_5xx_is_not_written_to_again_and_again(
     assert len(sandbox.calls.list("mastodon", "post_status")) <= 2
 
 
-def test_14_a_refusal_after_an_approval_is_on_the_card(sandbox, running, ticket):
+def test_a_refusal_after_an_approval_is_on_the_card(sandbox, running, ticket):
     """Somebody pressed "Post it"; the network says no: the card that asked says so."""
     sandbox.zendesk.agent_comments(ticket.id, "Write to me at ana@kopi.example please")
     card = eventually(lambda: next((c for c in sandbox.slack.cards(TECH) if c.button("Post it")), None))
@@ -281,7 +272,7 @@ def test_14_a_refusal_after_an_approval_is_on_the_card(sandbox, running, ticket)
     eventually(lambda: "Refused: answer" in the_card(sandbox, TECH).words, within=4, what="the card says so")
 
 
-def test_15_a_ticket_that_cannot_be_read_for_days_is_still_asked_in_peace(sandbox, running, ticket):
+def test_a_ticket_that_cannot_be_read_for_days_is_still_asked_in_peace(sandbox, running, ticket):
     """After a thousand failures the wait is still five minutes, not an overflow each second."""
     with running.database.write() as tx:
         tx.scalars(select(Case)).one().failures = 1023
@@ -292,7 +283,7 @@ def test_15_a_ticket_that_cannot_be_read_for_days_is_still_asked_in_peace(sandbo
     assert len(sandbox.calls.list("zendesk", "read_ticket")) - before <= 3
 
 
-def test_16_what_the_customer_wrote_before_the_tag_reaches_the_ticket_too(sandbox, running):
+def test_what_the_customer_wrote_before_the_tag_reaches_the_ticket_too(sandbox, running):
     """Two posts in a row, and then the social team tags the first one."""
     root = sandbox.plaza.post("dewi", "Your app is a joke", language="en")
     sandbox.plaza.post("dewi", "It loses my order number 7 each time", reply_to=root.id)
@@ -305,7 +296,7 @@ def test_16_what_the_customer_wrote_before_the_tag_reaches_the_ticket_too(sandbo
     )
 
 
-def test_17_a_poll_of_an_account_that_was_taken_out_is_not_woken_each_second(sandbox, running):
+def test_a_poll_of_an_account_that_was_taken_out_is_not_woken_each_second(sandbox, running):
     """Its cursor is still in the table, and always due."""
     with running.database.write() as tx:
         tx.add(Cursor(key="poll:gone", due_at=datetime.now(UTC)))
@@ -314,7 +305,7 @@ def test_17_a_poll_of_an_account_that_was_taken_out_is_not_woken_each_second(san
         assert tx.get(Cursor, "poll:gone") is None
 
 
-def test_18_an_old_holder_cannot_pass_for_a_new_one_after_its_lease_was_forgotten(sandbox, running):
+def test_an_old_holder_cannot_pass_for_a_new_one_after_its_lease_was_forgotten(sandbox, running):
     """The fence of a key must never come back."""
     now, span = datetime.now(UTC), timedelta(seconds=30)
     with running.database.write() as tx:
@@ -328,7 +319,7 @@ def test_18_an_old_holder_cannot_pass_for_a_new_one_after_its_lease_was_forgotte
         leases.guard(tx, old)
 
 
-def test_19_a_ticket_merged_into_another_of_ours_loses_no_words_of_the_customer(sandbox, running, ticket):
+def test_a_ticket_merged_into_another_of_ours_loses_no_words_of_the_customer(sandbox, running, ticket):
     """The same person complained twice; the agent merges; the customer answers in the first thread."""
     root = sandbox.plaza.posts()[0].id
     complain(sandbox, "And the app crashes")
@@ -344,7 +335,7 @@ def test_19_a_ticket_merged_into_another_of_ours_loses_no_words_of_the_customer(
     eventually(heard, within=6, what="the customer's words on some ticket")
 
 
-def test_20_a_question_is_asked_again_when_its_card_was_deleted(sandbox, running, ticket):
+def test_a_question_is_asked_again_when_its_card_was_deleted(sandbox, running, ticket):
     """Somebody deleted the card, or the workspace's retention did."""
     for channel in sandbox.slack.channels.values():
         channel.messages.clear()
@@ -352,7 +343,7 @@ def test_20_a_question_is_asked_again_when_its_card_was_deleted(sandbox, running
     eventually(lambda: asks(sandbox) == 1, within=6, what="the question, on a card of its own")
 
 
-def test_21_the_held_closing_reply_of_an_earlier_round_does_not_wait_beside_the_new_one(
+def test_the_held_closing_reply_of_an_earlier_round_does_not_wait_beside_the_new_one(
     sandbox, running, ticket
 ):
     """Solved, reopened, solved: one question, not two closing replies to let out."""
@@ -367,7 +358,7 @@ def test_21_the_held_closing_reply_of_an_earlier_round_does_not_wait_beside_the_
     assert 1 == asks(sandbox)
 
 
-def test_22_a_desk_that_has_been_away_for_an_hour_is_no_good_health(sandbox, running):
+def test_a_desk_that_has_been_away_for_an_hour_is_no_good_health(sandbox, running):
     """Each try moves due_at on, so "oldest due" never grows old."""
     sandbox.faults.add("zendesk", "open_ticket", "status", times=1000, status=429, retry_after=300)
     complain(sandbox)
@@ -384,7 +375,7 @@ def test_22_a_desk_that_has_been_away_for_an_hour_is_no_good_health(sandbox, run
     assert any("intent" in problem or "desk" in problem for problem in health["problems"]), health
 
 
-def test_23_the_words_of_a_merged_ticket_from_before_the_merge_stay_where_they_are(sandbox, running, ticket):
+def test_the_words_of_a_merged_ticket_from_before_the_merge_stay_where_they_are(sandbox, running, ticket):
     """An e-mail ticket of somebody: what was said there before is no reply to our customer."""
     mail = sandbox.zendesk
     made = a_foreign_ticket(sandbox)
@@ -394,7 +385,7 @@ def test_23_the_words_of_a_merged_ticket_from_before_the_merge_stay_where_they_a
     assert not replies(running), [(i.state, i.payload["text"]) for i in replies(running)]
 
 
-def test_24_a_case_whose_ticket_was_closed_without_a_solve_is_shown_to_somebody(sandbox, running, ticket):
+def test_a_case_whose_ticket_was_closed_without_a_solve_is_shown_to_somebody(sandbox, running, ticket):
     """Closed straight from open: the loop is open, and the card goes on saying "opened"."""
     sandbox.zendesk.close(ticket.id)
     eventually(
@@ -406,9 +397,7 @@ def test_24_a_case_whose_ticket_was_closed_without_a_solve_is_shown_to_somebody(
     )
 
 
-def test_25_an_answer_by_hand_that_was_let_pass_once_does_not_hold_every_later_answer(
-    sandbox, running, ticket
-):
+def test_an_answer_by_hand_that_was_let_pass_once_does_not_hold_every_later_answer(sandbox, running, ticket):
     """A person saw it and said "Post it": the next answers need not ask about it again."""
     root = sandbox.plaza.posts()[0].id
     sandbox.plaza.brand_posts("We saw this, hang on", reply_to=root)
@@ -420,7 +409,7 @@ def test_25_an_answer_by_hand_that_was_let_pass_once_does_not_hold_every_later_a
     eventually(lambda: len(brand_posts(sandbox.plaza)) == 3, within=5, what="the next answer")
 
 
-def test_26_a_customer_who_wrote_while_our_answer_was_unclear_gets_a_closing_word(sandbox, running, ticket):
+def test_a_customer_who_wrote_while_our_answer_was_unclear_gets_a_closing_word(sandbox, running, ticket):
     """Silence counts from the answer's own time on the thread, not from when we learnt of it."""
     root = sandbox.plaza.posts()[0].id
     fault = sandbox.faults.add("plaza", "reply", "hold_after")
@@ -437,7 +426,7 @@ def test_26_a_customer_who_wrote_while_our_answer_was_unclear_gets_a_closing_wor
     eventually(lambda: len(brand_posts(sandbox.plaza)) == 2, within=5, what="the closing word")
 
 
-def test_27_none_of_many_tickets_solved_at_once_is_closed_publicly_by_itself(sandbox, tmp_path):
+def test_none_of_many_tickets_solved_at_once_is_closed_publicly_by_itself(sandbox, tmp_path):
     """A bulk solve of six: all are held, the first four too."""
     bridge = InProcess(tmp_path / "data", sandbox, BRIDGE_LINGER_S="2")
     try:
@@ -456,7 +445,7 @@ def solve_six(sandbox: Sandbox) -> None:
     stays(lambda: not brand_posts(sandbox.plaza), seconds=4)
 
 
-def test_28_the_sweep_outlives_a_failure_of_noting_a_failure():
+def test_the_sweep_outlives_a_failure_of_noting_a_failure():
     """A sweep fails while the database is busy: the next second sweeps all the same."""
     from bridge.errors import StoreBusyError
     from bridge.flows.engine import Engine
@@ -477,7 +466,7 @@ def test_28_the_sweep_outlives_a_failure_of_noting_a_failure():
     assert len(swept) > 1
 
 
-def test_29_a_held_closing_reply_says_that_the_customer_has_written_again(sandbox, running, ticket):
+def test_a_held_closing_reply_says_that_the_customer_has_written_again(sandbox, running, ticket):
     """An approval holds for that state of the thread: whoever presses must know that it changed."""
     root = sandbox.plaza.posts()[0].id
     sandbox.zendesk.solve(ticket.id, via="rule")
@@ -488,7 +477,7 @@ def test_29_a_held_closing_reply_says_that_the_customer_has_written_again(sandbo
     assert "wrote again" in the_card(sandbox, TECH).words
 
 
-def test_30_a_second_wording_on_a_solved_ticket_closes_the_loop(sandbox, running, ticket):
+def test_a_second_wording_on_a_solved_ticket_closes_the_loop(sandbox, running, ticket):
     """The closing comment was held for its e-mail address; the agent writes it again without."""
     sandbox.zendesk.agent_comments(ticket.id, "Mail ana@kopi.example for the rest", status="solved")
     eventually(lambda: asks(sandbox) == 1, what="the question")
@@ -497,7 +486,7 @@ def test_30_a_second_wording_on_a_solved_ticket_closes_the_loop(sandbox, running
     eventually(lambda: the_case(running).state == "closed", within=5, what="the receipt")
 
 
-def test_31_after_a_revert_the_reverted_mapping_does_not_come_back(sandbox: Sandbox, tmp_path: Path):
+def test_after_a_revert_the_reverted_mapping_does_not_come_back(sandbox: Sandbox, tmp_path: Path):
     """A, then B, then A again, then a broken edit and a restart: A is the last that served."""
     folder = tmp_path / "mappings"
     shutil.copytree(REPOSITORY / "mappings", folder)
@@ -519,7 +508,7 @@ def test_31_after_a_revert_the_reverted_mapping_does_not_come_back(sandbox: Sand
         bridge.stop()
 
 
-def test_32_a_crisis_tag_on_an_open_case_is_seen_by_somebody(sandbox, running, ticket):
+def test_a_crisis_tag_on_an_open_case_is_seen_by_somebody(sandbox, running, ticket):
     """The social team understands later how bad it is, and tags the same post again."""
     sandbox.tags.tag("standard", sandbox.plaza.posts()[0].id, "crisis")
 
@@ -530,7 +519,7 @@ def test_32_a_crisis_tag_on_an_open_case_is_seen_by_somebody(sandbox, running, t
     eventually(seen, within=5, what="a word of it on the ticket or on any card")
 
 
-def test_33_a_complaint_in_the_thread_of_a_sales_lead_gets_a_ticket(sandbox, running):
+def test_a_complaint_in_the_thread_of_a_sales_lead_gets_a_ticket(sandbox, running):
     """The first post needed a card only, and that case has ended; the second is tagged as a fault."""
     root = complain(sandbox, "what does the pro plan cost?", tag="sales-lead").id
     the_card(sandbox, "sales-leads")
@@ -539,7 +528,7 @@ def test_33_a_complaint_in_the_thread_of_a_sales_lead_gets_a_ticket(sandbox, run
     eventually(sandbox.zendesk.tickets, within=5, what="a ticket")
 
 
-def test_34_a_comment_without_words_is_no_public_reply(sandbox, running):
+def test_a_comment_without_words_is_no_public_reply(sandbox, running):
     """An agent attached a picture and wrote nothing: no bare mention on the thread."""
     polls = lambda: len(sandbox.calls.list("mastodon", "list_notifications"))  # noqa: E731
     eventually(lambda: polls() > 4, what="both accounts' second polls")
@@ -573,7 +562,7 @@ def a_foreign_ticket(sandbox: Sandbox) -> int:
     return made.json()["ticket"]["id"]
 
 
-def test_35_a_merge_that_no_webhook_told_is_found_when_the_customer_writes(sandbox, running, ticket):
+def test_a_merge_that_no_webhook_told_is_found_when_the_customer_writes(sandbox, running, ticket):
     """The update meets a closed ticket: where it was merged into is read before a follow-up is opened."""
     root = sandbox.plaza.posts()[0].id
     other = a_foreign_ticket(sandbox)
@@ -586,7 +575,7 @@ def test_35_a_merge_that_no_webhook_told_is_found_when_the_customer_writes(sandb
     assert 2 == len(sandbox.zendesk.tickets())
 
 
-def test_36_a_customer_who_deleted_only_the_last_post_is_not_gone(sandbox, running, ticket):
+def test_a_customer_who_deleted_only_the_last_post_is_not_gone(sandbox, running, ticket):
     """The first complaint still stands there in public: the loop is closed under it."""
     root = sandbox.plaza.posts()[0].id
     second = sandbox.plaza.post("dewi", "typo, sorry", reply_to=root)
@@ -602,7 +591,7 @@ def test_36_a_customer_who_deleted_only_the_last_post_is_not_gone(sandbox, runni
     assert "customer gone" != the_case(running).receipt
 
 
-def test_37_one_thread_that_cannot_be_read_does_not_stop_the_others(sandbox, running):
+def test_one_thread_that_cannot_be_read_does_not_stop_the_others(sandbox, running):
     """A server that refuses one post must not make the bridge deaf to all the other threads."""
     polls = lambda: len(sandbox.calls.list("mastodon", "list_notifications"))  # noqa: E731
     eventually(lambda: polls() > 4, what="both accounts' second polls")
@@ -624,7 +613,7 @@ def test_37_one_thread_that_cannot_be_read_does_not_stop_the_others(sandbox, run
     )
 
 
-def test_38_a_closing_reply_that_only_one_person_can_read_is_not_called_public(sandbox, running):
+def test_a_closing_reply_that_only_one_person_can_read_is_not_called_public(sandbox, running):
     """The thread is public, the customer's last word in it was a direct one."""
     polls = lambda: len(sandbox.calls.list("mastodon", "list_notifications"))  # noqa: E731
     eventually(lambda: polls() > 4, what="both accounts' second polls")
@@ -638,7 +627,7 @@ def test_38_a_closing_reply_that_only_one_person_can_read_is_not_called_public(s
     assert the_case(running).receipt != "closed publicly" or "direct" != posted[0].visibility
 
 
-def test_39_a_trigger_that_solves_in_our_own_update_is_heard():
+def test_a_trigger_that_solves_in_our_own_update_is_heard():
     """The audit of our note carries our stamp, and the solve of a trigger that ran on it."""
     from bridge.core.desk import Origin, Ticket, TicketStatus, Update
     from bridge.core.verdict import judge
@@ -649,12 +638,12 @@ def test_39_a_trigger_that_solves_in_our_own_update_is_heard():
 
 
 @pytest.mark.parametrize("name", ["public", "desk", "team"])
-def test_40_an_account_called_like_a_lane_of_ours_has_a_lane_of_its_own(name: str):
+def test_an_account_called_like_a_lane_of_ours_has_a_lane_of_its_own(name: str):
     """Lanes are shared by name: a refused token of the account "public" must not end `bridge pause`."""
     assert replies_lane(name) not in (lanes.PUBLIC, "desk", "team")
 
 
-def test_41_slack_that_answers_5xx_is_asked_less_and_less_often(sandbox, running, ticket):
+def test_slack_that_answers_5xx_is_asked_less_and_less_often(sandbox, running, ticket):
     """An outage of hours: no call every few seconds for each case, and no two lines in the file each time."""
     sandbox.faults.add("slack", "chat.update", "status", times=1000, status=503)
     before = len(sandbox.calls.list("slack", "chat.update"))
@@ -663,7 +652,7 @@ def test_41_slack_that_answers_5xx_is_asked_less_and_less_often(sandbox, running
     assert len(sandbox.calls.list("slack", "chat.update")) - before <= 5
 
 
-def test_42_two_questions_on_one_card_are_both_asked(sandbox, running, ticket):
+def test_two_questions_on_one_card_are_both_asked(sandbox, running, ticket):
     """Two held texts: the card that shows both is one that is taken."""
     sandbox.zendesk.agent_comments(ticket.id, "Write to me at ana@kopi.example please")
     eventually(lambda: asks(sandbox) == 1, what="the first question")

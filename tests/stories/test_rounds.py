@@ -1,45 +1,22 @@
-"""What a second adversarial reading found: each sentence is what ought to hold."""
+"""Cases that go round again: follow-ups, merges, posts that are gone, leads that turn out to be faults."""
 
 from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from sqlalchemy import select
 
-from bridge.core.intent import Effect
 from bridge.sandbox import Sandbox
-from bridge.store import intents, lanes
-from bridge.store.tables import Case, Intent, TicketRow
+from bridge.store.tables import Case, TicketRow
 from tests.running import InProcess, eventually, stays
 from tests.stories.seen import brand_posts, first_poll, the_card, the_ticket
-from tests.stories.test_review import a_foreign_ticket
-
-TECH = "support-technical"
-
-
-def complain(sandbox: Sandbox, text: str = "The app logs me out every hour", tag: str = "technical-issue"):
-    return sandbox.plaza.post("dewi", text, language="en", tags=[tag])
-
-
-@pytest.fixture
-def ticket(sandbox: Sandbox, running: InProcess):
-    complain(sandbox)
-    ticket = the_ticket(sandbox)
-    eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("Why here", public=False), what="the note")
-    the_card(sandbox, TECH)
-    return ticket
+from tests.stories.test_corners import TECH, a_foreign_ticket, complain, replies
 
 
 def the_case(running: InProcess) -> Case:
     with running.database.read() as tx:
         return tx.scalars(select(Case).order_by(Case.opened_at)).first()
-
-
-def replies(running: InProcess) -> list[Intent]:
-    with running.database.read() as tx:
-        return list(tx.scalars(select(Intent).where(Intent.effect == Effect.REPLY).order_by(Intent.id)))
 
 
 def asks(sandbox: Sandbox) -> int:
@@ -50,19 +27,7 @@ def is_(running: InProcess, state: str):
     return lambda: the_case(running).state == state
 
 
-def pause(running: InProcess) -> None:
-    with running.database.write() as tx:
-        lanes.park(tx, lanes.PUBLIC, "crisis", "ana", datetime.now(UTC))
-
-
-def resume(running: InProcess) -> None:
-    with running.database.write() as tx:
-        lanes.resume(tx, lanes.PUBLIC)
-        for case in tx.scalars(select(Case)):
-            intents.wake_case(case, datetime.now(UTC))
-
-
-def test_01_a_follow_up_that_is_solved_closes_the_loop(sandbox, running, ticket):
+def test_a_follow_up_that_is_solved_closes_the_loop(sandbox, running, ticket):
     """What the customer wrote on the first ticket is in no update of the second."""
     root = sandbox.plaza.posts()[0].id
     sandbox.plaza.post("dewi", "On Android, by the way", reply_to=root)
@@ -82,7 +47,7 @@ def test_01_a_follow_up_that_is_solved_closes_the_loop(sandbox, running, ticket)
     assert 2 == len(brand_posts(sandbox.plaza))
 
 
-def test_02_the_ticket_that_ours_was_merged_into_closes_the_loop(sandbox, running, ticket):
+def test_the_ticket_that_ours_was_merged_into_closes_the_loop(sandbox, running, ticket):
     """The customer's later post is in the history of the ticket that was merged."""
     root = sandbox.plaza.posts()[0].id
     sandbox.plaza.post("dewi", "On Android, by the way", reply_to=root)
@@ -101,7 +66,7 @@ def test_02_the_ticket_that_ours_was_merged_into_closes_the_loop(sandbox, runnin
     eventually(lambda: the_case(running).state != "open", within=6, what="the solve")
 
 
-def test_03_a_customer_who_blocked_us_is_gone_however_many_posts_they_wrote(sandbox, running, ticket):
+def test_a_customer_who_blocked_us_is_gone_however_many_posts_they_wrote(sandbox, running, ticket):
     """Each post is gone for us, and no network tells us so beforehand."""
     root = sandbox.plaza.posts()[0].id
     sandbox.plaza.post("dewi", "On Android, by the way", reply_to=root)
@@ -114,7 +79,7 @@ def test_03_a_customer_who_blocked_us_is_gone_however_many_posts_they_wrote(sand
     assert 2 == len(replies(running))
 
 
-def test_04_words_meant_for_one_reader_do_not_move_to_a_public_post(sandbox, running):
+def test_words_meant_for_one_reader_do_not_move_to_a_public_post(sandbox, running):
     """The answer to a direct post waits; the direct post is deleted; the first post is public."""
     first_poll(running)
     root = sandbox.mastodon.post("dewi", "The app logs me out every hour", language="en")
@@ -131,7 +96,7 @@ def test_04_words_meant_for_one_reader_do_not_move_to_a_public_post(sandbox, run
     assert asks(sandbox) == 1
 
 
-def test_05_an_answer_that_may_be_out_is_not_said_again_under_another_post(sandbox, running):
+def test_an_answer_that_may_be_out_is_not_said_again_under_another_post(sandbox, running):
     """The call was unclear, and then the customer deleted the post that it answered."""
     first_poll(running)
     root = sandbox.mastodon.post("dewi", "The app logs me out every hour", language="en")
@@ -145,7 +110,7 @@ def test_05_an_answer_that_may_be_out_is_not_said_again_under_another_post(sandb
     stays(lambda: len(brand_posts(sandbox.mastodon)) == 1, seconds=7)
 
 
-def test_06_a_case_whose_ticket_was_merged_into_another_cases_is_asked_about(sandbox, running, ticket):
+def test_a_case_whose_ticket_was_merged_into_another_cases_is_asked_about(sandbox, running, ticket):
     """Two complaints of one person: no ticket speaks for the first thread any more."""
     complain(sandbox, "And the app crashes")
     other = the_ticket(sandbox, count=2)
@@ -157,7 +122,7 @@ def test_06_a_case_whose_ticket_was_merged_into_another_cases_is_asked_about(san
     eventually(lambda: the_case(running).state != "open" or asks(sandbox), within=4, what="any sign")
 
 
-def test_07_a_case_whose_ticket_was_deleted_is_shown_to_its_team(sandbox, running, ticket):
+def test_a_case_whose_ticket_was_deleted_is_shown_to_its_team(sandbox, running, ticket):
     """Nobody works on it any more, and the thread is still open."""
     sandbox.faults.add("zendesk", "read_ticket", "status", times=1000, status=404)
     sandbox.zendesk.agent_comments(ticket.id, "Hello!")
@@ -169,7 +134,7 @@ def test_07_a_case_whose_ticket_was_deleted_is_shown_to_its_team(sandbox, runnin
     )
 
 
-def test_08_a_complaint_that_follows_a_sales_lead_at_once_gets_a_ticket(sandbox, running):
+def test_a_complaint_that_follows_a_sales_lead_at_once_gets_a_ticket(sandbox, running):
     """The lead's card is not posted yet: Slack is slow."""
     sandbox.faults.add("slack", "chat.postMessage", "status", times=2, status=429, retry_after=2)
     root = complain(sandbox, "what does the pro plan cost?", tag="sales-lead").id
@@ -178,7 +143,7 @@ def test_08_a_complaint_that_follows_a_sales_lead_at_once_gets_a_ticket(sandbox,
     eventually(sandbox.zendesk.tickets, within=6, what="a ticket")
 
 
-def test_09_a_lead_that_turns_out_to_be_a_fault_gets_a_ticket(sandbox, running):
+def test_a_lead_that_turns_out_to_be_a_fault_gets_a_ticket(sandbox, running):
     """The social team tags the same post again."""
     root = complain(sandbox, "what does the pro plan cost?", tag="sales-lead").id
     the_card(sandbox, "sales-leads")
@@ -187,7 +152,7 @@ def test_09_a_lead_that_turns_out_to_be_a_fault_gets_a_ticket(sandbox, running):
     eventually(sandbox.zendesk.tickets, within=5, what="a ticket")
 
 
-def test_10_a_comment_on_a_ticket_that_closes_at_once_is_a_closing_reply():
+def test_a_comment_on_a_ticket_that_closes_at_once_is_a_closing_reply():
     """A trigger that closes in the same breath: the audit says closed and not solved."""
     from bridge.core.desk import Comment, Origin, Ticket, TicketStatus, Update
     from bridge.core.verdict import judge
@@ -198,7 +163,7 @@ def test_10_a_comment_on_a_ticket_that_closes_at_once_is_a_closing_reply():
     assert judge(update, ticket, "social:standard:dewi").closed
 
 
-def test_11_a_solve_that_no_webhook_told_closes_the_loop_all_the_same(sandbox, running, ticket):
+def test_a_solve_that_no_webhook_told_closes_the_loop_all_the_same(sandbox, running, ticket):
     """Zendesk switches a webhook off that failed too often, and merged tickets lack our tag."""
     for webhook in sandbox.zendesk.webhooks.values():
         webhook.status = "inactive"
