@@ -54,9 +54,9 @@ def demo(once: bool, port: int) -> None:
         click.echo("Setting Zendesk up, as `bridge setup zendesk` does for a real account …")
         if not keeper.set_zendesk_up():
             raise click.ClickException(f"The set-up failed:\n{keeper.log()}")
-        keeper.start()
         page = None
         try:
+            keeper.start()
             if not once:
                 page = Page(sandbox, keeper, port=port)
                 _say_where(page, keeper)
@@ -107,7 +107,8 @@ class Keeper:
         return done.returncode == 0
 
     def start(self) -> None:
-        self._launch()
+        # Only this thread launches: a signal reaches the main one, and must not come between a
+        # process and our knowing of it.
         self._watch = threading.Thread(target=self._keep, name="keeper", daemon=True)
         self._watch.start()
 
@@ -143,6 +144,7 @@ class Keeper:
         return "\n".join(lines[-30:])
 
     def _keep(self) -> None:
+        self._launch()
         while not self._stopping.is_set():
             process = self._process
             if process is not None and process.wait() > 0:
