@@ -77,8 +77,9 @@ def test_it_answers_at_once_while_every_vendor_hangs(sandbox: Sandbox, running: 
     finally:
         sandbox.faults.clear()
 
-    # One may meet a stall of the machine's disk; a door that waits for vendors would show it in most.
+    # One may meet a hiccup of the machine; a vendor's would be longer than that for all.
     assert sorted(took)[-2] < 0.5
+    assert max(took) < 2
     assert held, "somebody was really talking to them"
     assert 12 * len(HOOKS) == len([row for row in stored(running.bridge) if row.source != "mastodon"])
     eventually(lambda: len(sandbox.zendesk.tickets()) == 12, within=30, what="all tickets, once they answer")
