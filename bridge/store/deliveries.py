@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.store.ids import new_id
+from bridge.store.insert import insert_new
 from bridge.store.tables import Delivery
 
 
@@ -24,11 +25,11 @@ def record(
     reason: str | None = None,
 ) -> str | None:
     """Write a delivery down; return its row's id, or None when it is there already."""
-    known = find(tx, installation, source, account, delivery_id)
-    if known is not None:
-        return None
-    row = Delivery(
-        id=new_id(),
+    row_id = new_id()
+    new = insert_new(
+        tx,
+        Delivery,
+        id=row_id,
         installation=installation,
         source=source,
         account=account,
@@ -36,11 +37,11 @@ def record(
         received_at=at,
         body=body,
         state=state,
+        attempts=0,
         due_at=at,
         reason=reason,
     )
-    tx.add(row)
-    return row.id
+    return row_id if new else None
 
 
 def find(tx: Session, installation: str, source: str, account: str, delivery_id: str) -> Delivery | None:

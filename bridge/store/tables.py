@@ -15,6 +15,7 @@ from sqlalchemy import (
     Boolean,
     DateTime,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -64,7 +65,8 @@ class Base(DeclarativeBase):
     )
     type_annotation_map = {  # noqa: RUF012 - the form that SQLAlchemy documents
         datetime: Utc,
-        str: String(255),
+        # No length: how long a vendor's ids are is the vendor's business. See `store.storable`.
+        str: String(),
         dict[str, Any]: JSON,
         list[Any]: JSON,
     }
@@ -81,6 +83,8 @@ class Delivery(Base):
     __table_args__ = (
         UniqueConstraint("installation", "source", "account", "delivery_id"),
         Index("ix_deliveries_due", "state", "due_at"),
+        Index("ix_deliveries_heard", "source", "account", "received_at"),
+        Index("ix_deliveries_received_at", "received_at"),
     )
 
     id: Mapped[str] = _id()
@@ -106,16 +110,18 @@ class Message(Base):
         Index("ix_messages_due", "due_at"),
         Index("ix_messages_thread", "network", "account", "thread_root"),
         Index("ix_messages_case", "case_id", "posted_at"),
+        Index("ix_messages_author", "network", "author_id"),
+        Index("ix_messages_received_at", "received_at"),
     )
 
     id: Mapped[str] = _id()
     installation: Mapped[str]
     network: Mapped[str]
-    global_id: Mapped[str] = mapped_column(String(1024))
+    global_id: Mapped[str]
     account: Mapped[str | None]
     native_id: Mapped[str | None]
-    thread_root: Mapped[str | None] = mapped_column(String(1024))
-    parent_id: Mapped[str | None] = mapped_column(String(1024))
+    thread_root: Mapped[str | None]
+    parent_id: Mapped[str | None]
     parent_text: Mapped[str | None] = mapped_column(Text)
     author_id: Mapped[str | None]
     author_handle: Mapped[str | None]
@@ -131,6 +137,9 @@ class Message(Base):
     edited_at: Mapped[datetime | None]
     received_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
+    erased_at: Mapped[
+        datetime | None
+    ]  # its words and names are gone for good: no later copy brings them back
     case_id: Mapped[str | None] = mapped_column(ForeignKey("cases.id"))
     due_at: Mapped[datetime | None]  # set while a flow has to consider it
 
@@ -175,6 +184,8 @@ class Case(Base):
         Index("ix_cases_due", "due_at"),
         Index("ix_cases_state", "state", "posted_at"),
         Index("ix_cases_solved", "solved_by", "solved_at"),
+        Index("ix_cases_author", "network", "author_id"),
+        Index("ix_cases_closed_at", "closed_at"),
     )
 
     id: Mapped[str] = _id()
@@ -182,7 +193,7 @@ class Case(Base):
     network: Mapped[str]
     account: Mapped[str]
     brand: Mapped[str]
-    thread_root: Mapped[str] = mapped_column(String(1024))
+    thread_root: Mapped[str]
     author_id: Mapped[str]
     state: Mapped[str] = mapped_column(default=CaseState.OPEN.value)
     route: Mapped[str | None]
@@ -282,7 +293,7 @@ class Intent(Base):
     id: Mapped[str] = _id()
     case_id: Mapped[str] = mapped_column(ForeignKey("cases.id"))
     effect: Mapped[str]
-    target: Mapped[str] = mapped_column(String(1024))
+    target: Mapped[str]
     cause: Mapped[str]
     lane: Mapped[str]
     state: Mapped[str] = mapped_column(default=IntentState.DRAFTED.value)
@@ -301,7 +312,7 @@ class Intent(Base):
     first_sent_at: Mapped[datetime | None]
     over_at: Mapped[datetime | None]  # when the sender itself saw the latest call end, unclear
     settled_at: Mapped[datetime | None]
-    outcome_id: Mapped[str | None] = mapped_column(String(1024))  # the vendor's object that this made
+    outcome_id: Mapped[str | None]  # the vendor's object that this made
     outcome: Mapped[dict[str, Any] | None]
 
 
@@ -324,7 +335,7 @@ class LeaseRow(Base):
 
     __tablename__ = "leases"
 
-    key: Mapped[str] = mapped_column(String(1100), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
     holder: Mapped[str]
     until: Mapped[datetime]
     fence: Mapped[int] = mapped_column(BigInteger)
@@ -341,6 +352,7 @@ class WorkerRow(Base):
     started_at: Mapped[datetime]
     seen_at: Mapped[datetime]
     stopped_at: Mapped[datetime | None]
+    gone_at: Mapped[datetime | None]  # when another worker first saw that it no longer lives
 
 
 class Lane(Base):
@@ -366,6 +378,45 @@ class Cursor(Base):
     heard_at: Mapped[datetime | None]  # when it last worked
     failures: Mapped[int] = mapped_column(default=0)
     reason: Mapped[str | None] = mapped_column(Text)
+
+
+class Tally(Base):
+    """One number that only grows, summed over all processes. Its labels are names of ours, nobody's words."""
+
+    __tablename__ = "tallies"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    labels: Mapped[str] = mapped_column(primary_key=True)  # JSON, keys sorted
+    value: Mapped[float] = mapped_column(Float, default=0.0)
+
+
+class Alert(Base):
+    """Something that a person has to look after, told once, and once more when it is over."""
+
+    __tablename__ = "alerts"
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    text: Mapped[str] = mapped_column(Text)
+    since: Mapped[datetime]
+    told_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+
+class Erasure(Base):
+    """The proof that somebody's words and names were erased, without any of them."""
+
+    __tablename__ = "erasures"
+
+    id: Mapped[str] = _id()
+    installation: Mapped[str]
+    at: Mapped[datetime]
+    cause: Mapped[str]  # asked | deleted | retention
+    by: Mapped[str]
+    network: Mapped[str | None]
+    counts: Mapped[dict[str, Any]] = mapped_column(default=dict)  # rows per table
+    remains: Mapped[list[Any]] = mapped_column(
+        default=list
+    )  # sentences of ours: what could not be erased, where
 
 
 class MappingVersion(Base):

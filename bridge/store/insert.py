@@ -1,0 +1,23 @@
+"""Writing a row that somebody else may be writing at this moment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import CursorResult
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from bridge.store.tables import Base
+
+
+def insert_new(tx: Session, table: type[Base], **values: Any) -> bool:
+    """Insert a row of *table*, or leave the one that is there; whether it was new.
+
+    Looking first and inserting then would let two transactions look at once. Columns
+    that are not given get their defaults.
+    """
+    dialect = postgresql if tx.get_bind().dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table).values(**values).on_conflict_do_nothing()
+    result = tx.execute(statement)
+    return isinstance(result, CursorResult) and result.rowcount == 1
