@@ -17,6 +17,7 @@ from bridge.store import leases
 from bridge.store.database import Database
 from bridge.store.leases import Lease
 from bridge.store.presence import Presence
+from bridge.store.tallies import Tallies
 
 
 class SystemClock:
@@ -64,6 +65,7 @@ class World:
     read_hint: Callable[[bytes], str]
     read_press: Callable[[bytes], Press]
     wake: Callable[[str, str], None] = lambda _flow, _key: None
+    tallies: Tallies = field(default_factory=Tallies)
     _lines: threading.local = field(default_factory=threading.local)
 
     def account(self, key: str) -> Account | None:
