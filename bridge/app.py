@@ -13,8 +13,9 @@ from flask import Flask, Request, Response
 from bridge import slack, zendesk
 from bridge.core.account import Account
 from bridge.core.ports import Clock
+from bridge.errors import StoreError
 from bridge.flows import listen
-from bridge.flows.engine import Engine
+from bridge.flows.engine import Engine, Wakes
 from bridge.flows.mappings import Mappings
 from bridge.flows.open_case import consider
 from bridge.flows.sweep import Sweep
@@ -26,9 +27,9 @@ from bridge.intake.health import Health
 from bridge.intake.web import DeskHook, TeamHook, create_web
 from bridge.networks import NETWORKS
 from bridge.settings import Settings
-from bridge.store import casefile
+from bridge.store import casefile, leases
 from bridge.store.database import Database
-from bridge.store.presence import FolderLock, Presence
+from bridge.store.presence import presence
 from bridge.store.tables import Case, Cursor, Message
 from bridge.zendesk import webhook
 
@@ -36,6 +37,8 @@ log = logging.getLogger(__name__)
 
 SWEEP_S = 1.0
 SOCKET_RETRY_S = 30.0
+SOCKET = "socket"
+WEB_THREADS = 8
 
 
 @dataclass
@@ -47,19 +50,17 @@ class Bridge:
     web: Flask
     door: Door
     engine: Engine | None
+    wakes: Wakes
     socket: slack.SocketMode | None
-    _lock: FolderLock | None = None
     _stopping: threading.Event | None = None
     _dialler: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start the flows. Raises FolderInUseError when another process runs them on this database."""
+        """Start the flows. Raises FolderInUseError when another process runs them on an embedded database."""
         if self.engine is None:
             return
-        self._lock = FolderLock(self.world.database.file)
-        self._lock.acquire()
+        self.world.presence.enter(self.world.database, self.world.clock.now())
         with self.world.database.write() as tx:
-            self.world.presence.enrol(tx, self.world.clock.now())
             listen.expect(tx, self.world)
         self.engine.start()
         if self.socket is not None:
@@ -77,19 +78,40 @@ class Bridge:
             self.socket.stop()
         if self.engine is not None:
             self.engine.stop()
-            with self.world.database.write() as tx:
-                self.world.presence.leave(tx, self.world.clock.now())
-        if self._lock is not None:
-            self._lock.release()
+            try:
+                self.world.presence.leave(self.world.database, self.world.clock.now())
+            except StoreError as error:
+                # Others find out by themselves that this worker is gone.
+                log.warning("left without a word: %s", error)
+        self.wakes.close()
         self.world.database.close()
 
     def _keep_dialling(self) -> None:
-        """Starting needs no Slack: the connection comes up when it can."""
+        """Own the socket, or take it over; starting needs no Slack: the connection comes up when it can."""
         if self.socket is None or self._stopping is None:
             return
-        while not self.socket.start():
-            if self._stopping.wait(SOCKET_RETRY_S):
+        dialled = False
+        while True:
+            owned = self._owns_socket()
+            if owned and not dialled:
+                dialled = self.socket.start()
+            elif dialled and not owned:
+                self.socket.stop()
+                dialled = False
+            if self._stopping.wait(SOCKET_RETRY_S / 3 if owned == dialled else SOCKET_RETRY_S):
                 return
+
+    def _owns_socket(self) -> bool:
+        """Whether this process is the one that hears Slack; two would each hear a part."""
+        world = self.world
+        try:
+            with world.database.write() as tx:
+                return leases.keep(
+                    tx, SOCKET, world.presence, world.clock.now(), timedelta(seconds=2 * SOCKET_RETRY_S)
+                )
+        except StoreError as error:
+            log.warning("the socket's owner cannot be told: %s", error)
+            return False
 
 
 def build(settings: Settings, *, flows: bool, clock: Clock | None = None) -> Bridge:
@@ -99,13 +121,14 @@ def build(settings: Settings, *, flows: bool, clock: Clock | None = None) -> Bri
     files are faulty and none has ever served.
     """
     clock = clock or SystemClock()
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, connections=settings.threads + WEB_THREADS + 2)
     database.require_current()
     world = _world(settings, database, clock)
     world.mappings.start(clock.now())
-    engine = _engine(world, settings.threads) if flows else None
-    if engine is not None:
-        world.wake = engine.wake
+    wakes = Wakes(settings.wakes_url)
+    engine = _engine(world, settings.threads, wakes) if flows else None
+    if engine is not None or wakes.shared:
+        world.wake = wakes.wake
     door = Door(settings.installation, database, clock, wake=world.wake)
     bolt = None
     account = slack_account(settings)
@@ -127,7 +150,7 @@ def build(settings: Settings, *, flows: bool, clock: Clock | None = None) -> Bri
     socket = None
     if flows and account is not None and bolt is not None and account.socket_mode:
         socket = slack.SocketMode(account, bolt)
-    return Bridge(settings, world, web, door, engine, socket)
+    return Bridge(settings, world, web, door, engine, wakes, socket)
 
 
 def zendesk_account(settings: Settings) -> zendesk.ZendeskAccount | None:
@@ -168,7 +191,7 @@ def _world(settings: Settings, database: Database, clock: Clock) -> World:
         installation=settings.installation,
         database=database,
         clock=clock,
-        presence=Presence(),
+        presence=presence(database),
         mappings=Mappings(settings.mappings, NETWORKS, database),
         networks=NETWORKS,
         secrets=settings.named,
@@ -186,7 +209,7 @@ def _world(settings: Settings, database: Database, clock: Clock) -> World:
     )
 
 
-def _engine(world: World, threads: int) -> Engine:
+def _engine(world: World, threads: int, wakes: Wakes) -> Engine:
     slots = Slots(max(1, threads - 2))
     return Engine(
         {
@@ -194,11 +217,12 @@ def _engine(world: World, threads: int) -> Engine:
             "consider": lambda key: consider(world, key),
             "work": lambda key: work(world, slots, key),
             "poll": lambda key: listen.poll(world, key),
-            "sweep": Sweep(world),
+            "sweep": Sweep(world, wakes.crowded),
         },
         threads=threads,
         every_s=SWEEP_S,
         failed=lambda flow, key: _failed(world, flow, key),
+        wakes=wakes,
     )
 
 
@@ -219,7 +243,7 @@ def _failed(world: World, flow: str, key: str) -> None:
                 cursor.due_at, cursor.failures = now + timedelta(seconds=30), cursor.failures + 1
                 cursor.reason = "an unexpected error; the log has it"
         elif flow == "work":
-            case = tx.get(Case, key)
+            case = tx.get(Case, key, with_for_update={"key_share": True})
             if case is not None:
                 case.failures += 1
                 case.due_at = now + timedelta(seconds=2.0 ** min(case.failures, 9))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +33,18 @@ class Variable:
 
 
 VARIABLES = (
-    Variable("DATABASE_URL", "sqlite:///<BRIDGE_DATA>/bridge.db", "Where the tables are."),
+    Variable(
+        "DATABASE_URL",
+        "sqlite:///<BRIDGE_DATA>/bridge.db",
+        "Where the tables are; postgresql://… for several machines.",
+        secret=True,
+    ),
+    Variable(
+        "REDIS_URL",
+        "",
+        "Where wake-ups wait, redis://…; without it in the process, or on PostgreSQL.",
+        secret=True,
+    ),
     Variable("PORT", "8080", "The port that `serve` and `web` listen on."),
     Variable("BRIDGE_HOST", "127.0.0.1", "The address that they listen on; 0.0.0.0 for a proxy elsewhere."),
     Variable("BRIDGE_DATA", "var", "The folder of the embedded database and its lock."),
@@ -98,7 +110,8 @@ class SlackSettings:
 class Settings:
     """What the environment says. ``zendesk`` and ``slack`` are None while not set up."""
 
-    database_url: str
+    database_url: str = field(repr=False)
+    redis_url: str = field(repr=False)
     port: int
     host: str
     data: Path
@@ -115,6 +128,12 @@ class Settings:
     zendesk: ZendeskSettings | None
     slack: SlackSettings | None
     environment: Mapping[str, str] = field(repr=False)
+
+    @property
+    def wakes_url(self) -> str:
+        """Where wake-ups wait for all processes; empty where each has its own."""
+        embedded = self.database_url.startswith("sqlite")
+        return self.redis_url or ("" if embedded else self.database_url)
 
     def named(self, name: str) -> tuple[str, ...]:
         """The values of a variable that a mapping file names; empty when it is not set.
@@ -165,7 +184,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         return value
 
     data = Path(text("BRIDGE_DATA", "var"))
-    database_url = text("DATABASE_URL", f"sqlite:///{data / 'bridge.db'}")
+    database_url = _plain(text("DATABASE_URL", f"sqlite:///{data / 'bridge.db'}"))
     public_url = address("BRIDGE_PUBLIC_URL")
     installation = text("BRIDGE_INSTALLATION", "bridge")
     log_level = text("BRIDGE_LOG_LEVEL", "INFO").upper()
@@ -174,6 +193,9 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     if log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         wrong.append("BRIDGE_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR.")
     wrong += _database_faults(database_url)
+    redis_url = text("REDIS_URL")
+    if redis_url and urlsplit(redis_url).scheme not in ("redis", "rediss", "unix"):
+        wrong.append("REDIS_URL must begin with redis:// or rediss://.")
     zendesk = ZendeskSettings(
         subdomain=text("ZENDESK_SUBDOMAIN"),
         url=address("ZENDESK_URL"),
@@ -199,6 +221,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         wrong.append("ZENDESK_API_TOKEN needs ZENDESK_EMAIL, the user that it belongs to.")
     settings = Settings(
         database_url=database_url,
+        redis_url=redis_url,
         port=whole("PORT", 8080, 0, 65535),
         host=text("BRIDGE_HOST", "127.0.0.1"),
         data=data,
@@ -236,13 +259,21 @@ def _split(value: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
+def _plain(url: str) -> str:
+    """A PostgreSQL's address without a driver's name; ``postgres://`` is what some platforms still set."""
+    return re.sub(r"^postgres(ql)?(\+psycopg)?:", "postgresql:", url)
+
+
 def _database_faults(url: str) -> list[str]:
     try:
         parsed = make_url(url)
     except ArgumentError:
         return ["DATABASE_URL is not a database address; an embedded one is sqlite:///var/bridge.db."]
-    if parsed.get_backend_name() != "sqlite":
-        return [f"DATABASE_URL: {parsed.get_backend_name()} is not supported yet; use sqlite:///<path>."]
+    backend = parsed.get_backend_name()
+    if backend == "postgresql":
+        return []
+    if backend != "sqlite":
+        return [f"DATABASE_URL: {backend} is not supported; use postgresql://… or sqlite:///<path>."]
     if not parsed.database or parsed.database == ":memory:":
         return ["DATABASE_URL must name a file: what is only in memory does not survive a restart."]
     return []

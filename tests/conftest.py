@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bridge.sandbox import Sandbox
+from tests.postgres import Postgres
 from tests.running import InProcess, Process
 
 
@@ -17,10 +18,27 @@ def sandbox() -> Iterator[Sandbox]:
         yield sandbox
 
 
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A PostgreSQL for whoever asks, started when the first one does."""
+    server = Postgres(tmp_path_factory.mktemp("postgres"))
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database. Whoever asks for it is run on both kinds."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/data/bridge.db"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.new_database()
+
+
 @pytest.fixture
-def running(sandbox: Sandbox, tmp_path: Path) -> Iterator[InProcess]:
+def running(sandbox: Sandbox, tmp_path: Path, store_url: str) -> Iterator[InProcess]:
     """A bridge in this process, with everything quick."""
-    bridge = InProcess(tmp_path / "data", sandbox)
+    bridge = InProcess(tmp_path / "data", sandbox, DATABASE_URL=store_url)
     yield bridge
     bridge.stop()
 

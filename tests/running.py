@@ -17,6 +17,7 @@ from werkzeug.serving import make_server
 
 from bridge import app, settings
 from bridge.app import Bridge
+from bridge.flows import engine
 from bridge.sandbox import Sandbox
 from bridge.store.database import Database
 
@@ -78,6 +79,7 @@ class InProcess:
         database = Database(loaded.database_url)
         database.migrate()
         database.close()
+        engine.prepare(loaded.wakes_url)
         self._bridge = app.build(loaded, flows=True)
         self._server = make_server("127.0.0.1", 0, self._bridge.web, threaded=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -102,18 +104,25 @@ class InProcess:
 
 
 class Process:
-    """``bridge serve`` as a process of its own."""
+    """``bridge serve`` as a process of its own; or ``web``, or a ``worker`` that nobody can call."""
 
-    def __init__(self, folder: Path, sandbox: Sandbox, **changes: str) -> None:
+    def __init__(self, folder: Path, sandbox: Sandbox, command: str = "serve", **changes: str) -> None:
         self._folder = folder
         self._sandbox = sandbox
+        self._command = command
         self._changes = changes
         self._process: subprocess.Popen[bytes] | None = None
-        self._log = (folder.parent / f"{folder.name}.log").open("ab")
         self.port = _free_port()
+        self._log_file = folder.parent / f"{folder.name}.{command}.{self.port}.log"
+        self._log = self._log_file.open("ab")
         self.url = f"http://127.0.0.1:{self.port}"
-        sandbox.zendesk.install_webhook(self.url)
+        if command != "worker":
+            sandbox.zendesk.install_webhook(self.url)
         self.start()
+
+    @property
+    def log(self) -> str:
+        return self._log_file.read_text(encoding="utf-8")
 
     def start(self) -> None:
         env = {
@@ -124,14 +133,18 @@ class Process:
             **self._sandbox.environment(self.url),
             **self._changes,
         }
+        said = self.log.count("bridge: working")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bridge", "serve"],
+            [sys.executable, "-m", "bridge", self._command],
             env=env,
             stdout=self._log,
             stderr=self._log,
             cwd=REPOSITORY,
         )
-        eventually(self._answers, within=20, what="the bridge listens")
+        if self._command == "worker":
+            eventually(lambda: self.log.count("bridge: working") > said, within=20, what="the worker works")
+        else:
+            eventually(self._answers, within=20, what="the bridge listens")
 
     def kill(self) -> None:
         """SIGKILL: nothing is finished, nothing is said."""
@@ -146,6 +159,7 @@ class Process:
     def stop(self) -> None:
         assert self._process is not None
         if self._process.poll() is None:
+            self._process.send_signal(signal.SIGCONT)
             self._process.terminate()
             self._process.wait(timeout=20)
         self._log.close()

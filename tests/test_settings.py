@@ -18,6 +18,8 @@ from bridge.settings import VARIABLES
 PACKAGE = Path(settings.__file__).parent
 SECRETS = [variable.name for variable in VARIABLES if variable.secret]
 WHOLE = {
+    "DATABASE_URL": "postgresql://bridge:test-secret-nine@127.0.0.1/bridge",
+    "REDIS_URL": "redis://:test-secret-ten@127.0.0.1/0",
     "ZENDESK_SUBDOMAIN": "kopi",
     "ZENDESK_CLIENT_ID": "client",
     "ZENDESK_CLIENT_SECRET": "test-secret-one",
@@ -32,6 +34,7 @@ WHOLE = {
 
 CHANGES = {
     "DATABASE_URL": "sqlite:///other.db",
+    "REDIS_URL": "rediss://other.example/1",
     "BRIDGE_PUBLIC_URL": "https://other.example",
     "BRIDGE_LOG_LEVEL": "ERROR",
     "ZENDESK_URL": "https://other.example",
@@ -121,7 +124,7 @@ def test_every_secret_may_be_in_a_file(tmp_path: Path, name: str):
     environment = {key: value for key, value in WHOLE.items() if key != name}
     environment[f"{name}_FILE"] = str(tmp_path / "secret")
     from_file, direct = settings.load(environment), settings.load(WHOLE)
-    assert (from_file.zendesk, from_file.slack) == (direct.zendesk, direct.slack)
+    assert replace(from_file, environment={}) == replace(direct, environment={})
 
 
 def test_a_value_goes_before_its_file(tmp_path: Path):
@@ -232,10 +235,7 @@ def test_an_api_token_needs_its_user():
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("postgresql://localhost/bridge", "postgresql is not supported yet; use sqlite:///"),
-        ("postgresql+psycopg://u:test-secret-one@localhost/b", "postgresql is not supported yet"),
-        ("postgres://localhost/bridge", "not supported yet"),
-        ("mysql://localhost/bridge", "mysql is not supported yet"),
+        ("mysql://u:test-secret-one@localhost/b", "mysql is not supported; use postgresql://"),
         ("sqlite://", "must name a file"),
         ("sqlite:///:memory:", "must name a file"),
         ("bridge.db", "not a database address"),
@@ -267,3 +267,28 @@ def test_a_settings_error_is_no_bridge_error():
 
 def classes(tree: ast.Module) -> Iterator[ast.ClassDef]:
     return (node for node in tree.body if isinstance(node, ast.ClassDef))
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_every_spelling_of_a_postgresql_address_is_the_same(scheme: str):
+    """Platforms and SQLAlchemy write it in their own ways; wake-ups go by the same server."""
+    loaded = settings.load({"DATABASE_URL": f"{scheme}://bridge@db.example/bridge"})
+    assert loaded.database_url == loaded.wakes_url == "postgresql://bridge@db.example/bridge"
+
+
+def test_wake_ups_stay_in_the_process_unless_something_else_is_said():
+    """Nothing has to be there for the embedded database; Redis goes before PostgreSQL."""
+    assert settings.load({}).wakes_url == ""
+    redis = {"REDIS_URL": "redis://127.0.0.1/3"}
+    assert settings.load(redis).wakes_url == "redis://127.0.0.1/3"
+    assert (
+        settings.load({**redis, "DATABASE_URL": "postgresql://db.example/b"}).wakes_url
+        == "redis://127.0.0.1/3"
+    )
+
+
+def test_a_redis_address_that_is_none_is_refused():
+    """The variable is named, its value is not repeated: it may hold a password."""
+    with pytest.raises(SettingsError, match="REDIS_URL must begin with redis://") as caught:
+        settings.load({"REDIS_URL": "test-secret-one@localhost"})
+    assert "secret" not in str(caught.value)

@@ -8,6 +8,7 @@ import sys
 import click
 
 from bridge import __version__
+from bridge.cli.backup import backup, restore
 from bridge.cli.case import case
 from bridge.cli.delivery import delivery
 from bridge.cli.demo import demo
@@ -27,7 +28,8 @@ def bridge() -> None:
 
 
 for command in (
-    demo, serve, web, worker, migrate, doctor, setup, mappings, case, delivery, intent, pause, resume
+    demo, serve, web, worker, migrate, doctor, setup, mappings, case, delivery, intent, pause, resume, backup,
+    restore,
 ):  # fmt: skip
     bridge.add_command(command)
 

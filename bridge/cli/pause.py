@@ -9,8 +9,8 @@ from sqlalchemy import Select, select
 
 from bridge.cli.opened import opened_database, who
 from bridge.core.intent import Effect, IntentState
-from bridge.store import intents, lanes
-from bridge.store.tables import Case, Intent
+from bridge.store import cases, intents, lanes
+from bridge.store.tables import Intent
 
 
 @click.command()
@@ -32,7 +32,7 @@ def resume() -> None:
             return
         now = datetime.now(UTC)
         for intent in tx.scalars(_replies()):
-            intents.wake_case(tx.get_one(Case, intent.case_id), now)
+            intents.wake_case(cases.lock(tx, intent.case_id), now)
     click.echo("Resumed.")
 
 

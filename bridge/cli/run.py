@@ -14,12 +14,11 @@ import waitress
 from bridge import app, settings
 from bridge.app import Bridge
 from bridge.errors import SettingsError
+from bridge.flows import engine
 from bridge.intake.door import MAX_BODY
 from bridge.settings import Settings
 from bridge.store.database import Database
 from bridge.store.presence import FolderLock
-
-WEB_THREADS = 8
 
 
 @click.command()
@@ -60,13 +59,16 @@ def _prepare() -> Settings:
 
 def _migrate(loaded: Settings) -> str:
     database = Database(loaded.database_url)
-    lock = FolderLock(database.file)
+    lock = FolderLock(database.file) if database.embedded else None
     try:
-        if database.revision() != database.head():
+        if lock is not None and database.revision() != database.head():
             lock.acquire()  # no table may change under a bridge of another version that still runs
-        return database.migrate()
+        revision = database.migrate()
+        engine.prepare(loaded.wakes_url)
+        return revision
     finally:
-        lock.release()
+        if lock is not None:
+            lock.release()
         database.close()
 
 
@@ -100,7 +102,7 @@ def _listen(bridge: Bridge) -> None:
             bridge.web,
             host=loaded.host,
             port=loaded.port,
-            threads=WEB_THREADS,
+            threads=app.WEB_THREADS,
             max_request_body_size=MAX_BODY,
             ident=None,
         )

@@ -35,7 +35,7 @@ from bridge.errors import (
 from bridge.flows import cards
 from bridge.flows.recipe import Outcome, Recipe
 from bridge.flows.world import World
-from bridge.store import casefile, intents, lanes, leases
+from bridge.store import casefile, cases, intents, lanes, leases
 from bridge.store.leases import Lease
 from bridge.store.tables import Case, Intent
 
@@ -57,18 +57,21 @@ class Way(Enum):
 
 
 def way_on(
-    *, at: datetime, last_word_at: datetime, grace: timedelta, covered: bool, sender_done: bool
-) -> Way:
-    """What to do about a *sending* intent whose effect a look has not found.
+    *, at: datetime, settled_at: datetime, covered: bool, resends: bool, over_at: datetime | None
+) -> tuple[Way, datetime]:
+    """What to do about a *sending* intent whose effect a look has not found, and when.
 
-    ``last_word_at`` is when the call was begun, or when its sender saw it end;
-    ``grace`` is how long after that the effect may still turn up.
+    ``settled_at`` is when the effect of the latest call must have turned up; ``over_at`` from
+    when on nobody can be making that call any more, None while somebody may; ``resends``
+    whether the recipe lets it be sent by itself once more.
     """
     if covered:
-        return Way.SEND
-    if at < last_word_at + grace:
-        return Way.WAIT
-    return Way.SEND if sender_done else Way.ASK
+        return Way.SEND, at
+    if at < settled_at:
+        return Way.WAIT, settled_at
+    if over_at is None or not resends:
+        return Way.ASK, at
+    return (Way.WAIT, over_at) if at < over_at else (Way.SEND, at)
 
 
 def carry_out(world: World, recipe: Recipe, intent_id: str, lease: Lease) -> bool:
@@ -85,7 +88,7 @@ def stumbled(world: World, intent_id: str, lease: Lease) -> None:
         now = world.clock.now()
         leases.guard(tx, lease, now + world.timing.lease)
         intent = tx.get_one(Intent, intent_id)
-        case = tx.get_one(Case, intent.case_id)
+        case = cases.lock(tx, intent.case_id)
         intent.attempts += 1
         intent.due_at = now + timedelta(seconds=2.0 ** min(intent.attempts, 9))
         casefile.tell(tx, case.id, now, "error", f"{intents.named(intent)}: the log has it", intent=intent.id)
@@ -117,9 +120,9 @@ class _Try:
                 if found is not None:
                     self._confirm(found, how=", found outside")
                     return True
-                way = self._way(intent)
+                way, at = self._way(intent)
                 if way is not Way.SEND:
-                    return self._leave(way)
+                    return self._leave(way, at)
             stop = self.recipe.check(intent)
             if stop is not None:
                 return self._stop(stop.gone, stop.reason, stop.waive)
@@ -136,6 +139,7 @@ class _Try:
                 return False  # a person was faster
             if lanes.blocks(lanes.parked(tx, now), intent):
                 return False
+            self.world.presence.require(tx, self.lease.holder)
             if intent.state == IntentState.SENDING:
                 intent.unclear += intent.over_at is None  # its sender died without a word
             else:
@@ -152,11 +156,22 @@ class _Try:
                 intent=intent.id,
             )
         try:
-            outcome = self.recipe.send(intent)
+            with self.world.calling(intent.id):
+                self._be_prompt(now)
+                outcome = self.recipe.send(intent)
         except VendorError as error:
             return self._failed(error)
         self._confirm(outcome)
         return True
+
+    def _be_prompt(self, written_at: datetime) -> None:
+        """Call soon after it was written down that we call, or not at all.
+
+        A process that was stopped in between must not wake up and send what somebody
+        else has looked for and decided about meanwhile. Raises VendorBusyError.
+        """
+        if self.world.clock.now() - written_at > self.world.timing.call_timeout:
+            raise VendorBusyError("bridge", "any call", "the process stood still before it could call")
 
     def _confirm(self, outcome: Outcome, how: str = "") -> None:
         with self.world.database.write() as tx:
@@ -238,39 +253,45 @@ class _Try:
             intents.wake_case(case, intent.due_at)
         return False
 
-    def _way(self, intent: Intent) -> Way:
+    def _way(self, intent: Intent) -> tuple[Way, datetime]:
         now = self.world.clock.now()
-        call_over = intent.over_at is not None
-        grace = self.recipe.settle_of(intent)
-        if not call_over:
-            grace += self.world.timing.call_timeout
+        with self.world.database.write() as tx:
+            over_at = intent.over_at or self._sender_over_at(tx, intent, now)
         return way_on(
             at=now,
-            last_word_at=intent.over_at or intent.sent_at or now,
-            grace=grace,
+            settled_at=self._settled_at(intent, now),
             covered=self.recipe.covered(intent, now),
-            sender_done=self._may_resend(intent)
-            and (call_over or self.world.presence.is_dead(intent.sender)),
+            resends=self._may_resend(intent),
+            over_at=over_at,
         )
+
+    def _sender_over_at(self, tx: Session, intent: Intent, now: datetime) -> datetime | None:
+        """From when on the sender of *intent* cannot be calling any more; None while it may."""
+        if intent.sender == self.world.presence.worker:
+            # Our own call, which has ended: only what became of it could not be written down.
+            return None if self.world.is_calling(intent.id) else now
+        return self.world.presence.dead_at(tx, intent.sender, now, self.world.timing.call_timeout)
+
+    def _settled_at(self, intent: Intent, now: datetime) -> datetime:
+        """When the effect of the latest call must have turned up."""
+        if intent.over_at is not None:
+            return intent.over_at + self.recipe.settle_of(intent)
+        return (intent.sent_at or now) + self.world.timing.call_timeout + self.recipe.settle_of(intent)
 
     def _may_resend(self, intent: Intent) -> bool:
         unclear = intent.unclear + (intent.over_at is None)
         return self.recipe.resends is None or unclear <= self.recipe.resends
 
-    def _leave(self, way: Way) -> bool:
+    def _leave(self, way: Way, at: datetime) -> bool:
         with self.world.database.write() as tx:
             intent, case = self._load(tx)
-            now = self.world.clock.now()
             if way is Way.ASK:
                 tried = self._may_resend(intent)
                 why = "its sender may still be at it" if tried else "it is not sent a third time by itself"
                 self._ask(tx, case, intent, f"the call may have happened, and {why}")
                 return True
-            grace = self.recipe.settle_of(intent)
-            if intent.over_at is None:
-                grace += self.world.timing.call_timeout
-            intent.due_at = (intent.over_at or intent.sent_at or now) + grace
-            intents.wake_case(case, intent.due_at)
+            intent.due_at = at
+            intents.wake_case(case, at)
         return False
 
     def _ask(self, tx: Session, case: Case, intent: Intent, reason: str) -> None:
@@ -305,8 +326,8 @@ class _Try:
     def _load(self, tx: Session) -> tuple[Intent, Case]:
         until = self.world.clock.now() + self.world.timing.lease
         leases.guard(tx, self.lease, until)
-        intent = tx.get_one(Intent, self.intent_id)
-        return intent, tx.get_one(Case, intent.case_id)
+        case = cases.lock(tx, self.lease.key.removeprefix("case:"))
+        return tx.get_one(Intent, self.intent_id), case
 
     @staticmethod
     def _wait_again(intent: Intent) -> timedelta:

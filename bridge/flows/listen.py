@@ -15,6 +15,7 @@ from bridge.core.ports import RawItem
 from bridge.errors import VendorBusyError, VendorError, VendorGoneError, VendorRefusedError
 from bridge.flows.world import World
 from bridge.store import deliveries, messages
+from bridge.store.insert import insert_new
 from bridge.store.tables import Case, Cursor
 
 log = logging.getLogger(__name__)
@@ -33,8 +34,7 @@ def expect(tx: Session, world: World) -> None:
             continue
         for kind in (POLL, REREAD):
             key = f"{kind}:{entry.key}"
-            if tx.get(Cursor, key) is None:
-                tx.add(Cursor(key=key, due_at=now))
+            insert_new(tx, Cursor, key=key, due_at=now, failures=0)
 
 
 def poll(world: World, key: str) -> None:

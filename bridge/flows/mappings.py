@@ -17,6 +17,7 @@ from bridge.errors import MappingError
 from bridge.routing.load import load, load_files
 from bridge.routing.model import Mapping
 from bridge.store.database import Database
+from bridge.store.insert import insert_new
 from bridge.store.tables import MappingVersion
 
 log = logging.getLogger(__name__)
@@ -96,15 +97,16 @@ class Mappings:
 
     def _serve(self, mapping: Mapping, at: datetime) -> None:
         with self._database.write() as tx:
-            known = tx.get(MappingVersion, mapping.version)
-            if known is None:
-                tx.add(
-                    MappingVersion(
-                        version=mapping.version, files=dict(mapping.files), since=at, by=getpass.getuser()
-                    )
-                )
-            else:
-                known.since = at  # what served last is what a start with a broken folder falls back on
+            insert_new(
+                tx,
+                MappingVersion,
+                version=mapping.version,
+                files=dict(mapping.files),
+                since=at,
+                by=getpass.getuser(),
+            )
+            # What served last is what a start with a broken folder falls back on.
+            tx.get_one(MappingVersion, mapping.version).since = at
         self._versions[mapping.version] = mapping
         self._current, self.error = mapping, None
 

@@ -13,7 +13,7 @@ from bridge.flows import cards, close_loop, drafting, writing
 from bridge.flows.world import World
 from bridge.routing.decide import decide
 from bridge.routing.model import Decision
-from bridge.store import casefile, leases, messages
+from bridge.store import casefile, cases, leases, messages
 from bridge.store.tables import Case, Message, MessageTag
 
 
@@ -47,7 +47,7 @@ def _settle_place(tx: Session, world: World, row: Message) -> Case | None:
     tags = messages.tags_of(tx, row)
     message = messages.as_message(row, (tag.name for tag in tags))
     if row.case_id is not None:
-        known = tx.get_one(Case, row.case_id)
+        known = cases.lock(tx, row.case_id)
         _take_home(tx, world, known, message)
         go_on = _grow if _outgrown(tx, world, known, row, message) else _changed
         return go_on(tx, world, known, row, message)
@@ -75,7 +75,7 @@ def _is_a_brand(world: World, row: Message) -> bool:
 
 
 def _case_of_thread(tx: Session, world: World, message: SocialMessage) -> Case | None:
-    return tx.scalars(
+    query = (
         select(Case)
         .where(
             Case.installation == world.installation,
@@ -87,7 +87,9 @@ def _case_of_thread(tx: Session, world: World, message: SocialMessage) -> Case |
             Case.with_ticket | (Case.state != CaseState.CLOSED),
         )
         .order_by(Case.opened_at.desc())
-    ).first()
+        .limit(1)
+    )
+    return tx.scalars(cases.locked(query)).first()
 
 
 def _open(

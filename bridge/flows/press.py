@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from sqlalchemy.orm import Session
+
 from bridge.core.card import Action, Press
 from bridge.errors import VendorRefusedError
 from bridge.flows import cards, drafting, settle
 from bridge.flows.settle import NotWaitingError
 from bridge.flows.world import World
-from bridge.store import casefile
+from bridge.store import casefile, cases
 from bridge.store.tables import Case, Intent
 
 
@@ -23,7 +25,7 @@ def obey(world: World, press: Press) -> None:
 
 def _claim(world: World, press: Press) -> None:
     with world.database.write() as tx:
-        case = tx.get(Case, press.subject)
+        case = _case(tx, press.subject)
         mine = case is not None and settle.claim(tx, world, case, press.user_id, press.at)
     if case is None or not mine or not case.with_ticket or world.team is None or world.desk is None:
         return
@@ -35,14 +37,14 @@ def _claim(world: World, press: Press) -> None:
     if email is None or not world.desk.agent_exists(email):
         return
     with world.database.write() as tx:
-        case = tx.get_one(Case, press.subject)
+        case = cases.lock(tx, press.subject)
         drafting.assign(tx, case, f"claim:{press.user_id}", email, world.clock.now())
     world.wake("work", case.id)
 
 
 def _explain(world: World, press: Press) -> None:
     with world.database.write() as tx:
-        case = tx.get(Case, press.subject)
+        case = _case(tx, press.subject)
         if case is None:
             return
         why = (
@@ -74,8 +76,9 @@ def _decide(world: World, press: Press) -> None:
     except NotWaitingError as error:
         # Pressed twice, or on a card that was not redrawn yet: somebody has decided already.
         with world.database.write() as tx:
+            locked = cases.lock(tx, case.id)
             casefile.tell(tx, case.id, world.clock.now(), "person", f"{by} pressed too late: {error}")
-            cards.show(tx, world, tx.get_one(Case, case.id))
+            cards.show(tx, world, locked)
     world.wake("work", case.id)
 
 
@@ -90,6 +93,12 @@ def _may_decide(world: World, case: Case, press: Press) -> bool:
 def _say_no(world: World, case: Case, press: Press) -> None:
     with world.database.write() as tx:
         now = world.clock.now()
+        locked = cases.lock(tx, case.id)
         casefile.tell(tx, case.id, now, "person", f"{press.user_id} may not decide for queue {case.queue}")
         text = f"Only the approvers of {case.queue} (queues.yaml) may decide what is posted."
-        drafting.post_note(tx, tx.get_one(Case, case.id), f"may-not:{press.user_id}", text, now)
+        drafting.post_note(tx, locked, f"may-not:{press.user_id}", text, now)
+
+
+def _case(tx: Session, case_id: str) -> Case | None:
+    """The case that a card was drawn for, locked; None when there is none (any more)."""
+    return None if tx.get(Case, case_id) is None else cases.lock(tx, case_id)

@@ -15,7 +15,7 @@ from bridge.core.verdict import Verdict, judge
 from bridge.errors import VendorGoneError
 from bridge.flows import cards, close_loop, drafting, writing
 from bridge.flows.world import World
-from bridge.store import casefile, intents, leases
+from bridge.store import casefile, cases, intents, leases
 from bridge.store.leases import Lease
 from bridge.store.tables import Case, TicketRow
 
@@ -55,7 +55,7 @@ def read(world: World, row: TicketRow, lease: Lease) -> None:
     ]
     with world.database.write() as tx:
         leases.guard(tx, lease)
-        case = tx.get_one(Case, row.case_id)
+        case = cases.lock(tx, row.case_id)
         stored = tx.get_one(TicketRow, row.id)
         stored.read_at = row.hinted_at
         case.failures = 0

@@ -17,7 +17,7 @@ from bridge.flows.ledger import SEEN
 from bridge.flows.recipe import Outcome
 from bridge.flows.replies import thawed
 from bridge.flows.world import World
-from bridge.store import casefile, intents
+from bridge.store import casefile, cases, intents
 from bridge.store.tables import Case, Intent
 
 
@@ -65,7 +65,7 @@ def there_already(world: World, intent_id: str, by: str) -> bool:
 
     False when the thread does not show it. Raises NotWaitingError, VendorError.
     """
-    with world.database.read() as tx:
+    with world.database.write() as tx:
         intent, case = _waiting(tx, intent_id)
         claimed = intents.claimed_objects(tx, case.id, but=intent.id)
     if intent.effect != Effect.REPLY:
@@ -125,12 +125,14 @@ def claim(tx: Session, world: World, case: Case, user_id: str, at: datetime) -> 
 
 
 def _waiting(tx: Session, intent_id: str, also: IntentState | None = None) -> tuple[Intent, Case]:
-    intent = tx.get(Intent, intent_id, with_for_update=True)
-    if intent is None:
+    known = tx.get(Intent, intent_id)
+    if known is None:
         raise NotWaitingError(f"there is no intent {intent_id}")
+    case = cases.lock(tx, known.case_id)
+    intent = tx.get_one(Intent, intent_id, populate_existing=True)
     if not IntentState(intent.state).needs_person and intent.state != also:
         raise NotWaitingError(f"intent {intent_id} is {intent.state}; it waits for nobody")
-    return intent, tx.get_one(Case, intent.case_id)
+    return intent, case
 
 
 def _tell(tx: Session, world: World, case: Case, intent: Intent, what: str) -> None:

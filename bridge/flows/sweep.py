@@ -1,10 +1,12 @@
 """The sweep: wakes what is due, what was committed and never woken, and what a dead worker held.
 
-It only wakes and hints, and both are harmless, so it needs no lease of its own.
+It only wakes and hints, and both are harmless. One worker at a time does it all the same,
+or each due row would be told as often as there are workers.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -13,9 +15,10 @@ from sqlalchemy.orm import Session
 from bridge.core.case import CaseState
 from bridge.flows import listen
 from bridge.flows.world import World
-from bridge.store import intents, leases
+from bridge.store import cases, intents, leases
 from bridge.store.tables import Case, Cursor, Delivery, Message, TicketRow
 
+SWEEP = "sweep"
 AT_ONCE = 500
 BEAT = timedelta(seconds=5)
 LEASES_KEPT = timedelta(hours=1)
@@ -27,21 +30,28 @@ TICKETS_A_BEAT = 3
 class Sweep:
     """Call it every second or so."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, crowded: Callable[[], bool] = lambda: False) -> None:
+        """*crowded* says whether so many wake-ups wait that no more should be added."""
         self._world = world
+        self._crowded = crowded
         self._beat_at: datetime | None = None
+        self._mine = False
 
     def __call__(self, _key: str) -> None:
         world = self._world
         now = world.clock.now()
         world.mappings.refresh(now)
         if self._beat_at is None or now - self._beat_at >= BEAT:
+            world.presence.stay(world.database, now)
             with world.database.write() as tx:
-                world.presence.beat(tx, now)
-                leases.forget_old(tx, now - LEASES_KEPT)
-                listen.expect(tx, world)
-                _hint(tx, now)
+                self._mine = leases.keep(tx, SWEEP, world.presence, now, 3 * BEAT)
+                if self._mine:
+                    leases.forget_old(tx, now - LEASES_KEPT)
+                    listen.expect(tx, world)
+                    _hint(tx, now)
             self._beat_at = now
+        if not self._mine or self._crowded():
+            return
         for flow, key in self._due(now):
             world.wake(flow, key)
 
@@ -70,6 +80,6 @@ def _hint(tx: Session, now: datetime) -> None:
         .order_by(TicketRow.hinted_at)
         .limit(TICKETS_A_BEAT)
     )
-    for ticket, case in tx.execute(stale):
+    for ticket, case in tx.execute(stale).all():
+        intents.wake_case(cases.lock(tx, case.id), now)
         ticket.hinted_at = now
-        intents.wake_case(case, now)

@@ -12,9 +12,9 @@ from bridge.core.message import InboundEvent
 from bridge.errors import UnreadablePayloadError, UnsupportedEventError, VendorError
 from bridge.flows import press
 from bridge.flows.world import World
-from bridge.store import casefile, intents, leases, messages
+from bridge.store import casefile, cases, intents, leases, messages
 from bridge.store.leases import Lease
-from bridge.store.tables import Case, Delivery, TicketRow
+from bridge.store.tables import Delivery, TicketRow
 
 log = logging.getLogger(__name__)
 
@@ -103,8 +103,8 @@ def _hear_hint(world: World, delivery_id: str, ticket_id: str, lease: Lease) -> 
         if ticket is None:
             _finish(tx, world, delivery_id, "done", f"ticket {ticket_id} is none of ours")
             return
+        case = cases.lock(tx, ticket.case_id)
         ticket.hinted_at = now
-        case = tx.get_one(Case, ticket.case_id)
         intents.wake_case(case, now)
         _finish(tx, world, delivery_id, "done")
     world.wake("work", case.id)

@@ -18,7 +18,7 @@ from bridge.flows.drafting import DESK
 from bridge.flows.effects import recipe
 from bridge.flows.ledger import carry_out, stumbled
 from bridge.flows.world import World
-from bridge.store import casefile, intents, lanes, leases
+from bridge.store import casefile, cases, intents, lanes, leases
 from bridge.store.leases import Lease, LeaseLostError
 from bridge.store.tables import Case, Intent, TicketRow
 
@@ -87,7 +87,7 @@ def _read(world: World, ticket: TicketRow, lease: Lease, again_at: dict[str, dat
         seconds = error.retry_after_s if isinstance(error, VendorBusyError) else None
         with world.database.write() as tx:
             now = world.clock.now()
-            case = tx.get_one(Case, ticket.case_id)
+            case = cases.lock(tx, ticket.case_id)
             case.failures += 1
             wait = timedelta(seconds=seconds if seconds is not None else 2.0 ** min(case.failures, 8))
             casefile.tell(tx, case.id, now, "desk", f"ticket {ticket.ticket_id} could not be read: {error}")
@@ -100,7 +100,7 @@ def _next(
     """The next thing that can be done now. None: the case's ``due_at`` says when to look again."""
     with world.database.write() as tx:
         leases.guard(tx, lease, world.clock.now() + world.timing.lease)
-        case = tx.get_one(Case, case_id)
+        case = cases.lock(tx, case_id)
         now = world.clock.now()
         due: list[datetime] = []
         ticket = read_desk.unread(tx, case_id)

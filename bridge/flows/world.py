@@ -67,6 +67,7 @@ class World:
     wake: Callable[[str, str], None] = lambda _flow, _key: None
     tallies: Tallies = field(default_factory=Tallies)
     _lines: threading.local = field(default_factory=threading.local)
+    _calling: set[str] = field(default_factory=set)
 
     def account(self, key: str) -> Account | None:
         """Today's account with its credentials; None when no mapping file has it any more."""
@@ -101,6 +102,18 @@ class World:
             known = account, self.networks[account.network].connect(account, timeout_s=timeout_s)
             lines[account.key] = known
         return known[1]
+
+    @contextmanager
+    def calling(self, intent_id: str) -> Iterator[None]:
+        """Know, for the block, that this process is making the call of an intent."""
+        self._calling.add(intent_id)
+        try:
+            yield
+        finally:
+            self._calling.discard(intent_id)
+
+    def is_calling(self, intent_id: str) -> bool:
+        return intent_id in self._calling
 
     def label(self, network: str, account: str) -> str:
         """A network's name for people, as its account's ``label`` has it, else its room.

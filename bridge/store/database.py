@@ -1,4 +1,4 @@
-"""The database: one engine, short transactions, and the rules of SQLite."""
+"""The database: one engine, short transactions, and the rules of SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import URL, Engine, create_engine, event, text
 from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
@@ -22,32 +22,41 @@ from bridge.errors import StoreBusyError, StoreError
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
+# What a server does in mid-flow (a restart, a failover, a lock that takes too long) is "not just now".
+_BUSY = (OperationalError, InterfaceError, InternalError, PoolTimeoutError)
+
+# One migration at a time, whoever starts it. Any number that nothing else of ours locks.
+_MIGRATING = 7_255_421
+
+
 class Database:
     """Where the tables are.
 
     On SQLite all threads share one connection: its own lock between threads is
     unfair, the pool's queue is not. So a thread must never open a transaction
-    inside another, and never hold one across a call to the outside.
+    inside another, and never hold one across a call to the outside. On PostgreSQL
+    every thread may have one, and whoever reads in order to write locks the row first
+    (`store.cases.lock`): SQLite's transactions come one after the other, those do not.
     """
 
-    def __init__(self, url: str, *, busy_timeout_s: float = 2.5) -> None:
-        """Makes the file's folder. Raises StoreError where that cannot be."""
-        self.url = url
-        self.file = Path(make_url(url).database or "")
+    def __init__(self, url: str, *, busy_timeout_s: float = 2.5, connections: int = 5) -> None:
+        """``connections`` is for a server; an embedded database always has one.
+
+        Makes the file's folder. Raises StoreError where that cannot be.
+        """
+        self.url = make_url(url)
+        self.embedded = self.url.get_backend_name() == "sqlite"
+        if not self.embedded:
+            self.name = self.url.render_as_string(hide_password=True)
+            self.engine: Engine = _server_engine(self.url, connections, busy_timeout_s)
+            return
+        self.file = Path(self.url.database or "")
+        self.name = str(self.file)
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"the folder {self.file.parent} cannot be made: {error.strerror}") from error
-        self.engine: Engine = create_engine(
-            url,
-            pool_size=1,
-            max_overflow=0,
-            pool_timeout=4 * busy_timeout_s,  # a burst queues here in turn; each holds it for a moment
-            hide_parameters=True,  # parameters are customers' words
-            connect_args={"timeout": busy_timeout_s, "check_same_thread": False},
-        )
-        event.listen(self.engine, "connect", _prepare)
-        event.listen(self.engine, "begin", _begin)
+        self.engine = _embedded_engine(self.url, busy_timeout_s)
 
     def close(self) -> None:
         self.engine.dispose()
@@ -61,7 +70,7 @@ class Database:
         try:
             with Session(self.engine, expire_on_commit=False) as session, session.begin():
                 yield session
-        except (OperationalError, PoolTimeoutError) as error:
+        except _BUSY as error:
             raise StoreBusyError(f"the database cannot be written: {_cause(error)}") from error
 
     @contextmanager
@@ -69,11 +78,11 @@ class Database:
         """A read-only transaction on one snapshot. Raises StoreBusyError like `write`."""
         try:
             with (
-                self.engine.connect().execution_options(bridge_read=True) as connection,
+                self._snapshot() as connection,
                 Session(connection, expire_on_commit=False, autoflush=False) as session,
             ):
                 yield session
-        except (OperationalError, PoolTimeoutError) as error:
+        except _BUSY as error:
             raise StoreBusyError(f"the database cannot be read: {_cause(error)}") from error
 
     def migrate(self) -> str:
@@ -85,9 +94,11 @@ class Database:
         self.revision()  # refuses a newer database before anything is touched
         try:
             with self.engine.begin() as connection:
+                if not self.embedded:
+                    connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATING})"))
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
-        except (OperationalError, PoolTimeoutError) as error:
+        except _BUSY as error:
             raise StoreBusyError(f"the database cannot be migrated: {_cause(error)}") from error
         return self.head()
 
@@ -97,13 +108,13 @@ class Database:
         Raises StoreError when the database is newer than this code, or the file is no database.
         """
         try:
-            with self.engine.connect().execution_options(bridge_read=True) as connection:
+            with self._snapshot() as connection:
                 current = MigrationContext.configure(connection).get_current_revision()
-        except (OperationalError, PoolTimeoutError) as error:
-            raise StoreBusyError(f"the database {self.file} cannot be read: {_cause(error)}") from error
+        except _BUSY as error:
+            raise StoreBusyError(f"the database {self.name} cannot be read: {_cause(error)}") from error
         except DatabaseError as error:
             raise StoreError(
-                f"{self.file} cannot be used ({_cause(error)}): "
+                f"{self.name} cannot be used ({_cause(error)}): "
                 "point DATABASE_URL elsewhere, or restore a backup"
             ) from error
         known = {script.revision for script in ScriptDirectory.from_config(self._config()).walk_revisions()}
@@ -126,10 +137,45 @@ class Database:
             raise StoreError("the package has no migrations: install it again")
         return head
 
+    def _snapshot(self) -> Connection:
+        """A connection whose reads all see the same moment."""
+        connection = self.engine.connect()
+        if self.embedded:
+            return connection.execution_options(bridge_read=True)
+        return connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
     def _config(self) -> Config:
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         return config
+
+
+def _embedded_engine(url: URL, busy_timeout_s: float) -> Engine:
+    engine = create_engine(
+        url,
+        pool_size=1,
+        max_overflow=0,
+        pool_timeout=4 * busy_timeout_s,  # a burst queues here in turn; each holds it for a moment
+        hide_parameters=True,  # parameters are customers' words
+        connect_args={"timeout": busy_timeout_s, "check_same_thread": False},
+    )
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _server_engine(url: URL, connections: int, busy_timeout_s: float) -> Engine:
+    engine = create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=4 * busy_timeout_s,
+        pool_pre_ping=True,  # a server that was restarted is found out before a transaction begins
+        hide_parameters=True,
+        connect_args={"connect_timeout": 5},
+    )
+    event.listen(engine, "connect", _prepare_server)
+    return engine
 
 
 def _prepare(connection: Any, _record: Any) -> None:
@@ -139,6 +185,18 @@ def _prepare(connection: Any, _record: Any) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _prepare_server(connection: Any, _record: Any) -> None:
+    connection.autocommit = True
+    for setting in (
+        "synchronous_commit = on",  # what is answered is on the disk, whatever the server's default is
+        "lock_timeout = '5s'",
+        "statement_timeout = '60s'",
+        "idle_in_transaction_session_timeout = '60s'",
+    ):
+        connection.execute(f"SET {setting}")
+    connection.autocommit = False
 
 
 def _begin(connection: Connection) -> None:

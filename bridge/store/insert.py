@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import CursorResult
+from sqlalchemy import literal
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -19,5 +19,4 @@ def insert_new(tx: Session, table: type[Base], **values: Any) -> bool:
     """
     dialect = postgresql if tx.get_bind().dialect.name == "postgresql" else sqlite
     statement = dialect.insert(table).values(**values).on_conflict_do_nothing()
-    result = tx.execute(statement)
-    return isinstance(result, CursorResult) and result.rowcount == 1
+    return tx.scalar(statement.returning(literal(1))) is not None

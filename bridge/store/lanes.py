@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.core.intent import Effect
+from bridge.store.insert import insert_new
 from bridge.store.tables import Intent, Lane
 
 PUBLIC = "public"  # everything that the public would read, on every network
@@ -27,10 +28,8 @@ def blocks(shut: Mapping[str, Lane], intent: Intent) -> bool:
 
 def park(tx: Session, name: str, reason: str, by: str, at: datetime, span: timedelta | None = None) -> None:
     """Park *name* for *span*, or until it is resumed."""
-    row = tx.get(Lane, name)
-    if row is None:
-        row = Lane(name=name, since=at, reason=reason, by=by)
-        tx.add(row)
+    insert_new(tx, Lane, name=name, since=at, reason=reason, by=by)
+    row = tx.get_one(Lane, name)
     row.reason, row.by = reason, by
     row.until = None if span is None else at + span
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
 
+from bridge.store.insert import insert_new
 from bridge.store.presence import Presence
 from bridge.store.tables import LeaseRow
 
@@ -27,11 +28,9 @@ class Lease:
 
 def take(tx: Session, key: str, presence: Presence, at: datetime, span: timedelta) -> Lease | None:
     """Take the lease on *key*, or return None while a living holder has it."""
-    row = tx.scalars(select(LeaseRow).where(LeaseRow.key == key).with_for_update()).first()
-    if row is None:
-        row = LeaseRow(key=key, holder="", until=at, fence=0)
-        tx.add(row)
-    elif row.until > at and not presence.is_dead(row.holder):
+    insert_new(tx, LeaseRow, key=key, holder="", until=at, fence=0)
+    row = tx.scalars(_locked(key)).one()
+    if row.until > at and not presence.gone(tx, row.holder):
         return None
     # By the clock too: a key that was forgotten and comes back must not count from 1 again.
     fence = max(row.fence + 1, int(at.timestamp() * 1000))
@@ -40,12 +39,25 @@ def take(tx: Session, key: str, presence: Presence, at: datetime, span: timedelt
     return Lease(key, presence.worker, row.fence)
 
 
+def keep(tx: Session, key: str, presence: Presence, at: datetime, span: timedelta) -> bool:
+    """Whether this worker owns *key* for *span* from now: it had it, or nobody has."""
+    row = tx.scalars(_locked(key)).first()
+    if row is not None and row.holder == presence.worker:
+        row.until = at + span
+        return True
+    return take(tx, key, presence, at, span) is not None
+
+
+def _locked(key: str) -> Select[LeaseRow]:
+    return select(LeaseRow).where(LeaseRow.key == key).with_for_update()
+
+
 def guard(tx: Session, lease: Lease, until: datetime | None = None) -> None:
     """Make sure that *lease* is still ours in this transaction, and extend it to *until*.
 
     Raises LeaseLostError.
     """
-    row = tx.scalars(select(LeaseRow).where(LeaseRow.key == lease.key).with_for_update()).first()
+    row = tx.scalars(_locked(lease.key)).first()
     if row is None or (row.holder, row.fence) != (lease.holder, lease.fence):
         raise LeaseLostError(lease.key)
     if until is not None:
@@ -54,7 +66,7 @@ def guard(tx: Session, lease: Lease, until: datetime | None = None) -> None:
 
 def give_back(tx: Session, lease: Lease, at: datetime) -> None:
     """End *lease*; does nothing when somebody else has it by now."""
-    row = tx.get(LeaseRow, lease.key)
+    row = tx.scalars(_locked(lease.key)).first()
     if row is not None and (row.holder, row.fence) == (lease.holder, lease.fence):
         row.until = at
 

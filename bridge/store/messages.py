@@ -10,6 +10,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.core.message import Attachment, Author, EventKind, InboundEvent, SocialMessage, Visibility
+from bridge.store.ids import new_id
+from bridge.store.insert import insert_new
 from bridge.store.tables import Message, MessageTag
 
 
@@ -36,20 +38,10 @@ def apply(
 
 
 def _row(tx: Session, installation: str, event: InboundEvent, at: datetime) -> Message:
-    row = tx.scalars(
-        select(Message).where(
-            Message.installation == installation,
-            Message.network == event.network,
-            Message.global_id == event.message_id,
-        )
-    ).first()
-    if row is None:
-        row = Message(
-            installation=installation, network=event.network, global_id=event.message_id, received_at=at
-        )
-        tx.add(row)
-        tx.flush()
-    return row
+    names = {"installation": installation, "network": event.network, "global_id": event.message_id}
+    insert_new(tx, Message, id=new_id(), **names, received_at=at, attachments=[], own=False)
+    # Locked: what a second event about it says is weighed against what the first has written.
+    return tx.scalars(select(Message).filter_by(**names).with_for_update(key_share=True)).one()
 
 
 def _take_version(row: Message, message: SocialMessage, native: frozenset[str]) -> None:

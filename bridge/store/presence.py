@@ -3,6 +3,10 @@
 On SQLite one process at a time runs flows. It holds an OS lock on the database's
 folder for life; the kernel gives the lock up when the process dies, however it
 dies. So whoever holds the lock knows that every other worker is dead.
+
+On PostgreSQL any number of processes run flows. Each holds an advisory lock of its own
+on a connection that does nothing else; the server gives the lock up when the connection
+ends. A process that is only paused keeps it.
 """
 
 from __future__ import annotations
@@ -10,26 +14,51 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
-from datetime import datetime
+import uuid
+from abc import ABC, abstractmethod
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO
 
-from sqlalchemy import select
+import psycopg
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from bridge.errors import FolderInUseError
+from bridge.errors import FolderInUseError, StoreBusyError
+from bridge.store.database import Database
 from bridge.store.ids import new_id
 from bridge.store.tables import WorkerRow
 
 
-class FolderLock:
+class NotPresentError(StoreBusyError):
+    """This process can no longer prove that it lives: nothing may be sent until it can again."""
+
+
+class ProofOfLife(ABC):
+    """What a worker holds while it lives, and what others can see of it."""
+
+    @abstractmethod
+    def acquire(self, worker: str) -> None:
+        """Hold it, for as long as the process lives. Raises StoreError."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Give it up; does nothing when it is not held."""
+
+    @abstractmethod
+    def lives(self, tx: Session, worker: str) -> bool:
+        """Whether *worker* holds it at this moment."""
+
+
+class FolderLock(ProofOfLife):
     """The lock beside an embedded database. Held until `release`, or until the process dies."""
 
     def __init__(self, database: Path) -> None:
         self.path = database.with_name(database.name + ".lock")
         self._file: IO[str] | None = None
+        self._worker = ""
 
-    def acquire(self) -> None:
+    def acquire(self, worker: str = "") -> None:
         """Raises FolderInUseError, naming the holder, when another process has it."""
         file = self.path.open("a+", encoding="utf-8")
         try:
@@ -45,38 +74,130 @@ class FolderLock:
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
         file.flush()
-        self._file = file
+        self._file, self._worker = file, worker
 
     def release(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
 
+    def lives(self, tx: Session, worker: str) -> bool:
+        return worker == self._worker
+
+
+class SessionLock(ProofOfLife):
+    """An advisory lock on a PostgreSQL session of its own.
+
+    A pooler that shares sessions between clients (PgBouncer's transaction mode) breaks it:
+    `acquire` finds that out, and refuses.
+    """
+
+    def __init__(self, database: Database) -> None:
+        # libpq's own form of the address: this connection is no part of any pool.
+        self._address = database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._session: psycopg.Connection | None = None
+
+    def acquire(self, worker: str) -> None:
+        """Raises StoreBusyError when the server cannot be reached, or shares its sessions."""
+        self.release()
+        try:
+            session = psycopg.connect(self._address, autocommit=True, connect_timeout=5)
+            # A machine that lost its power says no goodbye: the server asks, and knows within a minute.
+            for name, value in (("idle", 30), ("interval", 10), ("count", 3)):
+                session.execute(f"SET tcp_keepalives_{name} = {value}".encode())
+            session.execute("SET idle_session_timeout = 0")
+            session.execute("SELECT pg_advisory_lock(%s)", (_number(worker),))
+        except psycopg.Error as error:
+            raise StoreBusyError(f"no session of PostgreSQL can be had: {str(error).strip()}") from error
+        self._session = session
+
+    def release(self) -> None:
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def lives(self, tx: Session, worker: str) -> bool:
+        # Having it for this transaction's length shows that no session holds it.
+        statement = text("SELECT pg_try_advisory_xact_lock_shared(:number)")
+        return not tx.scalar(statement, {"number": _number(worker)})
+
 
 class Presence:
-    """This worker's row, and what it knows of others."""
+    """This process among the workers: its row, its proof of life, and what it knows of others.
 
-    def __init__(self) -> None:
+    ``worker`` changes when the proof was lost and had again, as after a restart of the
+    server: what the old one had begun is then seen as a dead worker's.
+    """
+
+    def __init__(self, proof: ProofOfLife) -> None:
+        self._proof = proof
         self.worker = new_id()
 
-    def is_dead(self, worker: str | None) -> bool:
-        """Whether *worker* is provably dead: not this one, and we hold the folder's lock."""
-        return worker != self.worker
+    def enter(self, database: Database, at: datetime) -> None:
+        """Take the proof of life, and be one of the workers. Raises StoreError."""
+        self._proof.acquire(self.worker)
+        with database.write() as tx:
+            tx.add(
+                WorkerRow(
+                    id=self.worker, host=socket.gethostname(), pid=os.getpid(), started_at=at, seen_at=at
+                )
+            )
 
-    def enrol(self, tx: Session, at: datetime) -> None:
-        tx.add(
-            WorkerRow(id=self.worker, host=socket.gethostname(), pid=os.getpid(), started_at=at, seen_at=at)
-        )
+    def stay(self, database: Database, at: datetime) -> None:
+        """Say that this worker lives; come back as a new one when the proof was lost. Raises StoreError."""
+        with database.write() as tx:
+            held = self._proof.lives(tx, self.worker)
+            row = tx.get(WorkerRow, self.worker)
+            if held and row is not None:
+                row.seen_at = at
+        if not held:
+            self.worker = new_id()
+            self.enter(database, at)
 
-    def beat(self, tx: Session, at: datetime) -> None:
-        row = tx.get(WorkerRow, self.worker)
-        if row is not None:
-            row.seen_at = at
+    def leave(self, database: Database, at: datetime) -> None:
+        """Give the proof up, after the last call has ended. Raises StoreError."""
+        try:
+            with database.write() as tx:
+                row = tx.get(WorkerRow, self.worker)
+                if row is not None:
+                    row.stopped_at = at
+        finally:
+            self._proof.release()
 
-    def leave(self, tx: Session, at: datetime) -> None:
-        row = tx.get(WorkerRow, self.worker)
-        if row is not None:
-            row.stopped_at = at
+    def require(self, tx: Session, worker: str) -> None:
+        """Make sure that this process is *worker* still, and that others can see it.
+
+        To be asked in the transaction that comes before a call: whoever finds the call's
+        intent later must be able to tell that its sender lives. Raises NotPresentError.
+        """
+        if worker != self.worker or not self._proof.lives(tx, worker):
+            raise NotPresentError("the database no longer knows that this worker lives; it signs on anew")
+
+    def gone(self, tx: Session, worker: str) -> bool:
+        """Whether *worker* no longer lives: its leases are free."""
+        return worker != self.worker and not self._proof.lives(tx, worker)
+
+    def dead_at(self, tx: Session, worker: str | None, at: datetime, call: timedelta) -> datetime | None:
+        """From when on *worker* can have no call under way any more; None while it may.
+
+        A worker that stopped by itself had finished them. One that went without a word may
+        be a process that lives and has only lost its session: its calls last *call* at the
+        longest from when somebody first missed it.
+        """
+        if worker is None:
+            return at
+        if not self.gone(tx, worker):
+            return None
+        row = tx.get(WorkerRow, worker, with_for_update=True)
+        if row is None or row.stopped_at is not None or isinstance(self._proof, FolderLock):
+            return at
+        row.gone_at = row.gone_at or at
+        return row.gone_at + call
+
+
+def presence(database: Database) -> Presence:
+    """The presence of a worker on *database*; nothing is taken yet."""
+    return Presence(FolderLock(database.file) if database.embedded else SessionLock(database))
 
 
 def last_seen(tx: Session) -> datetime | None:
@@ -84,3 +205,8 @@ def last_seen(tx: Session) -> datetime | None:
     return tx.scalars(
         select(WorkerRow.seen_at).where(WorkerRow.stopped_at.is_(None)).order_by(WorkerRow.seen_at.desc())
     ).first()
+
+
+def _number(worker: str) -> int:
+    """A worker's advisory lock: the random half of its id, as the signed 64 bits that PostgreSQL takes."""
+    return uuid.UUID(worker).int & 0x7FFF_FFFF_FFFF_FFFF

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,12 @@ from tests.intake.knocking import STANDARD, stored
 
 
 @pytest.fixture
-def worker(bridge: Bridge) -> None:
+def worker(bridge: Bridge) -> Iterator[None]:
     """A worker that was seen just now."""
-    with bridge.world.database.write() as tx:
-        bridge.world.presence.enrol(tx, bridge.world.clock.now())
+    world = bridge.world
+    world.presence.enter(world.database, world.clock.now())
+    yield
+    world.presence.leave(world.database, world.clock.now())
 
 
 def ready(client: FlaskClient) -> tuple[int, str, list[str]]:
@@ -77,15 +80,13 @@ def test_without_a_worker_it_is_down(client):
 def test_a_worker_that_is_gone_is_noticed(bridge, client, worker):
     """Killed half a minute ago: it could not say goodbye."""
     world = bridge.world
-    with world.database.write() as tx:
-        world.presence.beat(tx, world.clock.now() - timedelta(seconds=31))
+    world.presence.stay(world.database, world.clock.now() - timedelta(seconds=31))
     assert (503, "down") == ready(client)[:2]
 
 
 def test_a_worker_that_stopped_is_gone_at_once(bridge, client, worker):
     """It said goodbye."""
-    with bridge.world.database.write() as tx:
-        bridge.world.presence.leave(tx, bridge.world.clock.now())
+    bridge.world.presence.leave(bridge.world.database, bridge.world.clock.now())
     assert (503, "down") == ready(client)[:2]
 
 

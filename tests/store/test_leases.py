@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from bridge.errors import FolderInUseError
 from bridge.store import leases
 from bridge.store.database import Database
 from bridge.store.leases import Lease, LeaseLostError
-from bridge.store.presence import FolderLock, Presence, last_seen
+from bridge.store.presence import FolderLock, Presence, last_seen, presence
 from bridge.store.tables import LeaseRow, WorkerRow
 from tests.running import eventually
 from tests.store.conftest import NOON
@@ -30,7 +30,7 @@ def take(database: Database, presence: Presence, at=NOON, key: str = "case:1") -
 
 def test_a_lease_is_taken_once_until_it_is_given_back(database: Database):
     """Two flows of one living worker, one key: the second gets nothing."""
-    worker = Presence()
+    worker = presence(database)
     first = take(database, worker)
     assert first is not None
     assert (first.key, first.holder) == ("case:1", worker.worker)
@@ -45,7 +45,7 @@ def test_a_lease_is_taken_once_until_it_is_given_back(database: Database):
 
 def test_a_living_holders_lease_can_be_taken_when_it_ends(database: Database):
     """Not a moment earlier: a slow flow is not a dead one."""
-    worker = Presence()
+    worker = presence(database)
     before = take(database, worker)
     assert before is not None
     assert take(database, worker, NOON + SPAN - timedelta(microseconds=1)) is None
@@ -56,7 +56,7 @@ def test_a_living_holders_lease_can_be_taken_when_it_ends(database: Database):
 
 def test_a_dead_workers_lease_is_taken_at_once(database: Database):
     """Whoever holds the folder's lock knows that every other worker is dead: nobody waits for its lease."""
-    dead, living = Presence(), Presence()
+    dead, living = presence(database), presence(database)
     before = take(database, dead)
     assert before is not None
     after = take(database, living)
@@ -67,7 +67,7 @@ def test_a_dead_workers_lease_is_taken_at_once(database: Database):
 
 def test_the_fence_grows_with_every_holder(database: Database):
     """So that an older holder can always be told from a newer one, even in the same worker."""
-    worker = Presence()
+    worker = presence(database)
     fences = []
     for number in range(5):
         lease = take(database, worker, NOON + number * SPAN)
@@ -78,7 +78,7 @@ def test_the_fence_grows_with_every_holder(database: Database):
 
 def test_a_lost_lease_raises_before_anything_is_written(database: Database):
     """A flow that slept through its lease finds out in the transaction in which it would have written."""
-    sleeper, other = Presence(), Presence()
+    sleeper, other = presence(database), presence(database)
     lost = take(database, sleeper)
     assert lost is not None
     assert take(database, other)
@@ -93,7 +93,7 @@ def test_a_lost_lease_raises_before_anything_is_written(database: Database):
 
 def test_a_guard_extends_the_lease(database: Database):
     """A flow with much to do keeps its key as long as it works."""
-    worker = Presence()
+    worker = presence(database)
     lease = take(database, worker)
     assert lease is not None
     with database.write() as tx:
@@ -103,7 +103,7 @@ def test_a_guard_extends_the_lease(database: Database):
 
 def test_a_lease_that_was_swept_away_is_lost(database: Database):
     """Its row is gone: nobody may write under it."""
-    lease = take(database, Presence())
+    lease = take(database, presence(database))
     assert lease is not None
     with database.write() as tx:
         leases.forget_old(tx, NOON + timedelta(hours=1))
@@ -113,7 +113,7 @@ def test_a_lease_that_was_swept_away_is_lost(database: Database):
 
 def test_old_leases_are_forgotten_and_others_kept(database: Database):
     """The table does not grow for ever."""
-    worker = Presence()
+    worker = presence(database)
     take(database, worker, NOON - timedelta(hours=2), "case:old")
     take(database, worker, NOON, "case:new")
     with database.write() as tx:
@@ -122,18 +122,21 @@ def test_old_leases_are_forgotten_and_others_kept(database: Database):
         assert [row.key for row in tx.query(LeaseRow)] == ["case:new"]
 
 
+def seen(database: Database) -> datetime | None:
+    with database.read() as tx:
+        return last_seen(tx)
+
+
 def test_a_worker_is_seen_until_it_leaves(database: Database):
     """`bridge doctor` and /readyz ask this."""
-    worker = Presence()
-    with database.write() as tx:
-        assert last_seen(tx) is None
-        worker.enrol(tx, NOON)
-    with database.write() as tx:
-        worker.beat(tx, NOON + SPAN)
-        assert last_seen(tx) == NOON + SPAN
-    with database.write() as tx:
-        worker.leave(tx, NOON + 2 * SPAN)
-        assert last_seen(tx) is None
+    worker = presence(database)
+    assert seen(database) is None
+    worker.enter(database, NOON)
+    worker.stay(database, NOON + SPAN)
+    assert seen(database) == NOON + SPAN
+    worker.leave(database, NOON + 2 * SPAN)
+    assert seen(database) is None
+    with database.read() as tx:
         assert tx.get_one(WorkerRow, worker.worker).pid == os.getpid()
 
 

@@ -20,7 +20,7 @@ from bridge.sandbox import Sandbox
 from bridge.sandbox.mastodon import MastodonRefusalError
 from bridge.store import intents, lanes, leases
 from bridge.store.leases import LeaseLostError
-from bridge.store.presence import Presence
+from bridge.store.presence import presence
 from bridge.store.tables import Case, Cursor, Intent, TicketRow
 from tests.running import REPOSITORY, InProcess, Process, eventually, stays
 from tests.stories.seen import brand_posts, the_card, the_ticket
@@ -309,10 +309,10 @@ def test_an_old_holder_cannot_pass_for_a_new_one_after_its_lease_was_forgotten(s
     """The fence of a key must never come back."""
     now, span = datetime.now(UTC), timedelta(seconds=30)
     with running.database.write() as tx:
-        old = leases.take(tx, "case:x", Presence(), now - timedelta(hours=2), span)
+        old = leases.take(tx, "case:x", presence(running.database), now - timedelta(hours=2), span)
     with running.database.write() as tx:
         leases.forget_old(tx, now - timedelta(hours=1))
-        new = leases.take(tx, "case:x", Presence(), now, span)
+        new = leases.take(tx, "case:x", presence(running.database), now, span)
     assert old is not None
     assert new is not None
     with pytest.raises(LeaseLostError), running.database.write() as tx:

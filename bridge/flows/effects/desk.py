@@ -17,6 +17,8 @@ from bridge.errors import VendorBusyError, VendorError
 from bridge.flows import cards, drafting, writing
 from bridge.flows.recipe import Outcome, Recipe
 from bridge.store import casefile, intents, messages
+from bridge.store.ids import new_id
+from bridge.store.insert import insert_new
 from bridge.store.tables import Case, CustomerRow, Intent, Message, TicketRow
 
 # The desk keeps an idempotency key for two hours; the margin is for clocks.
@@ -58,17 +60,17 @@ class RegisterCustomer(_DeskRecipe):
         return None
 
     def confirmed(self, tx: Session, case: Case, intent: Intent, outcome: Outcome) -> None:
-        # The same person may have been registered for another case meanwhile.
-        if drafting.known_customer(tx, case) is None:
-            tx.add(
-                CustomerRow(
-                    installation=case.installation,
-                    network=case.network,
-                    author_id=case.author_id,
-                    requester_id=outcome.id,
-                    registered_at=self.world.clock.now(),
-                )
-            )
+        # The same person may have been registered for another case meanwhile: that row stays.
+        insert_new(
+            tx,
+            CustomerRow,
+            id=new_id(),
+            installation=case.installation,
+            network=case.network,
+            author_id=case.author_id,
+            requester_id=outcome.id,
+            registered_at=self.world.clock.now(),
+        )
         # A user's id is no object of this case alone: it must not be claimed.
         intent.outcome_id = None
 

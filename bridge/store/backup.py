@@ -1,0 +1,130 @@
+"""Copying a live database into a file, and a file into an empty database.
+
+A backup is always an SQLite file with the same tables, whatever it was made of: ordinary
+tools can look into it, and it is also the way from SQLite to PostgreSQL.
+
+What happened between the backup and the restore is written down nowhere. So a restored
+bridge says nothing public until a person has had a look; what was about to be sent is looked
+for outside first; and what agents wrote in between is held (`told_in_between`).
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Table, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from bridge.core.intent import IntentState
+from bridge.errors import StoreError
+from bridge.store import lanes
+from bridge.store.database import Database
+from bridge.store.tables import Base, Case, Delivery, Intent, Lane, TicketRow
+
+ROWS_AT_ONCE = 500
+TAKEN, RESTORED = "backup taken", "restored"  # lanes that nothing goes by; their times are what counts
+
+
+def back_up(database: Database, file: Path, at: datetime, by: str) -> dict[str, int]:
+    """Copy *database* as it is at this moment into *file*; say how many rows of which table.
+
+    It may be at work meanwhile. Raises StoreError when there is such a file, or it cannot be written.
+    """
+    if file.exists():
+        raise StoreError(f"{file} exists already: give the backup another name, or remove it")
+    database.require_current()
+    try:
+        folder = tempfile.TemporaryDirectory(dir=file.parent, prefix=f".{file.name}.")
+    except OSError as error:
+        raise StoreError(f"{file} cannot be written: {error.strerror}") from error
+    with folder:
+        part = Path(folder.name) / file.name  # whoever sees the file sees it whole
+        copy = Database(f"sqlite:///{part}")
+        try:
+            copy.migrate()
+            with database.read() as source, copy.write() as target:
+                counts = _copy(source, target, Base.metadata.sorted_tables)
+                target.merge(Lane(name=TAKEN, since=at, until=at, reason="a backup was taken", by=by))
+        finally:
+            copy.close()
+        part.chmod(0o600)  # customers' words are in it
+        part.replace(file)
+    return counts
+
+
+def restore(file: Path, database: Database, at: datetime, by: str) -> dict[str, int]:
+    """Copy the backup *file* into the empty *database*; say how many rows of which table.
+
+    A backup of an older version is brought up to date, in a copy. Raises StoreError when
+    *file* is no backup or a newer one, or when *database* holds something already.
+    """
+    if not file.is_file():
+        raise StoreError(f"there is no file {file}")
+    with tempfile.TemporaryDirectory(prefix="bridge-restore-") as folder:
+        shutil.copy(file, Path(folder) / "backup.db")
+        backup = Database(f"sqlite:///{folder}/backup.db")
+        try:
+            if backup.revision() is None:
+                raise StoreError(f"{file} is no backup of a bridge")
+            backup.migrate()
+            database.migrate()
+            with backup.read() as source, database.write() as target:
+                _require_empty(target, database.name)
+                counts = _copy(source, target, Base.metadata.sorted_tables)
+                _be_careful(target, at, by)
+        finally:
+            backup.close()
+    return counts
+
+
+def told_in_between(tx: Session, at: datetime) -> bool:
+    """Whether what was said at *at* may have been passed on by a bridge whose memory is lost."""
+    row = tx.get(Lane, RESTORED)
+    return row is not None and row.until is not None and row.since <= at <= row.until
+
+
+def _copy(source: Session, target: Session, tables: Iterable[Table]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for table in tables:
+        counts[table.name] = 0
+        rows = source.execute(select(table).execution_options(yield_per=ROWS_AT_ONCE))
+        for some in rows.mappings().partitions():
+            target.execute(insert(table), [dict(row) for row in some])
+            counts[table.name] += len(some)
+    return counts
+
+
+def _require_empty(tx: Session, name: str) -> None:
+    for table in (Case, Delivery, Intent):
+        if tx.scalar(select(func.count()).select_from(table)):
+            raise StoreError(
+                f"{name} is not empty: a backup goes into a new database only, "
+                "so that nothing that happened since is forgotten unseen"
+            )
+
+
+def _be_careful(tx: Session, at: datetime, by: str) -> None:
+    """Take it that anything may have happened since the backup was taken."""
+    taken = tx.get(Lane, TAKEN)
+    since = taken.since if taken is not None else at
+    tx.merge(Lane(name=RESTORED, since=since, until=at, reason="restored from a backup", by=by))
+    lanes.park(
+        tx,
+        lanes.PUBLIC,
+        f"restored from a backup of {since:%Y-%m-%d %H:%M} UTC: "
+        "look at `bridge intent list`, then `bridge resume`",
+        by,
+        at,
+    )
+    # Looked for, like the intents of a sender that died: it may have been sent long ago.
+    tx.execute(
+        update(Intent)
+        .where(Intent.state == IntentState.APPROVED)
+        .values(state=IntentState.SENDING.value, sender=None, sent_at=at, over_at=None)
+    )
+    tx.execute(update(TicketRow).where(TicketRow.state == "current").values(hinted_at=at))
+    tx.execute(update(Case).where(Case.state != "closed").values(due_at=at))

