@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -33,7 +34,7 @@ from bridge.errors import (
     VendorUnclearError,
 )
 from bridge.flows import cards
-from bridge.flows.recipe import Outcome, Recipe
+from bridge.flows.recipe import Outcome, Recipe, Stop
 from bridge.flows.world import World
 from bridge.store import casefile, cases, intents, lanes, leases
 from bridge.store.leases import Lease
@@ -74,14 +75,6 @@ def way_on(
     return (Way.WAIT, over_at) if at < over_at else (Way.SEND, at)
 
 
-def carry_out(world: World, recipe: Recipe, intent_id: str, lease: Lease) -> bool:
-    """Take one intent a step further; False when it has to wait.
-
-    The caller holds the lease on the intent's case.
-    """
-    return _Try(world, recipe, intent_id, lease).go()
-
-
 def stumbled(world: World, intent_id: str, lease: Lease) -> None:
     """An error of our own came up with an intent: later again, and in the end a person is asked."""
     with world.database.write() as tx:
@@ -101,125 +94,149 @@ def stumbled(world: World, intent_id: str, lease: Lease) -> None:
         intents.wake_case(case, intent.due_at)
 
 
+Settle = Callable[[Session], None]
+
+
 @dataclass
-class _Try:
+class Attempt:
+    """One intent, taken a step further. The caller holds the lease on the intent's case.
+
+    An intent that nobody has tried and that needs no look before is written down as
+    *sending* by the transaction that chose it (`begin`), sent (`call`), and settled by the
+    transaction that chooses what comes next: two commits around each call, and no more.
+    What has to be looked at goes its way alone (`look`).
+    """
+
     world: World
     recipe: Recipe
     intent_id: str
     lease: Lease
 
-    def go(self) -> bool:
+    def begin(self, tx: Session, intent: Intent, case: Case) -> bool:
+        """Write down that it is being sent; False when it has to be looked at first."""
+        if intent.state != IntentState.APPROVED or self.recipe.checks:
+            return False
+        self._freeze(tx, intent, case)
+        return self._write_sending(tx, intent, case)
+
+    def call(self, intent: Intent) -> Settle:
+        """Make the call of an intent that is written down as *sending*; give what settles it."""
+        try:
+            with self.world.calling(intent.id):
+                self._be_prompt(intent)
+                outcome = self.recipe.send(intent)
+        except VendorError as error:
+            failure = error
+            return lambda tx: self._failed(tx, failure)
+        return lambda tx: self._confirm(tx, outcome)
+
+    def look(self) -> Settle | None:
+        """Look for what an earlier try did, or whether the first may be made, and go on from there.
+
+        Gives what settles it; None when that is done.
+        """
         with self.world.database.write() as tx:
             intent, case = self._load(tx)
-            if intent.payload is None:
-                intent.payload = self.recipe.freeze(tx, case, intent)
+            self._freeze(tx, intent, case)
             claimed = intents.claimed_objects(tx, case.id, but=intent.id)
         try:
             if intent.state == IntentState.SENDING:
                 found = self.recipe.look(intent, claimed)
                 if found is not None:
-                    self._confirm(found, how=", found outside")
-                    return True
+                    return lambda tx: self._confirm(tx, found, how=", found outside")
                 way, at = self._way(intent)
                 if way is not Way.SEND:
-                    return self._leave(way, at)
+                    return lambda tx: self._leave(tx, way, at)
             stop = self.recipe.check(intent)
             if stop is not None:
-                return self._stop(stop.gone, stop.reason, stop.waive)
+                return lambda tx: self._stop(tx, stop)
         except VendorError as error:
             # Only looks were made: whatever happened, nothing changed outside.
-            return self._look_failed(error)
-        return self._send()
-
-    def _send(self) -> bool:
+            failure = error
+            return lambda tx: self._look_failed(tx, failure)
         with self.world.database.write() as tx:
             intent, case = self._load(tx)
-            now = self.world.clock.now()
-            if intent.state not in (IntentState.APPROVED, IntentState.SENDING):
-                return False  # a person was faster
-            if lanes.blocks(lanes.parked(tx, now), intent):
-                return False
-            self.world.presence.require(tx, self.lease.holder)
-            if intent.state == IntentState.SENDING:
-                intent.unclear += intent.over_at is None  # its sender died without a word
-            else:
-                intents.advance(intent, IntentState.SENDING)
-            intent.sender, intent.sent_at, intent.over_at = self.lease.holder, now, None
-            intent.first_sent_at = intent.first_sent_at or now
-            intent.attempts += 1
-            casefile.tell(
-                tx,
-                case.id,
-                now,
-                "sending",
-                f"{intents.named(intent)} (try {intent.attempts})",
-                intent=intent.id,
-            )
-        try:
-            with self.world.calling(intent.id):
-                self._be_prompt(now)
-                outcome = self.recipe.send(intent)
-        except VendorError as error:
-            return self._failed(error)
-        self._confirm(outcome)
+            if not self._write_sending(tx, intent, case):
+                return None
+        return self.call(intent)
+
+    def _freeze(self, tx: Session, intent: Intent, case: Case) -> None:
+        if intent.payload is None:
+            intent.payload = self.recipe.freeze(tx, case, intent)
+
+    def _write_sending(self, tx: Session, intent: Intent, case: Case) -> bool:
+        """False when somebody or something has stopped it meanwhile."""
+        now = self.world.clock.now()
+        if intent.state not in (IntentState.APPROVED, IntentState.SENDING):
+            return False  # a person was faster
+        if lanes.blocks(lanes.parked(tx, now), intent):
+            return False
+        self.world.presence.require(tx, self.lease.holder)
+        if intent.state == IntentState.SENDING:
+            intent.unclear += intent.over_at is None  # its sender died without a word
+        else:
+            intents.advance(intent, IntentState.SENDING)
+        intent.sender, intent.sent_at, intent.over_at = self.lease.holder, now, None
+        intent.first_sent_at = intent.first_sent_at or now
+        intent.attempts += 1
+        said = f"{intents.named(intent)} (try {intent.attempts})"
+        casefile.tell(tx, case.id, now, "sending", said, intent=intent.id)
         return True
 
-    def _be_prompt(self, written_at: datetime) -> None:
+    def _be_prompt(self, intent: Intent) -> None:
         """Call soon after it was written down that we call, or not at all.
 
         A process that was stopped in between must not wake up and send what somebody
         else has looked for and decided about meanwhile. Raises VendorBusyError.
         """
-        if self.world.clock.now() - written_at > self.world.timing.call_timeout:
+        now = self.world.clock.now()
+        if now - (intent.sent_at or now) > self.world.timing.call_timeout:
             raise VendorBusyError("bridge", "any call", "the process stood still before it could call")
 
-    def _confirm(self, outcome: Outcome, how: str = "") -> None:
-        with self.world.database.write() as tx:
-            intent, case = self._load(tx)
-            now = self.world.clock.now()
-            intents.advance(intent, IntentState.CONFIRMED)
-            intent.settled_at, intent.outcome_id, intent.outcome = now, outcome.id, outcome.data
-            said = f"{intents.named(intent)}{how}" + (f" → {outcome.id}" if outcome.id else "")
-            casefile.tell(tx, case.id, now, "confirmed", said, intent=intent.id)
-            self.recipe.confirmed(tx, case, intent, outcome)
+    def _confirm(self, tx: Session, outcome: Outcome, how: str = "") -> None:
+        intent, case = self._load(tx)
+        now = self.world.clock.now()
+        intents.advance(intent, IntentState.CONFIRMED)
+        intent.settled_at, intent.outcome_id, intent.outcome = now, outcome.id, outcome.data
+        said = f"{intents.named(intent)}{how}" + (f" → {outcome.id}" if outcome.id else "")
+        casefile.tell(tx, case.id, now, "confirmed", said, intent=intent.id)
+        self.recipe.confirmed(tx, case, intent, outcome)
 
-    def _failed(self, error: VendorError) -> bool:
+    def _failed(self, tx: Session, error: VendorError) -> None:
         """Settle a call that did not succeed, by what its class says to do next."""
-        with self.world.database.write() as tx:
-            intent, case = self._load(tx)
-            now = self.world.clock.now()
-            log.warning("%s of case %s failed: %s", intents.named(intent), case.id, error)
-            casefile.tell(tx, case.id, now, "failed", f"{intents.named(intent)}: {error}", intent=intent.id)
-            match error:
-                case VendorBusyError():
-                    self._nothing_happened(intent, now, error)
-                    intent.due_at = now + self._wait(intent, error.retry_after_s)
-                case VendorAuthError():
-                    self._nothing_happened(intent, now, error)
-                    intent.due_at = now + AUTH_PAUSE
-                    lanes.park(tx, intent.lane, str(error), "the vendor's answer", now, AUTH_PAUSE)
-                    log.error("lane %s is parked for a minute: %s", intent.lane, error)
-                case VendorGoneError() if self.recipe.can_be_gone:
-                    intents.advance(intent, IntentState.GONE, reason=str(error))
-                    intent.settled_at = now
-                    self.recipe.lost(tx, case, intent, error)
-                case VendorRefusedError() | VendorGoneError():
-                    intents.advance(intent, IntentState.REFUSED, reason=str(error))
-                    # The vendor's no: whoever approved it is not who refused it.
-                    intent.settled_at, intent.decided_by = now, None
-                    self.recipe.refused(tx, case, intent, error)
-                    log.error("%s of case %s was refused: %s", intent.effect, case.id, error)
-                    if intent.lane != cards.TEAM:
-                        cards.show(tx, self.world, case)
-                case VendorUnclearError():
-                    intent.over_at = now
-                    intent.reason = str(error)
-                    intent.unclear += 1
-                    intent.due_at = now + self.recipe.settle_of(intent) + self._wait_again(intent)
-                case _:
-                    raise error
-            intents.wake_case(case, intent.due_at)
-        return isinstance(error, VendorGoneError | VendorRefusedError)
+        intent, case = self._load(tx)
+        now = self.world.clock.now()
+        log.warning("%s of case %s failed: %s", intents.named(intent), case.id, error)
+        casefile.tell(tx, case.id, now, "failed", f"{intents.named(intent)}: {error}", intent=intent.id)
+        match error:
+            case VendorBusyError():
+                self._nothing_happened(intent, now, error)
+                intent.due_at = now + self._wait(intent, error.retry_after_s)
+            case VendorAuthError():
+                self._nothing_happened(intent, now, error)
+                intent.due_at = now + AUTH_PAUSE
+                lanes.park(tx, intent.lane, str(error), "the vendor's answer", now, AUTH_PAUSE)
+                log.error("lane %s is parked for a minute: %s", intent.lane, error)
+            case VendorGoneError() if self.recipe.can_be_gone:
+                intents.advance(intent, IntentState.GONE, reason=str(error))
+                intent.settled_at = now
+                self.recipe.lost(tx, case, intent, error)
+            case VendorRefusedError() | VendorGoneError():
+                intents.advance(intent, IntentState.REFUSED, reason=str(error))
+                # The vendor's no: whoever approved it is not who refused it.
+                intent.settled_at, intent.decided_by = now, None
+                self.recipe.refused(tx, case, intent, error)
+                log.error("%s of case %s was refused: %s", intent.effect, case.id, error)
+                if intent.lane != cards.TEAM:
+                    cards.show(tx, self.world, case)
+            case VendorUnclearError():
+                intent.over_at = now
+                intent.reason = str(error)
+                intent.unclear += 1
+                intent.due_at = now + self.recipe.settle_of(intent) + self._wait_again(intent)
+            case _:
+                raise error
+        intents.wake_case(case, intent.due_at)
 
     @staticmethod
     def _nothing_happened(intent: Intent, now: datetime, error: VendorError) -> None:
@@ -230,28 +247,24 @@ class _Try:
             intents.advance(intent, IntentState.APPROVED)
         intent.reason = str(error)
 
-    def _look_failed(self, error: VendorError) -> bool:
-        with self.world.database.write() as tx:
-            intent, case = self._load(tx)
-            now = self.world.clock.now()
-            casefile.tell(
-                tx, case.id, now, "look failed", f"{intents.named(intent)}: {error}", intent=intent.id
-            )
-            if isinstance(error, VendorGoneError) and self.recipe.can_be_gone:
-                intents.advance(intent, IntentState.GONE, reason=str(error))
-                intent.settled_at = now
-                self.recipe.lost(tx, case, intent, error)
-                return True
-            if isinstance(error, VendorAuthError):
-                lanes.park(tx, intent.lane, str(error), "the vendor's answer", now, AUTH_PAUSE)
-            if isinstance(error, VendorRefusedError | VendorGoneError):
-                self._ask(tx, case, intent, f"the bridge could not look: {error}")
-                return True
-            intent.attempts += 1
-            retry_after_s = error.retry_after_s if isinstance(error, VendorBusyError) else None
-            intent.due_at = now + self._wait(intent, retry_after_s)
-            intents.wake_case(case, intent.due_at)
-        return False
+    def _look_failed(self, tx: Session, error: VendorError) -> None:
+        intent, case = self._load(tx)
+        now = self.world.clock.now()
+        casefile.tell(tx, case.id, now, "look failed", f"{intents.named(intent)}: {error}", intent=intent.id)
+        if isinstance(error, VendorGoneError) and self.recipe.can_be_gone:
+            intents.advance(intent, IntentState.GONE, reason=str(error))
+            intent.settled_at = now
+            self.recipe.lost(tx, case, intent, error)
+            return
+        if isinstance(error, VendorAuthError):
+            lanes.park(tx, intent.lane, str(error), "the vendor's answer", now, AUTH_PAUSE)
+        if isinstance(error, VendorRefusedError | VendorGoneError):
+            self._ask(tx, case, intent, f"the bridge could not look: {error}")
+            return
+        intent.attempts += 1
+        retry_after_s = error.retry_after_s if isinstance(error, VendorBusyError) else None
+        intent.due_at = now + self._wait(intent, retry_after_s)
+        intents.wake_case(case, intent.due_at)
 
     def _way(self, intent: Intent) -> tuple[Way, datetime]:
         now = self.world.clock.now()
@@ -282,17 +295,15 @@ class _Try:
         unclear = intent.unclear + (intent.over_at is None)
         return self.recipe.resends is None or unclear <= self.recipe.resends
 
-    def _leave(self, way: Way, at: datetime) -> bool:
-        with self.world.database.write() as tx:
-            intent, case = self._load(tx)
-            if way is Way.ASK:
-                tried = self._may_resend(intent)
-                why = "its sender may still be at it" if tried else "it is not sent a third time by itself"
-                self._ask(tx, case, intent, f"the call may have happened, and {why}")
-                return True
-            intent.due_at = at
-            intents.wake_case(case, at)
-        return False
+    def _leave(self, tx: Session, way: Way, at: datetime) -> None:
+        intent, case = self._load(tx)
+        if way is Way.ASK:
+            tried = self._may_resend(intent)
+            why = "its sender may still be at it" if tried else "it is not sent a third time by itself"
+            self._ask(tx, case, intent, f"the call may have happened, and {why}")
+            return
+        intent.due_at = at
+        intents.wake_case(case, at)
 
     def _ask(self, tx: Session, case: Case, intent: Intent, reason: str) -> None:
         to = IntentState.UNKNOWN if intent.state == IntentState.SENDING else IntentState.HELD
@@ -307,21 +318,20 @@ class _Try:
         )
         cards.show(tx, self.world, case)
 
-    def _stop(self, gone: bool, reason: str, waive: str | None) -> bool:
-        with self.world.database.write() as tx:
-            intent, case = self._load(tx)
-            now = self.world.clock.now()
-            to = IntentState.GONE if gone else IntentState.HELD
-            intents.advance(intent, to, reason=reason)
-            casefile.tell(tx, case.id, now, to.value, f"{intents.named(intent)}: {reason}", intent=intent.id)
-            if gone:
-                intent.settled_at = now
-                self.recipe.lost(tx, case, intent, None)
-            elif waive is not None:
-                # Let pass by whoever approves it, not by our having asked.
-                intent.draft = {**intent.draft, SEEN: waive}
-            cards.show(tx, self.world, case)
-        return True
+    def _stop(self, tx: Session, stop: Stop) -> None:
+        intent, case = self._load(tx)
+        now = self.world.clock.now()
+        to = IntentState.GONE if stop.gone else IntentState.HELD
+        intents.advance(intent, to, reason=stop.reason)
+        said = f"{intents.named(intent)}: {stop.reason}"
+        casefile.tell(tx, case.id, now, to.value, said, intent=intent.id)
+        if stop.gone:
+            intent.settled_at = now
+            self.recipe.lost(tx, case, intent, None)
+        elif stop.waive is not None:
+            # Let pass by whoever approves it, not by our having asked.
+            intent.draft = {**intent.draft, SEEN: stop.waive}
+        cards.show(tx, self.world, case)
 
     def _load(self, tx: Session) -> tuple[Intent, Case]:
         until = self.world.clock.now() + self.world.timing.lease

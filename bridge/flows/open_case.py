@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from bridge.core.case import CaseState, move
@@ -13,8 +15,10 @@ from bridge.flows import cards, close_loop, drafting, writing
 from bridge.flows.world import World
 from bridge.routing.decide import decide
 from bridge.routing.model import Decision
-from bridge.store import casefile, cases, leases, messages
+from bridge.store import casefile, cases, insert, messages
 from bridge.store.tables import Case, Message, MessageTag
+
+log = logging.getLogger(__name__)
 
 
 def consider(world: World, key: str) -> None:
@@ -23,21 +27,35 @@ def consider(world: World, key: str) -> None:
     A message opens a case when it carries a tag: a source's, or the mapping's own. A
     later message of the same person in the same thread joins that case, tag or none.
     """
-    with world.database.read() as tx:
-        row = tx.get(Message, key)
-    if row is None or row.due_at is None:
-        return
-    thread = f"thread:{row.network}:{row.thread_root or row.global_id}"
-    with world.lease(thread) as lease:
-        if lease is None:
-            return
-        with world.database.write() as tx:
-            leases.guard(tx, lease)
-            row = tx.get_one(Message, key)
-            row.due_at = None
-            case = _settle_place(tx, world, row)
+    with world.database.write() as tx:
+        row = tx.get(Message, key, with_for_update={"key_share": True})
+        case = None if row is None or row.due_at is None else _alone(tx, world, row)
     if case is not None:
         world.wake("work", case.id)
+
+
+def consider_in(tx: Session, world: World, row: Message) -> tuple[str, str] | None:
+    """`consider` *row*, which *tx* has written, in the same transaction; say what is to be woken.
+
+    Whatever goes wrong with it takes nothing with it that came in: then the message is
+    considered by itself.
+    """
+    try:
+        with tx.begin_nested():
+            case = _alone(tx, world, row)
+    except OperationalError:
+        raise  # the transaction itself is over
+    except Exception:
+        log.exception("message %s could not be considered at once", row.id)
+        return "consider", row.id
+    return None if case is None else ("work", case.id)
+
+
+def _alone(tx: Session, world: World, row: Message) -> Case | None:
+    """Consider *row* while nobody considers another message of its thread."""
+    insert.alone(tx, f"thread:{row.network}:{row.thread_root or row.global_id}")
+    row.due_at = None
+    return _settle_place(tx, world, row)
 
 
 def _settle_place(tx: Session, world: World, row: Message) -> Case | None:

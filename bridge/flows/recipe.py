@@ -43,6 +43,7 @@ class Recipe(ABC):
 
     settle = timedelta(seconds=5)  # how long after a write a look may still miss it
     resends: int | None = None  # how often it may be sent again when a look finds nothing; None: any
+    checks = False  # whether there is something to look at outside before it may be sent
     can_be_gone = False  # else a target that is not there is a refusal, and somebody is told
 
     def __init__(self, world: World) -> None:
@@ -64,7 +65,7 @@ class Recipe(ABC):
         """The exact payload, made before the first try and never again."""
 
     def check(self, intent: Intent) -> Stop | None:
-        """A last look before the first try."""
+        """A last look before the first try, for recipes that say ``checks``."""
         return None
 
     def waive(self, tx: Session, case: Case, intent: Intent) -> None:  # noqa: B027

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -16,7 +16,7 @@ from bridge.flows import read_desk
 from bridge.flows.cards import TEAM
 from bridge.flows.drafting import DESK
 from bridge.flows.effects import recipe
-from bridge.flows.ledger import carry_out, stumbled
+from bridge.flows.ledger import Attempt, Settle, stumbled
 from bridge.flows.world import World
 from bridge.store import casefile, cases, intents, lanes, leases
 from bridge.store.leases import Lease, LeaseLostError
@@ -34,81 +34,129 @@ class Slots:
     def __init__(self, each: int) -> None:
         self._each = each
         self._lock = threading.Lock()
-        self._lanes: dict[str, threading.BoundedSemaphore] = {}
+        self._taken: Counter[str] = Counter()
 
-    @contextmanager
-    def take(self, lane: str) -> Iterator[bool]:
-        """Gives False when the lane is full."""
+    def take(self, lane: str) -> bool:
+        """Whether there was room; then `give` it back."""
         with self._lock:
-            slot = self._lanes.setdefault(lane, threading.BoundedSemaphore(self._each))
-        taken = slot.acquire(blocking=False)
-        try:
-            yield taken
-        finally:
-            if taken:
-                slot.release()
+            if self._taken[lane] >= self._each:
+                return False
+            self._taken[lane] += 1
+            return True
+
+    def give(self, lane: str) -> None:
+        with self._lock:
+            self._taken[lane] -= 1
 
 
 def work(world: World, slots: Slots, key: str) -> None:
     """Bring the case *key* as far as it goes now. Harmless when there is nothing to do."""
-    with world.lease(f"case:{key}") as lease:
-        if lease is None:
-            return
-        again_at: dict[str, datetime] = {}
-        while True:
-            step = _next(world, key, lease, again_at)
-            if step is None:
-                return
-            lane = DESK if isinstance(step, TicketRow) else step.lane
-            with slots.take(lane) as free:
-                if not free:
-                    again_at[lane] = world.clock.now() + CROWDED
-                elif isinstance(step, TicketRow):
-                    _read(world, step, lease, again_at)
-                else:
-                    _carry_out(world, step, lease)
+    _Turn(world, slots, key).go()
 
 
-def _carry_out(world: World, intent: Intent, lease: Lease) -> None:
-    try:
-        carry_out(world, recipe(world, intent.effect), intent.id, lease)
-    except (LeaseLostError, StoreBusyError, SettingsError):
-        raise
-    except Exception:
-        # One thing that cannot be done must not keep the case's others from being done.
-        log.exception("intent %s of case %s failed", intent.id, intent.case_id)
-        stumbled(world, intent.id, lease)
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One thing to do outside: read a ticket, or an intent. ``begun``: it is *sending* already."""
+
+    subject: TicketRow | Intent
+    lane: str
+    begun: bool = False
 
 
-def _read(world: World, ticket: TicketRow, lease: Lease, again_at: dict[str, datetime]) -> None:
-    try:
-        read_desk.read(world, ticket, lease)
-    except VendorError as error:
+class _Turn:
+    """A turn at one case: choose, do, settle and choose what comes next, until it has to wait."""
+
+    def __init__(self, world: World, slots: Slots, case_id: str) -> None:
+        self._world = world
+        self._slots = slots
+        self._case_id = case_id
+        self._again_at: dict[str, datetime] = {}
+        self._lease: Lease | None = None
+
+    def go(self) -> None:
+        with self._world.database.write() as tx:
+            at = self._world.clock.now()
+            self._lease = leases.take(
+                tx, f"case:{self._case_id}", self._world.presence, at, self._world.timing.lease
+            )
+            step = self._next(tx) if self._lease is not None else None
+        try:
+            while step is not None:
+                settle = self._do(step)
+                step = self._go_on(step, settle)
+        finally:
+            self._let_go()
+
+    def _do(self, step: _Step) -> Settle | None:
+        """The part outside; gives what settles it."""
+        try:
+            if isinstance(step.subject, TicketRow):
+                return self._read(step.subject)
+            attempt = self._attempt(step.subject)
+            return attempt.call(step.subject) if step.begun else attempt.look()
+        except (LeaseLostError, StoreBusyError, SettingsError):
+            raise
+        except Exception:
+            # One thing that cannot be done must not keep the case's others from being done.
+            if isinstance(step.subject, TicketRow):
+                raise
+            log.exception("intent %s of case %s failed", step.subject.id, self._case_id)
+            stumbled(self._world, step.subject.id, self._held)
+            return None
+        finally:
+            self._slots.give(step.lane)
+
+    def _go_on(self, step: _Step, settle: Settle | None) -> _Step | None:
+        try:
+            with self._world.database.write() as tx:
+                if settle is not None:
+                    settle(tx)
+                return self._next(tx)
+        except (LeaseLostError, StoreBusyError, SettingsError):
+            raise
+        except Exception:
+            # What came of it cannot be written down as it should: a person hears of it in the end.
+            if isinstance(step.subject, TicketRow) or settle is None:
+                raise
+            log.exception("intent %s of case %s failed", step.subject.id, self._case_id)
+            stumbled(self._world, step.subject.id, self._held)
+        with self._world.database.write() as tx:
+            return self._next(tx)
+
+    def _read(self, ticket: TicketRow) -> Settle | None:
+        try:
+            read_desk.read(self._world, ticket, self._held)
+        except VendorError as error:
+            failure = error
+            return lambda tx: self._unread(tx, ticket, failure)
+        return None
+
+    def _unread(self, tx: Session, ticket: TicketRow, error: VendorError) -> None:
         seconds = error.retry_after_s if isinstance(error, VendorBusyError) else None
-        with world.database.write() as tx:
-            now = world.clock.now()
-            case = cases.lock(tx, ticket.case_id)
-            case.failures += 1
-            wait = timedelta(seconds=seconds if seconds is not None else 2.0 ** min(case.failures, 8))
-            casefile.tell(tx, case.id, now, "desk", f"ticket {ticket.ticket_id} could not be read: {error}")
-        again_at[DESK] = now + wait
+        now = self._world.clock.now()
+        leases.guard(tx, self._held)
+        case = cases.lock(tx, ticket.case_id)
+        case.failures += 1
+        wait = timedelta(seconds=seconds if seconds is not None else 2.0 ** min(case.failures, 8))
+        casefile.tell(tx, case.id, now, "desk", f"ticket {ticket.ticket_id} could not be read: {error}")
+        self._again_at[DESK] = now + wait
 
+    def _next(self, tx: Session) -> _Step | None:
+        """The next thing that can be done now. None: the case's ``due_at`` says when to look again.
 
-def _next(
-    world: World, case_id: str, lease: Lease, again_at: dict[str, datetime]
-) -> TicketRow | Intent | None:
-    """The next thing that can be done now. None: the case's ``due_at`` says when to look again."""
-    with world.database.write() as tx:
-        leases.guard(tx, lease, world.clock.now() + world.timing.lease)
-        case = cases.lock(tx, case_id)
+        The lane of what is given is taken; the lease is given back with None.
+        """
+        world, again_at = self._world, self._again_at
         now = world.clock.now()
+        leases.guard(tx, self._held, now + world.timing.lease)
+        case = cases.lock(tx, self._case_id)
         due: list[datetime] = []
-        ticket = read_desk.unread(tx, case_id)
+        ticket = read_desk.unread(tx, case.id)
         if ticket is not None and world.desk is not None:
             at = again_at.get(DESK, now)
-            if at <= now:
-                return ticket
-            due.append(at)
+            if at <= now and self._slots.take(DESK):
+                return _Step(ticket, DESK)
+            due.append(at if at > now else now + CROWDED)
         shut = lanes.parked(tx, now)
         waiting = [i for i in intents.of_case(tx, case.id, MOVING) if _has_port(world, i)]
         due += [
@@ -116,11 +164,41 @@ def _next(
         ]
         for head in _heads(tx, world, case, [i for i in waiting if not lanes.blocks(shut, i)]):
             at = max(head.due_at, again_at.get(head.lane, head.due_at))
-            if at <= now:
-                return head
-            due.append(at)
+            if at > now:
+                due.append(at)
+            elif not self._slots.take(head.lane):
+                due.append(now + CROWDED)
+            else:
+                return _Step(head, head.lane, self._begun(tx, head, case))
         case.due_at = min(due, default=None)
+        leases.give_back(tx, self._held, now)
         return None
+
+    def _begun(self, tx: Session, intent: Intent, case: Case) -> bool:
+        try:
+            with tx.begin_nested():
+                return self._attempt(intent).begin(tx, intent, case)
+        except (LeaseLostError, StoreBusyError, SettingsError):
+            self._slots.give(intent.lane)
+            raise
+        except Exception:
+            # `look` comes to the same place, and `_do` knows what to do about it there.
+            log.exception("intent %s of case %s cannot be begun", intent.id, case.id)
+            return False
+
+    def _attempt(self, intent: Intent) -> Attempt:
+        return Attempt(self._world, recipe(self._world, intent.effect), intent.id, self._held)
+
+    @property
+    def _held(self) -> Lease:
+        if self._lease is None:
+            raise LeaseLostError(self._case_id)
+        return self._lease
+
+    def _let_go(self) -> None:
+        if self._lease is not None:
+            with self._world.database.write() as tx:
+                leases.give_back(tx, self._lease, self._world.clock.now())
 
 
 def _has_port(world: World, intent: Intent) -> bool:
@@ -131,11 +209,14 @@ def _has_port(world: World, intent: Intent) -> bool:
 
 
 def _heads(tx: Session, world: World, case: Case, waiting: list[Intent]) -> list[Intent]:
-    """The oldest intent of each lane that can be carried out as things stand."""
+    """The oldest intent of each lane that can be carried out as things stand, the desk's first.
+
+    A card that is drawn after the ticket was opened has its number at once.
+    """
     heads: dict[str, Intent] = {}
     for intent in waiting:
         if intent.lane in heads:
             continue
         if intent.state == IntentState.SENDING or recipe(world, intent.effect).ready(tx, case, intent):
             heads[intent.lane] = intent
-    return list(heads.values())
+    return sorted(heads.values(), key=lambda intent: intent.lane != DESK)

@@ -55,6 +55,12 @@ def find(tx: Session, installation: str, source: str, account: str, delivery_id:
     ).first()
 
 
+def some_wait(tx: Session) -> bool:
+    """Whether there are deliveries that made no sense yet and are tried again."""
+    query = select(Delivery.id).where(Delivery.state == "received", Delivery.attempts > 0).limit(1)
+    return tx.scalars(query).first() is not None
+
+
 def take_again(delivery: Delivery, at: datetime) -> None:
     """Have *delivery* taken in once more: harmless, since facts that are known change nothing."""
     delivery.state, delivery.attempts, delivery.due_at, delivery.reason = "received", 0, at, None

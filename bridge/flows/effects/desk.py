@@ -16,7 +16,7 @@ from bridge.core.ports import Desk
 from bridge.errors import VendorBusyError, VendorError
 from bridge.flows import cards, drafting, writing
 from bridge.flows.recipe import Outcome, Recipe
-from bridge.store import casefile, intents, messages
+from bridge.store import casefile, deliveries, intents, messages
 from bridge.store.ids import new_id
 from bridge.store.insert import insert_new
 from bridge.store.tables import Case, CustomerRow, Intent, Message, TicketRow
@@ -129,7 +129,8 @@ class OpenTicket(_DeskRecipe):
                 url=outcome.data["url"],
                 requester_id=payload.requester_id,
                 opened_at=now,
-                hinted_at=now,  # an agent may have been faster than our record of the answer
+                # Somebody may have been faster than our record of the answer.
+                hinted_at=now if intent.attempts > 1 or deliveries.some_wait(tx) else None,
             )
         )
         case.ticket_opened_at = case.ticket_opened_at or now

@@ -38,6 +38,7 @@ class PublicReply(Recipe):
     # Looking may miss a text that a server rewrites, so a second copy is one too many to risk twice.
     resends = 1
     can_be_gone = True
+    checks = True
 
     def settle_of(self, intent: Intent) -> timedelta:
         if self.world.timing.settle is not None:
