@@ -12,7 +12,7 @@ from bridge.core.message import InboundEvent
 from bridge.errors import UnreadablePayloadError, UnsupportedEventError, VendorError
 from bridge.flows import press
 from bridge.flows.world import World
-from bridge.store import casefile, cases, intents, leases, messages
+from bridge.store import casefile, cases, intents, leases, messages, tickets
 from bridge.store.leases import Lease
 from bridge.store.tables import Delivery, TicketRow
 
@@ -104,7 +104,8 @@ def _hear_hint(world: World, delivery_id: str, ticket_id: str, lease: Lease) -> 
             _finish(tx, world, delivery_id, "done", f"ticket {ticket_id} is none of ours")
             return
         case = cases.lock(tx, ticket.case_id)
-        ticket.hinted_at = now
+        tx.refresh(ticket)
+        tickets.hint(ticket, now)
         intents.wake_case(case, now)
         _finish(tx, world, delivery_id, "done")
     world.wake("work", case.id)
