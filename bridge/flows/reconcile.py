@@ -35,6 +35,7 @@ KEY = f"export:{DESK_SOURCE}"
 OVERLAP = timedelta(minutes=1)
 FIRST_BACK = timedelta(minutes=5)
 LONGEST_WAIT = timedelta(minutes=10)
+PERIODS = 3  # that may pass without a whole sweep before somebody should look
 # Where the export does not work, tickets of open loops are read unasked, a few at a time.
 READ_UNASKED = timedelta(minutes=10)
 TICKETS_A_BEAT = 3
@@ -91,6 +92,21 @@ def fall_back(tx: Session, now: datetime) -> None:
         intents.wake_case(case, now)
 
 
+def standing(tx: Session, now: datetime, period: timedelta) -> tuple[bool, str]:
+    """Whether the sweep does its work, and up to where it came, in words."""
+    cursor = tx.get(Cursor, KEY)
+    if cursor is None or (cursor.heard_at is None and not cursor.failures):
+        return True, "has not come to its end yet"
+    found = finds.of_late(tx, now, timedelta(days=1))
+    told = f"found in the last day what no webhook told: {found}"
+    if cursor.heard_at is None or cursor.value is None:
+        return False, f"never worked: {cursor.reason}"
+    seen = Place.read(cursor.value).seen
+    ended = f"ended {(now - cursor.heard_at).total_seconds():.0f} s ago, up to {seen:%Y-%m-%d %H:%M:%S} UTC"
+    well = not cursor.failures and now - cursor.heard_at <= PERIODS * period
+    return well, f"{ended}; {told}" + (f"; since then: {cursor.reason}" if cursor.reason else "")
+
+
 def reconcile(world: World, key: str) -> None:
     """Read one page of the export. Harmless when it is not due, or somebody else is at it."""
     with world.lease(key) as lease:
@@ -140,16 +156,18 @@ def _put_off(world: World, lease: Lease, place: Place, error: VendorError) -> No
     with world.database.write() as tx:
         leases.guard(tx, lease)
         cursor = tx.get_one(Cursor, lease.key)
-        if isinstance(error, VendorBusyError) and error.retry_after_s is not None:
-            # Asked to wait, or the budget is used up: that is no failure.
-            wait = timedelta(seconds=error.retry_after_s)
-        else:
-            cursor.failures += 1
-            cursor.reason = str(error)
-            # An unfinished page may have become unreadable: begin again at the mark.
+        now = world.clock.now()
+        asked = error.retry_after_s if isinstance(error, VendorBusyError) else None
+        ended = cursor.heard_at
+        # Asked to wait, or the budget is used up: that is no failure, unless it goes on and on.
+        if asked is None or (ended is not None and now - ended > PERIODS * world.timing.sweep):
+            since = f"since {ended:%Y-%m-%d %H:%M} UTC: " if ended is not None else ""
+            cursor.failures, cursor.reason = cursor.failures + 1, f"{since}{error}"
+        if asked is None:
+            # The cursor of an unfinished page may be what is refused: begin again at the mark.
             cursor.value = str(Place(place.seen))
-            wait = timedelta(seconds=2.0 ** min(cursor.failures, 10))
-        cursor.due_at = world.clock.now() + min(wait, LONGEST_WAIT)
+        wait = timedelta(seconds=2.0 ** min(cursor.failures, 10) if asked is None else asked)
+        cursor.due_at = now + min(wait, LONGEST_WAIT)
     log.warning("%s did not work: %s", lease.key, error)
 
 

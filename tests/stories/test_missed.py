@@ -252,6 +252,19 @@ def test_what_happened_while_the_bridge_was_down_is_found_at_its_start(
     assert before + 1 == sweeps(running)
 
 
+def test_a_sweep_that_is_put_off_again_and_again_is_shown(
+    sandbox: Sandbox, running: InProcess, ticket: TicketView
+):
+    """Being asked to wait is no failure; not having come to the end for three periods is one."""
+    eventually(lambda: cursor_of(running).heard_at, what="the first sweep")
+    with running.database.write() as tx:
+        tx.get_one(Cursor, reconcile.KEY).heard_at = datetime.now(UTC) - timedelta(hours=1)
+    sandbox.faults.add("zendesk", "export_tickets", "status", times=1000, status=429, retry_after=1)
+    due(running)
+
+    eventually(lambda: "export:zendesk does not work: since" in problems(running), what="the problem")
+
+
 # --- the export itself ----------------------------------------------------------------
 
 
