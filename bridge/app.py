@@ -61,7 +61,7 @@ class Bridge:
             return
         self.world.presence.enter(self.world.database, self.world.clock.now())
         with self.world.database.write() as tx:
-            listen.expect(tx, self.world)
+            listen.expect(tx, self.world, at_once=True)
             reconcile.expect(tx, self.world, at_once=True)
         self.engine.start()
         if self.socket is not None:

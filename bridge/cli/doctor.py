@@ -91,7 +91,7 @@ def _database(loaded: Settings) -> Iterator[Finding]:
     detail = "alive" if alive else "none is alive" if age is None else f"last seen {age:.0f} s ago"
     yield Finding("worker", alive, detail, "start `bridge serve`, or `bridge worker` beside `bridge web`")
     if loaded.zendesk is not None:
-        fix = "let a worker run; its Zendesk user must be an admin with the scope read: see bridge/zendesk/README.md"
+        fix = "let a worker run, as an admin of Zendesk with the scope read: see bridge/zendesk/README.md"
         yield Finding("sweep", swept, sweep, fix)
 
 

@@ -16,7 +16,7 @@ from bridge.sandbox.zendesk import Limits, TicketView
 from bridge.store import tickets
 from bridge.store.tables import Case, Cursor, Delivery, Event, Intent, TicketRow
 from tests.running import InProcess, eventually, stays
-from tests.stories.seen import brand_posts, the_card, the_ticket
+from tests.stories.seen import brand_posts, first_poll, the_card, the_ticket
 
 pytestmark = pytest.mark.usefixtures("quick_sweep")
 
@@ -231,6 +231,60 @@ def test_a_ticket_whose_opening_nobody_knew_the_outcome_of_is_found(
     assert 1 == finds(running)
 
 
+# --- what customers wrote -----------------------------------------------------------------
+
+
+def look(running: InProcess, account: str = "kopi-plaza") -> None:
+    """The account's list is looked at from beginning to end."""
+    key = f"poll:{account}"
+
+    def heard() -> datetime | None:
+        with running.database.read() as tx:
+            cursor = tx.get(Cursor, key)
+            return None if cursor is None or cursor.due_at < datetime.now(UTC) else cursor.heard_at
+
+    before = eventually(heard, what="the first look")
+    with running.database.write() as tx:
+        tx.get_one(Cursor, key).due_at = datetime.now(UTC)
+    eventually(lambda: heard() not in (None, before), what="the look")
+
+
+def test_a_post_an_edit_and_a_deletion_that_no_webhook_told_are_found(sandbox: Sandbox, running: InProcess):
+    """The relay keeps a list of what it sent; what has arrived is known by its id, and is no find."""
+    sandbox.plaza.list_page = 2
+    heard = sandbox.plaza.post("dewi", "The app crashes", language="en", tags=["technical-issue"])
+    the_ticket(sandbox)
+    assert sandbox.wait_idle()
+    look(running)
+    assert 0 == finds(running)
+    sandbox.plaza.sender.losing = True
+    sandbox.plaza.post("somchai", "The app crashes, too", language="en", tags=["technical-issue"])
+    sandbox.plaza.edit(heard.id, "The app crashes every hour")
+    sandbox.plaza.delete(heard.id)
+    stays(lambda: 1 == len(sandbox.zendesk.tickets()), seconds=0.3)
+
+    look(running)
+
+    ticket = the_ticket(sandbox, count=2)
+    assert ticket.says("The app crashes, too", public=True)
+    eventually(
+        lambda: sandbox.zendesk.ticket(sandbox.zendesk.tickets()[0].id).says("deleted", public=False),
+        what="the note on the deletion",
+    )
+    looks = finds(running)
+    look(running)
+    assert looks == finds(running)
+    stays(lambda: 2 == len(sandbox.zendesk.tickets()), seconds=0.3)
+
+
+def test_a_relay_without_a_list_is_no_fault(sandbox: Sandbox, running: InProcess):
+    """It answers 404: the account works as it did, and /readyz is content."""
+    look(running)
+    sandbox.faults.add("plaza", "look", "status", times=1000, status=404)
+    look(running)
+    assert "poll:kopi-plaza" not in problems(running)
+
+
 # --- after downtime -------------------------------------------------------------------
 
 
@@ -239,16 +293,19 @@ def test_what_happened_while_the_bridge_was_down_is_found_at_its_start(
 ):
     """Posts, a comment and a solve, all told to nobody; the next start asks at once."""
     assert sandbox.wait_idle()
+    first_poll(running)
     running.stop()
     sandbox.zendesk.sender.losing = True
     sandbox.zendesk.agent_comments(ticket.id, FAREWELL, status="solved")
+    sandbox.plaza.sender.losing = True
+    sandbox.plaza.post("ani", "The app crashes", language="en", tags=["technical-issue"])
     sandbox.mastodon.post("somchai", "The app crashes", language="en")
     before = sweeps(running)
 
     running.start()
 
     eventually(lambda: brand_posts(sandbox.plaza), what="the closing reply")
-    the_ticket(sandbox, count=2)
+    the_ticket(sandbox, count=3)
     assert before + 1 == sweeps(running)
 
 
