@@ -85,7 +85,7 @@ def _database(loaded: Settings) -> Iterator[Finding]:
             "database", False, str(error), "run `bridge migrate` (`bridge serve` does it by itself)"
         )
         return
-    yield Finding("database", True, f"{database.file} is at this version's revision")
+    yield Finding("database", True, f"{database.name} is at this version's revision")
     age = None if seen is None else (SystemClock().now() - seen).total_seconds()
     alive = age is not None and age < 30
     detail = "alive" if alive else "none is alive" if age is None else f"last seen {age:.0f} s ago"
