@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.flows.world import World
@@ -15,9 +15,9 @@ METRIC = "bridge_sweep_finds_total"
 KIND = "found"
 
 
-def tell(tx: Session, case_id: str | None, at: datetime, text: str, what: str) -> None:
-    """Write a find down: *what* is the vendor that should have told."""
-    casefile.tell(tx, case_id, at, KIND, f"{text}: no webhook had told of it", what=what)
+def tell(tx: Session, case_id: str | None, at: datetime, text: str, what: str, finds: int = 1) -> None:
+    """Write *finds* down: *what* is the vendor that should have told."""
+    casefile.tell(tx, case_id, at, KIND, f"{text}: no webhook had told of it", what=what, finds=finds)
 
 
 def count(world: World, what: str, finds: int) -> None:
@@ -28,5 +28,5 @@ def count(world: World, what: str, finds: int) -> None:
 
 def of_late(tx: Session, now: datetime, span: timedelta) -> int:
     """How many finds were written down in the last *span*."""
-    query = select(func.count()).select_from(Event).where(Event.kind == KIND, Event.at > now - span)
-    return tx.scalar(query) or 0
+    query = select(Event).where(Event.kind == KIND, Event.at > now - span)
+    return sum(event.data["finds"] for event in tx.scalars(query))

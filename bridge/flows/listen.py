@@ -123,7 +123,8 @@ def _record(world: World, account: Account, key: str, page: Polled, wait: timede
         recorded = [delivery for delivery in new if delivery is not None]
         missed = len(recorded) if _pushes(world, account.network) else 0
         if missed:
-            finds.tell(tx, None, now, f"{missed} deliveries for account {account.key}", account.network)
+            what = f"{missed} deliveries for account {account.key}"
+            finds.tell(tx, None, now, what, account.network, missed)
         cursor = tx.get_one(Cursor, key)
         cursor.value, cursor.due_at, cursor.heard_at = page.cursor, now + wait, now
         cursor.failures, cursor.reason = 0, None

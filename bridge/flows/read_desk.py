@@ -74,7 +74,7 @@ def read(world: World, row: TicketRow, lease: Lease) -> None:
                 _follow_merge(tx, world, case, stored, ticket.merged_into, since)
         if swept and news:
             what = f"{news} changes of ticket {row.ticket_id}" if news > 1 else f"ticket {row.ticket_id}"
-            finds.tell(tx, case.id, world.clock.now(), what, DESK_SOURCE)
+            finds.tell(tx, case.id, world.clock.now(), what, DESK_SOURCE, news)
     finds.count(world, DESK_SOURCE, news if swept else 0)
 
 
