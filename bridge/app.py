@@ -14,7 +14,7 @@ from bridge import slack, zendesk
 from bridge.core.account import Account
 from bridge.core.ports import Clock
 from bridge.errors import StoreError
-from bridge.flows import listen
+from bridge.flows import listen, reconcile
 from bridge.flows.engine import Engine, Wakes
 from bridge.flows.mappings import Mappings
 from bridge.flows.open_case import consider
@@ -61,7 +61,8 @@ class Bridge:
             return
         self.world.presence.enter(self.world.database, self.world.clock.now())
         with self.world.database.write() as tx:
-            listen.expect(tx, self.world)
+            listen.expect(tx, self.world, at_once=True)
+            reconcile.expect(tx, self.world, at_once=True)
         self.engine.start()
         if self.socket is not None:
             self._stopping = threading.Event()
@@ -201,6 +202,7 @@ def _world(settings: Settings, database: Database, clock: Clock) -> World:
             linger=timedelta(seconds=settings.linger_s),
             poll=timedelta(seconds=settings.poll_s),
             reread=timedelta(seconds=settings.reread_s),
+            sweep=timedelta(seconds=settings.sweep_s),
         ),
         desk=None if desk is None else zendesk.ZendeskDesk(desk),
         team=None if team is None else slack.SlackTeam(team),
@@ -217,6 +219,7 @@ def _engine(world: World, threads: int, wakes: Wakes) -> Engine:
             "consider": lambda key: consider(world, key),
             "work": lambda key: work(world, slots, key),
             "poll": lambda key: listen.poll(world, key),
+            "reconcile": lambda key: reconcile.reconcile(world, key),
             "sweep": Sweep(world, wakes.crowded),
         },
         threads=threads,
@@ -237,7 +240,7 @@ def _failed(world: World, flow: str, key: str) -> None:
             message = tx.get(Message, key)
             if message is not None:
                 message.due_at = now + timedelta(seconds=30)
-        elif flow == "poll":
+        elif flow in ("poll", "reconcile"):
             cursor = tx.get(Cursor, key)
             if cursor is not None:
                 cursor.due_at, cursor.failures = now + timedelta(seconds=30), cursor.failures + 1

@@ -67,6 +67,9 @@ VARIABLES = (
     ),
     Variable("BRIDGE_POLL_S", "30", "Seconds between two polls of an account that is polled."),
     Variable("BRIDGE_REREAD_S", "120", "Seconds between two looks at an open thread."),
+    Variable(
+        "BRIDGE_SWEEP_S", "300", "Seconds between two sweeps for what webhooks missed, and at every start."
+    ),
     Variable("BRIDGE_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR."),
     Variable("ZENDESK_SUBDOMAIN", "", "The part before .zendesk.com."),
     Variable("ZENDESK_URL", "", "Where that account is reached instead: a proxy, the sandbox."),
@@ -124,6 +127,7 @@ class Settings:
     linger_s: float
     poll_s: float
     reread_s: float
+    sweep_s: float
     log_level: str
     zendesk: ZendeskSettings | None
     slack: SlackSettings | None
@@ -234,6 +238,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         linger_s=number("BRIDGE_LINGER_S", 3, 0),
         poll_s=number("BRIDGE_POLL_S", 30, 0.1),
         reread_s=number("BRIDGE_REREAD_S", 120, 0.1),
+        sweep_s=number("BRIDGE_SWEEP_S", 300, 0.1),
         log_level=log_level,
         zendesk=zendesk if has_zendesk else None,
         slack=slack if slack.bot_token else None,

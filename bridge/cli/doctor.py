@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 import click
 
@@ -12,6 +13,7 @@ from bridge import app, settings, slack, zendesk
 from bridge.core.account import Account
 from bridge.core.ports import Finding
 from bridge.errors import MappingError, SettingsError, StoreError, VendorError
+from bridge.flows import reconcile
 from bridge.flows.world import SystemClock
 from bridge.networks import NETWORKS
 from bridge.routing.load import load
@@ -74,6 +76,8 @@ def _database(loaded: Settings) -> Iterator[Finding]:
             database.require_current()
             with database.read() as tx:
                 seen = last_seen(tx)
+                period = timedelta(seconds=loaded.sweep_s)
+                swept, sweep = reconcile.standing(tx, SystemClock().now(), period)
         finally:
             database.close()
     except (StoreError, OSError) as error:
@@ -81,11 +85,14 @@ def _database(loaded: Settings) -> Iterator[Finding]:
             "database", False, str(error), "run `bridge migrate` (`bridge serve` does it by itself)"
         )
         return
-    yield Finding("database", True, f"{database.file} is at this version's revision")
+    yield Finding("database", True, f"{database.name} is at this version's revision")
     age = None if seen is None else (SystemClock().now() - seen).total_seconds()
     alive = age is not None and age < 30
     detail = "alive" if alive else "none is alive" if age is None else f"last seen {age:.0f} s ago"
     yield Finding("worker", alive, detail, "start `bridge serve`, or `bridge worker` beside `bridge web`")
+    if loaded.zendesk is not None:
+        fix = "let a worker run, as an admin of Zendesk with the scope read: see bridge/zendesk/README.md"
+        yield Finding("sweep", swept, sweep, fix)
 
 
 def _zendesk(loaded: Settings, mapping: Mapping | None) -> Iterator[Finding]:

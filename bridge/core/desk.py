@@ -117,3 +117,31 @@ class Ticket:
     requester_id: str
     requester_external_id: str | None
     merged_into: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A ticket of the desk's export: that it changed, not what changed.
+
+    ``at`` is the desk's own time of this version of the ticket, in its own precision.
+    ``follow_up_of`` is the closed ticket that this one continues, whoever opened it.
+    """
+
+    ticket_id: str
+    url: str
+    at: datetime
+    external_id: str | None = None
+    follow_up_of: str | None = None
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """One page of an export, oldest change first. ``cursor`` is opaque; without ``more`` there is none."""
+
+    changes: tuple[Change, ...]
+    cursor: str | None = None
+
+    @property
+    def more(self) -> bool:
+        return self.cursor is not None

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from bridge.core.account import Account, AccountField
 from bridge.core.card import Card, CardRef
-from bridge.core.desk import Customer, Ticket, TicketDraft, TicketRef, TicketUpdate, Update
+from bridge.core.desk import Changes, Customer, Ticket, TicketDraft, TicketRef, TicketUpdate, Update
 from bridge.core.message import InboundEvent, SocialMessage
 from bridge.core.reply import Composed, Light, Preflight, Published, Reply
 
@@ -189,6 +189,14 @@ class Desk(Protocol):
 
     def read_updates(self, ticket_id: str, after: str | None) -> list[Update]:
         """The ticket's updates, oldest first, those after update id *after*."""
+        ...
+
+    def read_changes(self, since: datetime, cursor: str | None) -> Changes:
+        """A page of the tickets that changed at or after *since*, or of those after *cursor*.
+
+        What changed so lately that the desk is not sure of it yet is left out. Every
+        ticket of the desk is told, ours or not. *since* counts when *cursor* is None.
+        """
         ...
 
     def locate(self, url: str) -> TicketRef | None:

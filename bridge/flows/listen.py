@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from datetime import timedelta
 
 from sqlalchemy import delete, select
@@ -11,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from bridge.core.account import Account
 from bridge.core.case import CaseState
-from bridge.core.ports import RawItem
+from bridge.core.ports import Polled, RawItem
 from bridge.errors import VendorBusyError, VendorError, VendorGoneError, VendorRefusedError
+from bridge.flows import finds
 from bridge.flows.world import World
 from bridge.store import deliveries, messages
 from bridge.store.insert import insert_new
@@ -26,15 +26,18 @@ STILL_WATCHED = timedelta(days=7)  # after its receipt, for a customer who comes
 LONGEST_WAIT = timedelta(minutes=10)
 
 
-def expect(tx: Session, world: World) -> None:
-    """Have a cursor for each account that has to be asked."""
+def expect(tx: Session, world: World, *, at_once: bool = False) -> None:
+    """Have a cursor for each account that has to be asked. *at_once*: at a start, for what was missed."""
     now = world.clock.now()
     for entry in world.mappings.current.accounts.values():
         if world.networks[entry.network].capabilities.poll is not True or world.unset(entry):
             continue
-        for kind in (POLL, REREAD):
+        # Who pushes is asked for what got lost on the way, and threads need no reading.
+        for kind in (POLL,) if _pushes(world, entry.network) else (POLL, REREAD):
             key = f"{kind}:{entry.key}"
-            insert_new(tx, Cursor, key=key, due_at=now, failures=0)
+            if not insert_new(tx, Cursor, key=key, due_at=now, failures=0) and at_once:
+                cursor = tx.get_one(Cursor, key)
+                cursor.due_at = min(cursor.due_at, now)
 
 
 def poll(world: World, key: str) -> None:
@@ -50,8 +53,8 @@ def poll(world: World, key: str) -> None:
             with world.database.write() as tx:
                 tx.execute(delete(Cursor).where(Cursor.key == key))
             return
-        if cursor is None:
-            return
+        if cursor is None or cursor.due_at > world.clock.now():
+            return  # somebody else has just asked
         try:
             if kind == POLL:
                 _poll(world, account, cursor)
@@ -63,8 +66,8 @@ def poll(world: World, key: str) -> None:
 
 def _poll(world: World, account: Account, cursor: Cursor) -> None:
     page = world.connect(account).poll(cursor.value)
-    wait = timedelta(0) if page.more else world.timing.poll
-    _record(world, account, cursor.key, page.items, page.cursor, wait)
+    period = world.timing.sweep if _pushes(world, account.network) else world.timing.poll
+    _record(world, account, cursor.key, page, timedelta(0) if page.more else period)
 
 
 def _reread(world: World, account: Account, cursor: Cursor) -> None:
@@ -91,12 +94,18 @@ def _reread(world: World, account: Account, cursor: Cursor) -> None:
             # One thread that cannot be read keeps no other from being heard.
             log.warning("a thread of %s could not be read: %s", account.key, error)
     last = cases[-1].id if len(cases) == THREADS_A_ROUND else None
-    _record(world, account, cursor.key, items, last, world.timing.reread)
+    _record(world, account, cursor.key, Polled(tuple(items), last), world.timing.reread)
 
 
-def _record(
-    world: World, account: Account, key: str, items: Iterable[RawItem], value: str | None, wait: timedelta
-) -> None:
+def _pushes(world: World, network: str) -> bool:
+    return world.networks[network].capabilities.push is True
+
+
+def _record(world: World, account: Account, key: str, page: Polled, wait: timedelta) -> None:
+    """Write down what came, and where to go on after *wait*.
+
+    What is new although its network pushes was missed by a webhook.
+    """
     with world.database.write() as tx:
         now = world.clock.now()
         new = [
@@ -109,14 +118,19 @@ def _record(
                 body=item.body,
                 at=now,
             )
-            for item in items
+            for item in page.items
         ]
+        recorded = [delivery for delivery in new if delivery is not None]
+        missed = len(recorded) if _pushes(world, account.network) else 0
+        if missed:
+            what = f"{missed} deliveries for account {account.key}"
+            finds.tell(tx, None, now, what, account.network, missed)
         cursor = tx.get_one(Cursor, key)
-        cursor.value, cursor.due_at, cursor.heard_at = value, now + wait, now
+        cursor.value, cursor.due_at, cursor.heard_at = page.cursor, now + wait, now
         cursor.failures, cursor.reason = 0, None
-    for delivery in new:
-        if delivery is not None:
-            world.wake("take_in", delivery)
+    finds.count(world, account.network, missed)
+    for delivery in recorded:
+        world.wake("take_in", delivery)
 
 
 def _put_off(world: World, cursor: Cursor, error: VendorError) -> None:

@@ -13,7 +13,8 @@ from bridge.core.desk import Ticket, Update
 from bridge.core.intent import Effect, IntentState
 from bridge.core.verdict import Verdict, judge
 from bridge.errors import VendorGoneError
-from bridge.flows import cards, close_loop, drafting, writing
+from bridge.flows import cards, close_loop, drafting, finds, writing
+from bridge.flows.take_in import DESK_SOURCE
 from bridge.flows.world import World
 from bridge.store import casefile, cases, intents, leases
 from bridge.store.leases import Lease
@@ -45,6 +46,7 @@ def read(world: World, row: TicketRow, lease: Lease) -> None:
         history = world.desk.read_updates(row.ticket_id, None)
     except VendorGoneError:
         ticket, history = None, []
+    swept = row.swept_at is not None and row.swept_at == row.hinted_at
     seen = [update.id for update in history]
     updates = history[seen.index(row.last_update_id) + 1 :] if row.last_update_id in seen else history
     updates = [update for update in updates if row.read_since is None or update.at > row.read_since]
@@ -59,22 +61,33 @@ def read(world: World, row: TicketRow, lease: Lease) -> None:
         stored = tx.get_one(TicketRow, row.id)
         stored.read_at = row.hinted_at
         case.failures = 0
-        if ticket is not None:
-            stored.url = ticket.url
         if ticket is None:
-            stored.state = "deleted"
-            now, what = world.clock.now(), f"ticket {row.ticket_id} was deleted"
-            casefile.tell(tx, case.id, now, "desk", what)
-            if case.state != CaseState.CLOSED:
-                drafting.post_note(tx, case, f"deleted:{row.ticket_id}", writing.no_ticket_note(what), now)
-            return
-        goes_on = ticket.merged_into is not None and not _speaks_for_another(tx, case, ticket.merged_into)
-        for update in updates:
-            _hear(_Reading(tx, world, case, stored, ticket, notes, seen, goes_on), update)
-            stored.last_update_id = update.id
-        if ticket.merged_into is not None and stored.state != "merged":
-            since = history[-1].at if history else world.clock.now()
-            _follow_merge(tx, world, case, stored, ticket.merged_into, since)
+            news = _miss(tx, world, case, stored)
+        else:
+            stored.url = ticket.url
+            goes_on = ticket.merged_into is not None and not _speaks_for_another(tx, case, ticket.merged_into)
+            reading = _Reading(tx, world, case, stored, ticket, notes, seen, goes_on)
+            news = sum(_hear(reading, update) for update in updates)
+            stored.last_update_id = updates[-1].id if updates else stored.last_update_id
+            if ticket.merged_into is not None and stored.state != "merged":
+                since = history[-1].at if history else world.clock.now()
+                _follow_merge(tx, world, case, stored, ticket.merged_into, since)
+        if swept and news:
+            what = f"{news} changes of ticket {row.ticket_id}" if news > 1 else f"ticket {row.ticket_id}"
+            finds.tell(tx, case.id, world.clock.now(), what, DESK_SOURCE, news)
+    finds.count(world, DESK_SOURCE, news if swept else 0)
+
+
+def _miss(tx: Session, world: World, case: Case, row: TicketRow) -> int:
+    """The ticket is not there any more. Returns how much of that is new."""
+    if row.state == "deleted":
+        return 0
+    row.state = "deleted"
+    now, what = world.clock.now(), f"ticket {row.ticket_id} was deleted"
+    casefile.tell(tx, case.id, now, "desk", what)
+    if case.state != CaseState.CLOSED:
+        drafting.post_note(tx, case, f"deleted:{row.ticket_id}", writing.no_ticket_note(what), now)
+    return 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +120,12 @@ class _Reading:
             )
 
 
-def _hear(reading: _Reading, update: Update) -> None:
+def _hear(reading: _Reading, update: Update) -> bool:
+    """Decide on one update; False when it is none of our concern."""
     tx, world, case = reading.tx, reading.world, reading.case
     verdict = judge(update, reading.ticket, drafting.customer_external_id(case))
     if verdict.ignored:
-        return
+        return False
     parts = []
     if verdict.say:
         parts.append("a public comment")
@@ -135,6 +149,7 @@ def _hear(reading: _Reading, update: Update) -> None:
         closing = case.state == CaseState.SOLVED
         reading.answer(update, verdict, hold=verdict.hold, closing=closing)
     cards.show(tx, world, case)
+    return True
 
 
 def _solved(reading: _Reading, update: Update, verdict: Verdict) -> None:

@@ -95,6 +95,12 @@ def happened(tx: Session, world: World, intent_id: str, url: str, by: str) -> No
     _happened(tx, world, case, intent, outcome, by)
 
 
+def found(tx: Session, world: World, intent_id: str, outcome: Outcome) -> None:
+    """The desk's own export shows what became of an *unknown* intent. Raises NotWaitingError."""
+    intent, case = _waiting(tx, intent_id)
+    _happened(tx, world, case, intent, outcome, "the desk's export")
+
+
 def _happened(tx: Session, world: World, case: Case, intent: Intent, outcome: Outcome, by: str) -> None:
     now = world.clock.now()
     intents.advance(intent, IntentState.CONFIRMED)

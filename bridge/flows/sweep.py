@@ -10,21 +10,16 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
-from bridge.core.case import CaseState
-from bridge.flows import listen
+from bridge.flows import listen, reconcile
 from bridge.flows.world import World
-from bridge.store import cases, intents, leases
-from bridge.store.tables import Case, Cursor, Delivery, Message, TicketRow
+from bridge.store import leases
+from bridge.store.tables import Case, Cursor, Delivery, Message
 
 SWEEP = "sweep"
 AT_ONCE = 500
 BEAT = timedelta(seconds=5)
 LEASES_KEPT = timedelta(hours=1)
-# What no webhook told: a lost one, or a ticket that a merge left without the tag that triggers ask for.
-READ_UNASKED = timedelta(minutes=10)
-TICKETS_A_BEAT = 3
 
 
 class Sweep:
@@ -48,7 +43,8 @@ class Sweep:
                 if self._mine:
                     leases.forget_old(tx, now - LEASES_KEPT)
                     listen.expect(tx, world)
-                    _hint(tx, now)
+                    reconcile.expect(tx, world)
+                    reconcile.fall_back(tx, now)
             self._beat_at = now
         if not self._mine or self._crowded():
             return
@@ -66,20 +62,8 @@ class Sweep:
             open_ = select(Case.id).where(Case.due_at <= now)
             found += [("work", key) for key in tx.scalars(open_.order_by(Case.due_at).limit(AT_ONCE))]
             asked = select(Cursor.key).where(Cursor.due_at <= now)
-            found += [("poll", key) for key in tx.scalars(asked.limit(AT_ONCE))]
+            found += [
+                ("reconcile" if key == reconcile.KEY else "poll", key)
+                for key in tx.scalars(asked.limit(AT_ONCE))
+            ]
         return found
-
-
-def _hint(tx: Session, now: datetime) -> None:
-    """Have the tickets of open loops read that have not been for long; a few at a time."""
-    stale = (
-        select(TicketRow, Case)
-        .join(Case, Case.id == TicketRow.case_id)
-        .where(Case.state != CaseState.CLOSED, TicketRow.state == "current")
-        .where(TicketRow.hinted_at <= now - READ_UNASKED)
-        .order_by(TicketRow.hinted_at)
-        .limit(TICKETS_A_BEAT)
-    )
-    for ticket, case in tx.execute(stale).all():
-        intents.wake_case(cases.lock(tx, case.id), now)
-        ticket.hinted_at = now

@@ -12,7 +12,7 @@ from bridge.core.message import InboundEvent
 from bridge.errors import UnreadablePayloadError, UnsupportedEventError, VendorError
 from bridge.flows import open_case, press
 from bridge.flows.world import World
-from bridge.store import casefile, cases, intents, messages
+from bridge.store import casefile, cases, intents, messages, tickets
 from bridge.store.tables import Delivery, Message, TicketRow
 
 log = logging.getLogger(__name__)
@@ -113,7 +113,8 @@ def _hear_hint(world: World, delivery_id: str, ticket_id: str) -> None:
             _wait_for_ticket(tx, world, delivery_id, ticket_id)
             return
         case = cases.lock(tx, ticket.case_id)
-        ticket.hinted_at = now
+        tx.refresh(ticket)
+        tickets.hint(ticket, now)
         intents.wake_case(case, now)
         _finish(tx, world, delivery_id, "done")
     world.wake("work", case.id)

@@ -36,6 +36,7 @@ class Timing:
     linger: timedelta = timedelta(seconds=3)  # a closing reply waits, to see a bulk solve whole
     poll: timedelta = timedelta(seconds=30)
     reread: timedelta = timedelta(minutes=2)
+    sweep: timedelta = timedelta(minutes=5)
 
     @property
     def lease(self) -> timedelta:

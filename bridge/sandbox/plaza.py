@@ -7,6 +7,7 @@ https://www.standardwebhooks.com (1.0.0). It sends ``social.message.created``,
 text, language, visibility}`` → 201 ``{id, permalink}``; the same ``webhook-id`` again → 200
 and the same answer; 410 parent_gone, 403 author_blocked, 409 replies_closed, 422 too_long
 ``GET <reply_url>?key=<webhook-id>`` (signed, without a body) → 200 ``{id, permalink}`` or 404
+``GET <reply_url>?since=<time or mark>`` (signed) → ``{deliveries: [{id, at, body}], next}``
 ``GET <reply_url>?message=<id>`` (signed) → ``{state, edited_at, answers: [{id, permalink, at, own}]}``
 """
 
@@ -75,6 +76,7 @@ class PostView:
 class PlazaSandbox:
     """One site. ``secret`` signs both ways, ``reply_url`` takes the brand's answers.
 
+    ``list_page``: how many webhooks it lists at once to those who ask what was sent.
     ``network`` is the name that its webhooks give the network. ``echo_own``: whether the
     brand's own posts are told to the bridge too, as many networks do.
     """
@@ -90,6 +92,8 @@ class PlazaSandbox:
         self._posts: dict[str, Post] = {}
         self._blocked: set[str] = set()
         self._answered: dict[str, Post] = {}
+        self._told: list[Json] = []
+        self.list_page = 100
         self.sender = Sender("plaza", MANNERS)
         self._served = Served("plaza", FaultyApp("plaza", self._app(), faults, calls))
         self.url = self._served.url
@@ -211,6 +215,7 @@ class PlazaSandbox:
         envelope = {"type": f"social.message.{what}", "timestamp": now, "data": self._data(what, post)}
         body = json.dumps(envelope, ensure_ascii=False).encode()
         number = f"msg_{uuid.uuid4().hex}"
+        self._told.append({"id": number, "at": now, "body": envelope})
         url = f"{self.bridge_url}/hooks/social/kopi-plaza"
         self.sender.send(Hook(url, body, lambda: standard_headers(self.secret, number, body)))
 
@@ -294,6 +299,8 @@ class PlazaSandbox:
         if not self._is_authentic():
             return {"error": "signature"}, 401
         with self.lock:
+            if "since" in request.args:
+                return self._sent_since(request.args["since"]), 200
             if "key" in request.args:
                 post = self._answered.get(request.args["key"])
                 return (self._published(post), 200) if post else ({"error": "unknown_key"}, 404)
@@ -307,6 +314,20 @@ class PlazaSandbox:
             ]
             edited = post.edited_at.isoformat() if post.edited_at else None
             return {"state": self._state(post), "edited_at": edited, "answers": answers}, 200
+
+    def _sent_since(self, since: str) -> Json:
+        """Webhooks that left at or after a time; a page's mark is the place of the next one."""
+        if since.isdigit():
+            first = int(since)
+        else:
+            start = datetime.fromisoformat(since)
+            times = (datetime.fromisoformat(one["at"]) for one in self._told)
+            first = next((place for place, at in enumerate(times) if at >= start), len(self._told))
+        end = first + self.list_page
+        return {
+            "deliveries": self._told[first:end],
+            "next": str(end) if end < len(self._told) else None,
+        }
 
     def _state(self, post: Post) -> str:
         if post.deleted:

@@ -91,6 +91,7 @@ class Sender:
 
     def __init__(self, name: str, manners: Manners) -> None:
         self.manners = manners
+        self.losing = False  # while it is set, webhooks get lost and nobody repeats them
         self._condition = threading.Condition()
         self._waiting: list[_Waiting] = []
         self._attempts: list[Attempt] = []
@@ -104,6 +105,8 @@ class Sender:
         self._thread.start()
 
     def send(self, hook: Hook) -> None:
+        if self.losing:
+            return
         with self._condition:
             heapq.heappush(self._waiting, _Waiting(time.monotonic(), next(self._numbers), hook))
             self._condition.notify_all()

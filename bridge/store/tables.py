@@ -250,6 +250,8 @@ class TicketRow(Base):
     read_at: Mapped[datetime | None]  # up to which hint the updates were read
     last_update_id: Mapped[str | None]
     read_since: Mapped[datetime | None]  # what is older is none of this case's (a merge's target)
+    swept_at: Mapped[datetime | None]  # when the desk's export last hinted at it
+    swept_to: Mapped[datetime | None]  # the desk's time of the version that the export hinted at
 
 
 class CardRow(Base):

@@ -12,12 +12,12 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from bridge.zendesk.answer import other_shape
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
     # A validation error must not quote its input: that is a customer's words.
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
 
-class UserBody(_Body):
+class UserBody(Body):
     # Null for the "Anonymous user" that Zendesk answers when nobody has signed in.
     id: int | None
     email: str | None = None
@@ -30,15 +30,15 @@ class UserBody(_Body):
         return self.role in ("agent", "admin")
 
 
-class UserAnswer(_Body):
+class UserAnswer(Body):
     user: UserBody
 
 
-class UsersAnswer(_Body):
+class UsersAnswer(Body):
     users: list[UserBody] = []
 
 
-class TicketBody(_Body):
+class TicketBody(Body):
     id: int
     status: str
     external_id: str | None = None
@@ -46,35 +46,35 @@ class TicketBody(_Body):
     tags: list[str] = []
 
 
-class TicketAnswer(_Body):
+class TicketAnswer(Body):
     ticket: TicketBody
     users: list[UserBody] = []
 
 
-class TicketsAnswer(_Body):
+class TicketsAnswer(Body):
     tickets: list[TicketBody]
 
 
-class AuditId(_Body):
+class AuditId(Body):
     id: int
 
 
-class UpdatedAnswer(_Body):
+class UpdatedAnswer(Body):
     audit: AuditId
 
 
-class SourceBody(_Body):
+class SourceBody(Body):
     rel: str | None = None
     from_: dict[str, Any] | None = Field(default=None, alias="from")
     to: dict[str, Any] | None = None
 
 
-class ViaBody(_Body):
+class ViaBody(Body):
     channel: str | int | None = None
     source: SourceBody | None = None
 
 
-class EventBody(_Body):
+class EventBody(Body):
     id: int | None = None
     type: str | None = None
     via: ViaBody | None = None
@@ -88,11 +88,11 @@ class EventBody(_Body):
     value: Any = None
 
 
-class MetadataBody(_Body):
+class MetadataBody(Body):
     custom: dict[str, Any] | None = None
 
 
-class AuditBody(_Body):
+class AuditBody(Body):
     id: int
     created_at: AwareDatetime
     author_id: int
@@ -101,15 +101,15 @@ class AuditBody(_Body):
     events: list[EventBody] = []
 
 
-class _Meta(_Body):
+class _Meta(Body):
     has_more: bool | None = None
 
 
-class _Links(_Body):
+class _Links(Body):
     next: str | None = None
 
 
-class AuditsAnswer(_Body):
+class AuditsAnswer(Body):
     audits: list[AuditBody]
     users: list[UserBody] = []
     meta: _Meta | None = None

@@ -5,11 +5,21 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Collection, Iterator
+from datetime import datetime
 from itertools import islice
 
 from zenpy.lib.api_objects import User
 
-from bridge.core.desk import Customer, Ticket, TicketDraft, TicketRef, TicketStatus, TicketUpdate, Update
+from bridge.core.desk import (
+    Changes,
+    Customer,
+    Ticket,
+    TicketDraft,
+    TicketRef,
+    TicketStatus,
+    TicketUpdate,
+    Update,
+)
 from bridge.core.ports import Desk, Finding
 from bridge.errors import VendorGoneError, VendorRefusedError
 from bridge.zendesk.account import ZendeskAccount
@@ -29,6 +39,7 @@ from bridge.zendesk.body import (
 from bridge.zendesk.catalogue import Catalogue
 from bridge.zendesk.check import check_account
 from bridge.zendesk.client import ZendeskClient
+from bridge.zendesk.export import Export
 from bridge.zendesk.payload import STAMP, number, ticket_body, update_body
 from bridge.zendesk.rate import RateState
 from bridge.zendesk.text import NAME_LIMIT, as_line
@@ -49,6 +60,7 @@ class ZendeskDesk(Desk):
         self._account = account
         self._client = ZendeskClient(account)
         self._catalogue = Catalogue(self._client)
+        self._export = Export(self._client)
 
     @property
     def rates(self) -> RateState:
@@ -169,6 +181,10 @@ class ZendeskDesk(Desk):
             users[user.id or 0] = user
         staff = {user_id for user_id, user in users.items() if user.is_staff}
         return [as_update(audits[audit_id], staff) for audit_id in sorted(audits)]
+
+    def read_changes(self, since: datetime, cursor: str | None) -> Changes:
+        """A page of the incremental export; raises VendorBusyError while its budget is used up."""
+        return self._export.read(since, cursor)
 
     def locate(self, url: str) -> TicketRef | None:
         """The ticket behind the address in an agent's browser, of this account only."""

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 LONGEST_WAIT_S = 600.0
+EXPORTS = "incremental-exports"
 _ENDPOINT_HEADER = "zendesk-ratelimit-"
 _UPDATE_OF_ONE_TICKET = re.compile(r"/api/v2/tickets/\d+(\.json)?$")
 
@@ -93,7 +94,9 @@ class RateState:
 def _key(bucket: str, path: str) -> str:
     # Updates are limited per ticket as well as per account, and the header does not say
     # which of the two it speaks of. One busy ticket must not stop all the others.
-    return f"{bucket} {path}" if bucket == "tickets-update" else bucket
+    if bucket == "tickets-update":
+        return f"{bucket} {path}"
+    return EXPORTS if bucket.startswith(EXPORTS) else bucket
 
 
 def _buckets_of(method: str, path: str) -> tuple[str, ...]:
@@ -101,6 +104,8 @@ def _buckets_of(method: str, path: str) -> tuple[str, ...]:
         return ("account", _key("tickets-update", path))
     if method == "GET" and path.removesuffix(".json").endswith("/api/v2/tickets"):
         return ("account", "tickets-index")
+    if "/api/v2/incremental/" in path:
+        return ("account", EXPORTS)
     if "/api/v2/search" in path:
         return ("account", "search-index")
     return ("account",)

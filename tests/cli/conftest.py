@@ -57,9 +57,9 @@ def environment_of(data: Path, sandbox: Sandbox, url: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def environment(sandbox: Sandbox, running: InProcess, tmp_path: Path) -> dict[str, str]:
+def environment(sandbox: Sandbox, running: InProcess, tmp_path: Path, store_url: str) -> dict[str, str]:
     """The running bridge's own settings: its commands are started beside it."""
-    return environment_of(tmp_path / "data", sandbox, running.url)
+    return {**environment_of(tmp_path / "data", sandbox, running.url), "DATABASE_URL": store_url}
 
 
 @pytest.fixture

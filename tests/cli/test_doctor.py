@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from bridge.flows import reconcile
 from bridge.sandbox import Sandbox
+from bridge.store.tables import Cursor
 from tests.cli.conftest import Said, Shell, environment_of, run
-from tests.running import InProcess
+from tests.running import InProcess, eventually
 
 
 @pytest.fixture
@@ -60,6 +63,26 @@ def test_all_is_green_after_the_setup(healthy: Shell):
         assert f"ok   {check}" in said.out
     for account in ("kopi-mastodon", "rower-mastodon", "kopi-plaza", "social-team-tags"):
         assert f"ok   account {account}, " in said.out
+
+
+def test_it_says_up_to_where_the_last_sweep_came(running: InProcess, healthy: Shell):
+    """And how much it found in the last day: here nothing was missed."""
+    eventually(lambda: "found in the last day what no webhook told: 0" in sweep_of(healthy), what="the sweep")
+    assert " s ago, up to 20" in sweep_of(healthy)
+
+
+def test_a_sweep_that_is_refused_is_named_with_the_fix(sandbox: Sandbox, running: InProcess, shell: Shell):
+    """The service user is no admin, or its client lacks the scope."""
+    sandbox.faults.add("zendesk", "export_tickets", "status", times=1000, status=403)
+    with running.database.write() as tx:
+        tx.get_one(Cursor, reconcile.KEY).due_at = datetime.now(UTC)
+
+    eventually(lambda: "make the service user an admin" in sweep_of(shell), what="the refusal")
+    assert any(what.startswith("sweep: ") for what in failed(shell("doctor")))
+
+
+def sweep_of(shell: Shell) -> str:
+    return next(line for line in shell("doctor").lines if line[5:].startswith("sweep: "))
 
 
 def test_without_the_setup_it_says_to_run_it(shell: Shell):

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
@@ -359,3 +360,61 @@ def test_event_subscriptions_are_refused_where_the_account_lacks_them(api, root)
         "subscriptions": ["zen:event-type:ticket.comment_added"],
     }
     assert api.post(f"{root}/webhooks", json={"webhook": webhook}, timeout=5).status_code == 403
+
+
+# --- the incremental export ----------------------------------------------------------
+
+
+def exported(api: requests.Session, root: str, **params: object) -> list[list[tuple[int, str]]]:
+    """The whole export from *params* on: id and status of the tickets on each page."""
+    pages = []
+    while True:
+        body = api.get(f"{root}/incremental/tickets/cursor.json", params=params, timeout=5).json()
+        pages.append([(one["id"], one["status"]) for one in body["tickets"]])
+        if body["end_of_stream"]:
+            return pages
+        params = {"cursor": body["after_cursor"]}
+
+
+def test_the_export_goes_on_within_a_second_and_shows_deleted_tickets(zenpy, api, root, sandbox):
+    """Three tickets of one second on pages of two; deleted ones are only there."""
+    sandbox.zendesk.export_lag_s, sandbox.zendesk.export_page = 0.0, 2
+    numbers = [open_ticket(zenpy) for _ in range(3)]
+    sandbox.zendesk.delete(numbers[1])
+    records = sandbox.zendesk.records.tickets
+    for number in numbers:
+        records[number].updated_at = records[numbers[0]].updated_at
+    start = int(records[numbers[0]].updated_at.timestamp())
+
+    pages = exported(api, root, start_time=start)
+
+    assert [[(numbers[0], "new"), (numbers[1], "deleted")], [(numbers[2], "new")]] == pages
+    assert 404 == api.get(f"{root}/tickets/{numbers[1]}.json", timeout=5).status_code
+    assert numbers[1] not in [ticket.id for ticket in sandbox.zendesk.tickets()]
+
+
+def test_the_export_leaves_the_newest_minute_out(zenpy, api, root, sandbox):
+    """As the real one does: what is newer is not certain yet."""
+    number = open_ticket(zenpy)
+    assert [[]] == exported(api, root, start_time=0)
+    record = sandbox.zendesk.records.tickets[number]
+    record.updated_at -= timedelta(seconds=61)
+    assert [[(number, "new")]] == exported(api, root, start_time=0)
+
+
+def test_the_eleventh_export_of_a_minute_is_429_and_says_how_long(api, root):
+    """Ten a minute, told in a header of its own."""
+    answers = [
+        api.get(f"{root}/incremental/tickets/cursor.json", params={"start_time": 0}, timeout=5)
+        for _ in range(11)
+    ]
+    assert [200] * 10 + [429] == [answer.status_code for answer in answers]
+    assert "remaining=0" in answers[9].headers["Zendesk-RateLimit-incremental-exports"]
+    assert 0 < int(answers[10].headers["Retry-After"]) <= 60
+
+
+@pytest.mark.parametrize("params", [{}, {"start_time": "yesterday"}, {"cursor": "!"}])
+def test_an_export_from_nowhere_is_400(api, root, params):
+    """Neither a time nor a cursor of ours."""
+    answer = api.get(f"{root}/incremental/tickets/cursor.json", params=params, timeout=5)
+    assert 400 == answer.status_code

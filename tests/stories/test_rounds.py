@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from sqlalchemy import select
 
@@ -161,16 +161,3 @@ def test_a_comment_on_a_ticket_that_closes_at_once_is_a_closing_reply():
     update = Update("9", datetime.now(UTC), "1", Origin.INTERFACE, comment=said, status=TicketStatus.CLOSED)
     ticket = Ticket("1", "u", TicketStatus.CLOSED, "x", "2", "social:standard:dewi")
     assert judge(update, ticket, "social:standard:dewi").closed
-
-
-def test_a_solve_that_no_webhook_told_closes_the_loop_all_the_same(sandbox, running, ticket):
-    """Zendesk switches a webhook off that failed too often, and merged tickets lack our tag."""
-    for webhook in sandbox.zendesk.webhooks.values():
-        webhook.status = "inactive"
-    sandbox.wait_idle()
-    time.sleep(0.5)
-    sandbox.zendesk.solve(ticket.id)
-    with running.database.write() as tx:
-        row = tx.scalars(select(TicketRow)).one()
-        row.hinted_at = row.read_at = row.hinted_at - timedelta(minutes=11)
-    eventually(is_(running, "closed"), within=12, what="the receipt")

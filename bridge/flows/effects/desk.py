@@ -16,7 +16,7 @@ from bridge.core.ports import Desk
 from bridge.errors import VendorBusyError, VendorError
 from bridge.flows import cards, drafting, writing
 from bridge.flows.recipe import Outcome, Recipe
-from bridge.store import casefile, deliveries, intents, messages
+from bridge.store import casefile, deliveries, intents, messages, tickets
 from bridge.store.ids import new_id
 from bridge.store.insert import insert_new
 from bridge.store.tables import Case, CustomerRow, Intent, Message, TicketRow
@@ -178,20 +178,21 @@ class UpdateTicket(_DeskRecipe):
         """The ticket takes nothing any more: what the customer wrote goes on elsewhere."""
         now = self.world.clock.now()
         gone = _update.validate_python(intent.payload).ticket_id
-        tickets = list(tx.scalars(select(TicketRow).where(TicketRow.case_id == case.id)))
-        ticket = next(row for row in tickets if row.ticket_id == gone)
+        rows = list(tx.scalars(select(TicketRow).where(TicketRow.case_id == case.id)))
+        ticket = next(row for row in rows if row.ticket_id == gone)
         news = ticket.state == "current"
         if news:
             # Closed, merged or deleted: reading it tells which, and comes before the next try.
-            ticket.state, ticket.hinted_at = "closed", now
+            ticket.state = "closed"
+            tickets.hint(ticket, now)
         if intent.draft.get("message") is None:
             return
         message = tx.get_one(Message, intent.draft["message"])
-        newer = any(row.state == "current" for row in tickets)
+        newer = any(row.state == "current" for row in rows)
         if news or newer or _follow_up_on_its_way(tx, case):
             drafting.pass_on(tx, case, message, now, again=f":{intent.id}")
             return
-        number = max(row.number for row in tickets) + 1
+        number = max(row.number for row in rows) + 1
         what = f"ticket {gone} is {ticket.state}: the post opens a follow-up"
         casefile.tell(tx, case.id, now, "follow-up", what)
         source = gone if ticket.state == "closed" else None

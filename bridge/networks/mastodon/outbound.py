@@ -40,6 +40,8 @@ from bridge.networks.shape import Id, Shape
 
 # Each mention costs one more read, of its thread; a server allows 300 in five minutes.
 MENTIONS_PER_POLL = 40
+# The latest mentions, asked for again with each poll: one may turn up late, behind newer ones.
+OVERLAP = 20
 CLOCK_SKEW = timedelta(minutes=2)
 
 _GONE = (404, 410)
@@ -103,25 +105,27 @@ class MastodonConnection:
         self._own: AccountEntity | None = None
 
     def poll(self, cursor: str | None) -> Polled:
-        """One page of mentions, walking forward; the cursor is the last notification's id.
+        """One page of mentions, walking forward; the cursor holds the latest notifications' ids.
 
         A busy server in mid-page ends the page there: what was read is kept.
         """
         if cursor is None:
             return Polled((), self._newest_notification())
-        page = self._notifications("poll", {"min_id": cursor, "limit": str(MENTIONS_PER_POLL)})
+        known = cursor.split()
+        limit = MENTIONS_PER_POLL + len(known) - 1  # 59 at the most; a server gives up to 80
+        page = self._notifications("poll", {"min_id": known[0], "limit": str(limit)})
+        new = [each for each in page if each.id not in known and _age(each.id) > _age(known[0])]
         items: list[RawItem] = []
-        reached = cursor
-        for notification in sorted(page, key=lambda each: _age(each.id)):
+        for notification in sorted(new, key=lambda each: _age(each.id)):
             try:
                 items.extend(self._mention(notification))
             except VendorBusyError:
                 if not items:
                     raise
-                return Polled(tuple(items), reached)
-            reached = max(reached, notification.id, key=_age)
+                return Polled(tuple(items), _latest(known))
+            known.append(notification.id)
         # A server that pays no heed to min_id must not keep us here for ever.
-        return Polled(tuple(items), reached, more=len(page) >= MENTIONS_PER_POLL and reached != cursor)
+        return Polled(tuple(items), _latest(known), more=len(page) >= limit and bool(new))
 
     def read_thread(self, message: SocialMessage) -> tuple[RawItem, ...]:
         """*message*, and all that was said under the customer's first post in its thread."""
@@ -349,6 +353,11 @@ def _age(opaque_id: str) -> tuple[int, str]:
     https://docs.joinmastodon.org/api/guidelines/#id
     """
     return len(opaque_id), opaque_id
+
+
+def _latest(ids: Sequence[str]) -> str:
+    """The cursor of those who have read *ids*: the latest of them, oldest first."""
+    return " ".join(sorted(ids, key=_age)[-OVERLAP:])
 
 
 def _items(ancestors: Sequence[JsonObject], statuses: Sequence[JsonObject]) -> Iterator[RawItem]:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from bridge.core.account import Account, AccountField, FieldKind
 from bridge.core.message import InboundEvent, SocialMessage
-from bridge.core.ports import Capabilities, Connection, Exempt
+from bridge.core.ports import Capabilities, Connection
 from bridge.core.reply import Composed, Light
 from bridge.networks.limit import graphemes, text_limit
 from bridge.networks.standard import inbound, signature
@@ -21,7 +21,7 @@ class StandardNetwork:
     label = "Signed webhook"
     capabilities = Capabilities(
         push=True,
-        poll=Exempt("the sender pushes; there is nothing to ask"),
+        poll=True,  # for what its webhooks missed, where the relay keeps a list of them
         reply=True,
         edits=True,
         deletions=True,

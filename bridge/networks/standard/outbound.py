@@ -9,10 +9,10 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Collection, Mapping
-from datetime import UTC, datetime
-from typing import Literal
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
@@ -28,8 +28,15 @@ from bridge.networks.standard.signature import decode_secret, sign
 
 SHORTEST_KEY_BYTES = 24
 
+# Each look at the relay's list begins a little before the latest that is known.
+OVERLAP = timedelta(minutes=1)
+
 _GONE = (410,)
 _UNKNOWN = (404, 501)
+# A relay that was written before this question existed says in its own way that it knows none.
+_NO_LIST = (400, 404, 405, 422, 501)
+
+T = TypeVar("T")
 
 
 class _Posted(Shape):
@@ -49,7 +56,23 @@ class _State(Shape):
 
 
 _POSTED = TypeAdapter(_Posted)
+
+
+class _Sent(Shape):
+    """A webhook that the relay sent, or tried to. ``id`` is its webhook-id, ``at`` when it first left."""
+
+    id: Id
+    at: Time
+    body: dict[str, Any]
+
+
+class _SentPage(Shape):
+    deliveries: Annotated[tuple[_Sent, ...], Field(max_length=1000)]
+    next: Id | None = None
+
+
 _STATE = TypeAdapter(_State)
+_SENT = TypeAdapter(_SentPage)
 
 
 class StandardConnection:
@@ -63,7 +86,28 @@ class StandardConnection:
         self._line = HttpLine(NAME, timeout_s=timeout_s, sleep=sleep)
 
     def poll(self, cursor: str | None) -> Polled:
-        return Polled((), cursor)
+        """What the relay has sent since: webhooks that got lost among it.
+
+        Each has the delivery id under which it was pushed. A relay that keeps no list
+        has nothing to say. The cursor is the relay's time of the latest, and the next
+        page's mark if there is one.
+        """
+        now = datetime.now(UTC)
+        if not self._reply_url:
+            return Polled((), cursor)
+        if cursor is None:
+            return Polled((), now.isoformat())
+        reached, _, mark = cursor.partition(" ")
+        at = datetime.fromisoformat(reached)
+        since = mark or (at - OVERLAP).isoformat()
+        page = self._ask("poll", _SENT, "since", since, _NO_LIST)
+        if page is None:
+            return Polled((), cursor)
+        items = tuple(RawItem(sent.id, json.dumps(sent.body).encode()) for sent in page.deliveries)
+        # A time that has not come yet would make us deaf until it has.
+        at = max([at, *(min(sent.at, now) for sent in page.deliveries)])
+        more = page.next is not None and page.next != mark
+        return Polled(items, f"{at.isoformat()} {page.next}" if more else at.isoformat(), more=more)
 
     def read_thread(self, message: SocialMessage) -> tuple[RawItem, ...]:
         return ()
@@ -126,15 +170,25 @@ class StandardConnection:
         return self._read_state_of(operation, target.id)
 
     def _read_state_of(self, operation: str, message_id: str) -> _State | None:
-        """What the relay knows of a message; None when it cannot say."""
+        return self._ask(operation, _STATE, "message", message_id)
+
+    def _ask(
+        self,
+        operation: str,
+        shape: TypeAdapter[T],
+        name: str,
+        value: str,
+        unknown: Collection[int] = _UNKNOWN,
+    ) -> T | None:
+        """What the relay answers to one question; None when it cannot say."""
         try:
             answer = self._line.read(
                 operation,
                 self._reply_url,
-                _STATE,
-                auth=self._signature(_read_id(message_id)),
-                params={"message": message_id},
-                gone=_UNKNOWN,
+                shape,
+                auth=self._signature(_read_id(value)),
+                params={name: value},
+                gone=unknown,
             )
         except VendorGoneError:
             return None

@@ -88,7 +88,8 @@ class ZendeskSandbox:
     ``webhook_secret`` are what the bridge is configured with.
 
     ``event_subscriptions``: whether this account offers event webhooks for tickets.
-    ``export_lag_s``: how much of the newest time the incremental export leaves out.
+    ``export_lag_s``: how much of the newest time the incremental export leaves out;
+    ``export_page``: the most tickets on one page of it.
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class ZendeskSandbox:
         self.webhook_secret = "test-webhook-secret"
         self.event_subscriptions = event_subscriptions
         self.export_lag_s = export_lag_s
+        self.export_page = 1000
         self.lock = threading.RLock()
         self.records = Records()
         self.door = Door(self.client_id, self.client_secret)
@@ -193,6 +195,25 @@ class ZendeskSandbox:
             user = self.records.find_user(email) or self.records.add_user(name, email=email)
             return self._act(ticket_id, {"requester_id": user.id}, agent, "web")
 
+    def delete(self, ticket_id: int | str) -> None:
+        """An agent deletes the ticket. No trigger runs; the export still shows it, as deleted."""
+        with self.lock:
+            ticket = self.records.tickets[int(ticket_id)]
+            ticket.deleted, ticket.updated_at = True, datetime.now(UTC)
+
+    def open_follow_up(self, closed_id: int | str, text: str, agent: str = "agent-1") -> int:
+        """An agent opens a follow-up of a closed ticket in the interface. Returns its id."""
+        with self.lock:
+            source = self.records.tickets[int(closed_id)]
+            wanted = {
+                "comment": {"html_body": html_of(text), "public": True},
+                "requester_id": source.values["requester_id"],
+                "via_followup_source_id": source.id,
+            }
+            change = self.records.create(wanted, self.agents[agent], "web")
+            self.run_triggers(change)
+            return change.ticket.id
+
     def _act(self, ticket_id: int | str, wanted: Json, agent: str, via: str) -> int:
         if via not in VIAS:
             raise ValueError(f"{via} is none of {', '.join(VIAS)}")
@@ -207,9 +228,9 @@ class ZendeskSandbox:
     # --- what people read ------------------------------------------------------
 
     def tickets(self) -> list[TicketView]:
-        """All tickets, oldest first."""
+        """All tickets that are not deleted, oldest first."""
         with self.lock:
-            return [self._view(ticket) for ticket in self.records.tickets.values()]
+            return [self._view(ticket) for ticket in self.records.tickets.values() if not ticket.deleted]
 
     def ticket(self, ticket_id: int | str) -> TicketView:
         with self.lock:
@@ -364,6 +385,8 @@ class ZendeskSandbox:
                 "to": {},
                 "rel": "follow_up",
             }
+        if ticket.deleted:
+            shown["status"] = "deleted"
         return shown | {
             "url": f"{self.url}/api/v2/tickets/{ticket.id}.json",
             "id": ticket.id,

@@ -114,6 +114,7 @@ class Ticket:
     audits: list[Audit] = field(default_factory=list)
     created_at: datetime = field(default_factory=now)
     updated_at: datetime = field(default_factory=now)
+    deleted: bool = False
 
     @property
     def status(self) -> str:

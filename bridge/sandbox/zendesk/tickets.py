@@ -5,6 +5,7 @@ https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import time
 from datetime import timedelta
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask, request
 
-from bridge.sandbox.zendesk.answers import NotFoundError, decode, encode, error_answer, page_of, user_json
+from bridge.sandbox.zendesk.answers import NotFoundError, error_answer, page_of, user_json
 from bridge.sandbox.zendesk.records import VIAS, Audit, Comment, Json, RecordError, Ticket, iso, now
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class TicketRoutes:
 
     def _ticket(self, ticket_id: int) -> Ticket:
         ticket = self._desk.records.tickets.get(ticket_id)
-        if ticket is None:
+        if ticket is None or ticket.deleted:
             raise NotFoundError
         return ticket
 
@@ -77,7 +78,7 @@ class TicketRoutes:
         rows = [
             self._desk.ticket_json(ticket)
             for ticket in self._desk.records.tickets.values()
-            if wanted is None or ticket.values["external_id"] == wanted
+            if not ticket.deleted and wanted in (None, ticket.values["external_id"])
         ]
         return page_of("tickets", rows)
 
@@ -144,23 +145,41 @@ class TicketRoutes:
         return {"tags": ticket.tags}
 
     def export(self) -> Any:
-        cursor = request.args.get("cursor")
-        start = decode(cursor) if cursor else int(request.args.get("start_time", 0))
+        """A page, oldest change first; the newest time is left out, deleted tickets are not."""
+        cursor, start_time = request.args.get("cursor"), request.args.get("start_time", "")
+        if cursor is None and not start_time.isdigit():
+            return error_answer(400, "InvalidStartTime", "start_time is missing or is no Unix time")
+        after = _place_of(cursor) if cursor else (int(start_time), 0)
+        if after is None:
+            return error_answer(400, "InvalidCursor", "The cursor is not one of ours")
         horizon = now() - timedelta(seconds=self._desk.export_lag_s)
-        rows = sorted(self._desk.records.tickets.values(), key=lambda ticket: ticket.updated_at)
-        found = [
-            one for one in rows if int(one.updated_at.timestamp()) >= start and one.updated_at <= horizon
-        ]
-        latest = int(found[-1].updated_at.timestamp()) + 1 if found else start
-        after = encode(latest)
+        changed = sorted(
+            (int(one.updated_at.timestamp()), one.id, one)
+            for one in self._desk.records.tickets.values()
+            if one.updated_at <= horizon
+        )
+        rest = [row for row in changed if row[:2] > after]
+        size = min(self._desk.export_page, int(request.args.get("per_page", 1000)))
+        page = rest[:size]
+        last = page[-1][:2] if page else after
+        after_cursor = base64.urlsafe_b64encode("||".join(map(str, last)).encode()).decode()
         return {
-            "tickets": [self._desk.ticket_json(ticket) for ticket in found],
-            "after_cursor": after,
-            "after_url": f"{request.base_url}.json?cursor={after}",
+            "tickets": [self._desk.ticket_json(ticket) for _, _, ticket in page],
+            "after_cursor": after_cursor,
+            "after_url": f"{request.base_url}.json?cursor={after_cursor}",
             "before_cursor": None,
             "before_url": None,
-            "end_of_stream": True,
+            "end_of_stream": len(rest) <= size,
         }
+
+
+def _place_of(cursor: str) -> tuple[int, int] | None:
+    """The time and the id after which a page begins; None for what is no cursor."""
+    try:
+        at, _, ticket_id = base64.urlsafe_b64decode(cursor).decode().partition("||")
+        return int(at), int(ticket_id)
+    except ValueError:
+        return None
 
 
 def audit_json(audit: Audit) -> Json:

@@ -26,7 +26,7 @@ from bridge.errors import (
     VendorUnclearError,
 )
 from bridge.networks import NETWORKS
-from bridge.networks.mastodon.outbound import MENTIONS_PER_POLL, MastodonConnection
+from bridge.networks.mastodon.outbound import MENTIONS_PER_POLL, OVERLAP, MastodonConnection
 from bridge.networks.mastodon.text import folded, length, plain_text
 from tests.networks.contract import RECEIVED_AT, NetworkContract
 
@@ -136,14 +136,14 @@ def test_first_poll_of_an_empty_account_hears_what_comes_next(server):
 
 
 def test_poll_walks_forward_and_brings_the_thread(server):
-    """Each mention comes with its root and parent, oldest first, and the cursor is the newest id."""
+    """Each mention comes with its root and parent, oldest first, and the cursor ends with the newest id."""
     root, parent = status("9"), status("10", in_reply_to_id="9", content="<p>the parent</p>")
     newer, older = status("12", in_reply_to_id="10"), status("11")
     server.get(f"{API}/notifications", json=notifications(("100", newer), ("99", older)))
     server.get(f"{API}/statuses/12/context", json=context(above=(root, parent)))
     server.get(f"{API}/statuses/11/context", json=context())
     polled = line().poll("98")
-    assert (polled.cursor, polled.more) == ("100", False)
+    assert (polled.cursor, polled.more) == ("98 99 100", False)
     first, second = (the_message(item.body) for item in polled.items)
     assert (first.id, first.root_id, first.parent_id) == (older["uri"], older["uri"], None)
     assert (second.root_id, second.parent_id) == (root["uri"], parent["uri"])
@@ -162,7 +162,7 @@ def test_mention_deleted_meanwhile_is_passed_over(server):
     server.get(f"{API}/notifications", json=page)
     server.get(f"{API}/statuses/11/context", status=404)
     polled = line().poll("90")
-    assert (polled.items, polled.cursor) == ((), "99")
+    assert (polled.items, polled.cursor) == ((), "90 97 98 99")
 
 
 def test_busy_server_in_mid_page_loses_nothing(server):
@@ -173,10 +173,10 @@ def test_busy_server_in_mid_page_loses_nothing(server):
     server.get(f"{API}/statuses/102/context", status=429, headers={"Retry-After": "300"})
     polled = line().poll("100")
     assert [the_message(item.body).native_id for item in polled.items] == ["101"]
-    assert (polled.cursor, polled.more) == ("101", False)
+    assert (polled.cursor, polled.more) == ("100 101", False)
     with pytest.raises(VendorBusyError):
         server.replace("GET", f"{API}/notifications", json=page[:2])
-        line().poll("101")
+        line().poll(polled.cursor)
 
 
 def test_thread_that_cannot_be_read_does_not_stop_the_poll(server):
@@ -201,7 +201,26 @@ def test_longer_ids_are_newer(server):
     page = notifications(("100", status("11")), ("99", status("11")))
     server.get(f"{API}/notifications", json=page)
     server.get(f"{API}/statuses/11/context", json=context())
-    assert line().poll("98").cursor == "100"
+    assert line().poll("98").cursor == "98 99 100"
+
+
+def test_mention_that_turns_up_behind_newer_ones_is_heard(server):
+    """The latest twenty are asked for again with each poll; what was read is not read again."""
+    page = notifications(*((str(n), status(str(n))) for n in range(130, 100, -1)))
+    for n in range(101, 131):
+        server.get(f"{API}/statuses/{n}/context", json=context())
+    late = page.pop(5)
+    server.get(f"{API}/notifications", json=page)
+    first = line().poll("100")
+    assert (len(first.items), len(first.cursor.split())) == (29, OVERLAP)
+    server.replace("GET", f"{API}/notifications", json=[late, *page[:24]])
+
+    second = line().poll(first.cursor)
+
+    assert [the_message(item.body).native_id for item in second.items] == [late["id"]]
+    asked = parse_qs(urlsplit(server.calls[-2].request.url).query)
+    assert (asked["min_id"], asked["limit"]) == ([first.cursor.split()[0]], [str(39 + OVERLAP)])
+    assert len(second.cursor.split()) == OVERLAP
 
 
 # --- read_thread ---

@@ -316,6 +316,60 @@ class TestStandard(PushContract):
             with pytest.raises(VendorRefusedError):
                 connection.reply(self.wanted_reply(), "intent-1")
 
+    # --- what was sent, and did not arrive ---
+
+    def listed(self, *ids: str, after: str | None = None, at: str = "2026-11-21T11:59:40Z"):
+        body = {"type": "social.message.deleted", "data": {"id": "post-1"}}
+        sent = [{"id": one, "at": at, "body": body} for one in ids]
+        return {"deliveries": sent, "next": after}
+
+    def test_the_first_look_starts_now_and_asks_nothing(self):
+        """What was sent before the bridge knew of the account is not raked up."""
+        with responses.RequestsMock():
+            polled = self.connect().poll(None)
+        assert polled.items == ()
+        assert abs(datetime.now(UTC) - datetime.fromisoformat(polled.cursor)) < timedelta(minutes=1)
+
+    def test_what_was_sent_comes_with_its_own_delivery_id(self):
+        """From a minute before the latest that is known; the cursor moves by the relay's time."""
+        with responses.RequestsMock() as relay:
+            relay.get(RELAY, json=self.listed("msg_1", "msg_2"))
+            polled = self.connect().poll("2026-11-21T11:58:00+00:00")
+            asked = parse_qs(urlsplit(relay.calls[0].request.url).query)
+            headers = {name.lower(): value for name, value in relay.calls[0].request.headers.items()}
+        assert asked == {"room": ["7"], "since": ["2026-11-21T11:57:00+00:00"]}
+        assert verify((SECRET,), b"", headers, datetime.now(UTC)).startswith("read_")
+        assert [item.delivery_id for item in polled.items] == ["msg_1", "msg_2"]
+        assert (polled.cursor, polled.more) == ("2026-11-21T11:59:40+00:00", False)
+        [event] = STANDARD.normalise(ACCOUNT, polled.items[0].body, RECEIVED_AT)
+        assert event.message_id == "post-1"
+
+    def test_a_long_list_is_walked_by_the_relays_marks(self):
+        """The mark comes back as it was given; one that leads to itself ends the walk."""
+        with responses.RequestsMock() as relay:
+            relay.get(RELAY, json=self.listed("msg_1", after="page-2"))
+            first = self.connect().poll("2026-11-21T11:58:00+00:00")
+            second = self.connect().poll(first.cursor)
+            asked = parse_qs(urlsplit(relay.calls[1].request.url).query)
+        assert asked["since"] == ["page-2"]
+        assert (first.more, second.more) == (True, False)
+        assert second.cursor == "2026-11-21T11:59:40+00:00"
+
+    @pytest.mark.parametrize("status", [400, 404, 405, 422, 501])
+    def test_a_relay_that_keeps_no_list_is_left_in_peace(self, status):
+        """The cursor stays where it is, should the relay ever keep one."""
+        with responses.RequestsMock() as relay:
+            relay.get(RELAY, status=status)
+            polled = self.connect().poll("2026-11-21T11:58:00+00:00")
+        assert (polled.items, polled.cursor) == ((), "2026-11-21T11:58:00+00:00")
+
+    def test_a_time_that_has_not_come_makes_nobody_deaf(self):
+        """A relay whose clock is a century ahead."""
+        with responses.RequestsMock() as relay:
+            relay.get(RELAY, json=self.listed("msg_1", at="2126-01-01T00:00:00Z"))
+            polled = self.connect().poll("2026-11-21T11:58:00+00:00")
+        assert datetime.fromisoformat(polled.cursor) <= datetime.now(UTC)
+
     # --- doctor ---
 
     def test_doctor_is_content_with_a_good_account(self):

@@ -43,6 +43,8 @@ def upgrade() -> None:
     )
     op.add_column("messages", sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("workers", sa.Column("gone_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("tickets", sa.Column("swept_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("tickets", sa.Column("swept_to", sa.DateTime(timezone=True), nullable=True))
     for table, columns in (
         ("cases", ["network", "author_id"]),
         ("cases", ["closed_at"]),
