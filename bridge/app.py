@@ -18,6 +18,7 @@ from bridge.flows import listen
 from bridge.flows.engine import Engine, Wakes
 from bridge.flows.mappings import Mappings
 from bridge.flows.open_case import consider
+from bridge.flows.retain import retain
 from bridge.flows.sweep import Sweep
 from bridge.flows.take_in import TEAM_SOURCE, put_off, take_in
 from bridge.flows.work import Slots, work
@@ -201,6 +202,7 @@ def _world(settings: Settings, database: Database, clock: Clock) -> World:
             linger=timedelta(seconds=settings.linger_s),
             poll=timedelta(seconds=settings.poll_s),
             reread=timedelta(seconds=settings.reread_s),
+            retention=timedelta(days=settings.retention_days) if settings.retention_days else None,
         ),
         desk=None if desk is None else zendesk.ZendeskDesk(desk),
         team=None if team is None else slack.SlackTeam(team),
@@ -217,6 +219,7 @@ def _engine(world: World, threads: int, wakes: Wakes) -> Engine:
             "consider": lambda key: consider(world, key),
             "work": lambda key: work(world, slots, key),
             "poll": lambda key: listen.poll(world, key),
+            "retain": lambda key: retain(world, key),
             "sweep": Sweep(world, wakes.crowded),
         },
         threads=threads,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import timedelta
 
 from sqlalchemy import delete, select
@@ -14,7 +14,7 @@ from bridge.core.case import CaseState
 from bridge.core.ports import RawItem
 from bridge.errors import VendorBusyError, VendorError, VendorGoneError, VendorRefusedError
 from bridge.flows.world import World
-from bridge.store import deliveries, messages
+from bridge.store import deliveries, erasure, messages
 from bridge.store.insert import insert_new
 from bridge.store.tables import Case, Cursor
 
@@ -81,7 +81,12 @@ def _reread(world: World, account: Account, cursor: Cursor) -> None:
         if cursor.value:
             query = query.where(Case.id > cursor.value)
         cases = list(tx.scalars(query))
-        posts = [messages.as_message(messages.of_case(tx, case.id)[0]) for case in cases]
+        # A deleted post leads nowhere, an erased one is nobody's any more.
+        posts = [
+            messages.as_message(there[0])
+            for case in cases
+            if (there := [row for row in messages.of_case(tx, case.id) if messages.is_there(row)])
+        ]
     line = world.connect(account)
     items: list[RawItem] = []
     for post in posts:
@@ -95,10 +100,13 @@ def _reread(world: World, account: Account, cursor: Cursor) -> None:
 
 
 def _record(
-    world: World, account: Account, key: str, items: Iterable[RawItem], value: str | None, wait: timedelta
+    world: World, account: Account, key: str, items: Collection[RawItem], value: str | None, wait: timedelta
 ) -> None:
     with world.database.write() as tx:
         now = world.clock.now()
+        known = erasure.known_hidden(
+            tx, world.installation, account.network, account.key, [item.delivery_id for item in items]
+        )
         new = [
             deliveries.record(
                 tx,
@@ -110,6 +118,7 @@ def _record(
                 at=now,
             )
             for item in items
+            if item.delivery_id not in known
         ]
         cursor = tx.get_one(Cursor, key)
         cursor.value, cursor.due_at, cursor.heard_at = value, now + wait, now

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from bridge.core.case import CaseState, move
 from bridge.core.message import SocialMessage
-from bridge.flows import cards, close_loop, drafting, writing
+from bridge.flows import cards, close_loop, drafting, erase, writing
 from bridge.flows.world import World
 from bridge.routing.decide import decide
 from bridge.routing.model import Decision
@@ -27,6 +27,8 @@ def consider(world: World, key: str) -> None:
         row = tx.get(Message, key)
     if row is None or row.due_at is None:
         return
+    if row.deleted_at is not None and row.erased_at is None:
+        erase.bodies_of(world, row)
     thread = f"thread:{row.network}:{row.thread_root or row.global_id}"
     with world.lease(thread) as lease:
         if lease is None:
@@ -42,7 +44,8 @@ def consider(world: World, key: str) -> None:
 
 def _settle_place(tx: Session, world: World, row: Message) -> Case | None:
     """Return the case that has something to do now, if there is one."""
-    if not row.complete or row.account is None or row.own or _is_a_brand(world, row):
+    forgotten = _is_forgotten(tx, world, row)
+    if forgotten or not row.complete or row.account is None or row.own or _is_a_brand(world, row):
         return None  # a placeholder waits for its post; our own words open nothing
     tags = messages.tags_of(tx, row)
     message = messages.as_message(row, (tag.name for tag in tags))
@@ -62,6 +65,16 @@ def _settle_place(tx: Session, world: World, row: Message) -> Case | None:
     if not decision.tags:
         return None
     return _open(tx, world, row, message, decision, tags)
+
+
+def _is_forgotten(tx: Session, world: World, row: Message) -> bool:
+    """Whether the post was erased by retention or on request; erases what the network has deleted."""
+    if row.deleted_at is None:
+        return row.erased_at is not None
+    if row.erased_at is None:
+        case = tx.get(Case, row.case_id, with_for_update=True) if row.case_id else None
+        erase.deleted(tx, world, case, row)
+    return False
 
 
 def _is_a_brand(world: World, row: Message) -> bool:

@@ -14,12 +14,14 @@ from sqlalchemy.orm import Session
 
 from bridge.core.case import CaseState
 from bridge.flows import listen
+from bridge.flows.retain import EVERY
 from bridge.flows.world import World
 from bridge.store import cases, intents, leases
 from bridge.store.tables import Case, Cursor, Delivery, Message, TicketRow
 
 SWEEP = "sweep"
 AT_ONCE = 500
+RETAIN = "retain"
 BEAT = timedelta(seconds=5)
 LEASES_KEPT = timedelta(hours=1)
 # What no webhook told: a lost one, or a ticket that a merge left without the tag that triggers ask for.
@@ -35,6 +37,7 @@ class Sweep:
         self._world = world
         self._crowded = crowded
         self._beat_at: datetime | None = None
+        self._retained_at: datetime | None = None
         self._mine = False
 
     def __call__(self, _key: str) -> None:
@@ -52,6 +55,9 @@ class Sweep:
             self._beat_at = now
         if not self._mine or self._crowded():
             return
+        if self._retained_at is None or now - self._retained_at >= EVERY:
+            world.wake(RETAIN, "")
+            self._retained_at = now
         for flow, key in self._due(now):
             world.wake(flow, key)
 

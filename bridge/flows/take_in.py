@@ -12,9 +12,9 @@ from bridge.core.message import InboundEvent
 from bridge.errors import UnreadablePayloadError, UnsupportedEventError, VendorError
 from bridge.flows import press
 from bridge.flows.world import World
-from bridge.store import casefile, cases, intents, leases, messages
+from bridge.store import casefile, cases, erasure, intents, leases, messages
 from bridge.store.leases import Lease
-from bridge.store.tables import Delivery, TicketRow
+from bridge.store.tables import Delivery, Message, TicketRow
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,10 @@ def put_off(world: World, key: str, reason: str) -> None:
 
 
 def _understand(world: World, delivery: Delivery, lease: Lease) -> None:
-    body = delivery.body or b""
+    if delivery.body is None:
+        _settle(world, delivery.id, lease, "done", "its words were erased")
+        return
+    body = delivery.body
     if delivery.source == DESK_SOURCE:
         _hear_hint(world, delivery.id, world.read_hint(body), lease)
     elif delivery.source == TEAM_SOURCE:
@@ -76,11 +79,14 @@ def _take_events(world: World, delivery: Delivery, body: bytes, lease: Lease) ->
         leases.guard(tx, lease)
         rows = [_take_event(tx, world, event) for event in events]
         _finish(tx, world, delivery.id, "done")
-    for row in dict.fromkeys(rows):
-        world.wake("consider", row)
+        if any(row.erased_at is not None for row in rows):
+            # What was erased came once more: what it says is not kept a second time.
+            erasure.hide_delivery(tx.get_one(Delivery, delivery.id))
+    for key in dict.fromkeys(row.id for row in rows):
+        world.wake("consider", key)
 
 
-def _take_event(tx: Session, world: World, event: InboundEvent) -> str:
+def _take_event(tx: Session, world: World, event: InboundEvent) -> Message:
     native = world.native_accounts(event.network)
     row = messages.apply(tx, world.installation, event, world.clock.now(), native)
     if row.case_id is not None:
@@ -88,7 +94,7 @@ def _take_event(tx: Session, world: World, event: InboundEvent) -> str:
             f"{event.kind}: {', '.join(tag.name for tag in event.tags)}" if event.tags else event.kind.value
         )
         casefile.tell(tx, row.case_id, world.clock.now(), "came in", what, message=row.id)
-    return row.id
+    return row
 
 
 def _hear_hint(world: World, delivery_id: str, ticket_id: str, lease: Lease) -> None:

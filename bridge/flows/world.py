@@ -36,6 +36,7 @@ class Timing:
     linger: timedelta = timedelta(seconds=3)  # a closing reply waits, to see a bulk solve whole
     poll: timedelta = timedelta(seconds=30)
     reread: timedelta = timedelta(minutes=2)
+    retention: timedelta | None = timedelta(days=180)  # None: words are kept for good
 
     @property
     def lease(self) -> timedelta:

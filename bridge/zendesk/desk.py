@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 
 from zenpy.lib.api_objects import User
@@ -12,6 +12,7 @@ from zenpy.lib.api_objects import User
 from bridge.core.desk import Customer, Ticket, TicketDraft, TicketRef, TicketStatus, TicketUpdate, Update
 from bridge.core.ports import Desk, Finding
 from bridge.errors import VendorGoneError, VendorRefusedError
+from bridge.zendesk import redaction
 from bridge.zendesk.account import ZendeskAccount
 from bridge.zendesk.answer import VENDOR, other_shape
 from bridge.zendesk.audit import MERGED_TAG, as_update, authors_in, merge_target
@@ -111,7 +112,8 @@ class ZendeskDesk(Desk):
             assignee_id = self._agent(update.assignee_email)
             if assignee_id is None:
                 raise VendorRefusedError(VENDOR, operation, "no agent has the assignee's e-mail address")
-        body = update_body(update, stamp, assignee_id=assignee_id)
+        fields = self._fields(update.fields)
+        body = update_body(update, stamp, assignee_id=assignee_id, field_ids=fields)
         try:
             # Plain JSON: zenpy sends what it believes has changed, and drops what it does not know.
             content = self._client.send(operation, "PUT", f"/api/v2/tickets/{ticket_id}.json", body)
@@ -169,6 +171,15 @@ class ZendeskDesk(Desk):
             users[user.id or 0] = user
         staff = {user_id for user_id, user in users.items() if user.is_staff}
         return [as_update(audits[audit_id], staff) for audit_id in sorted(audits)]
+
+    def redact(self, ticket_id: str, update_id: str | None) -> None:
+        """What `bridge.zendesk.redaction.redact` does."""
+        redaction.redact(self._client, number(ticket_id, "redact a comment"), update_id)
+
+    def rename_customer(self, requester_id: str, customer: Customer, is_ours: Callable[[str], bool]) -> bool:
+        """What `bridge.zendesk.redaction.rename` does."""
+        user_id = number(requester_id, "rename the customer")
+        return redaction.rename(self._client, user_id, customer, is_ours)
 
     def locate(self, url: str) -> TicketRef | None:
         """The ticket behind the address in an agent's browser, of this account only."""

@@ -88,6 +88,7 @@ class ZendeskSandbox:
     ``webhook_secret`` are what the bridge is configured with.
 
     ``event_subscriptions``: whether this account offers event webhooks for tickets.
+    ``agent_workspace``: whether comments can be redacted by marking them, as newer accounts allow.
     ``export_lag_s``: how much of the newest time the incremental export leaves out.
     """
 
@@ -105,6 +106,7 @@ class ZendeskSandbox:
         self.webhook_secret = "test-webhook-secret"
         self.event_subscriptions = event_subscriptions
         self.export_lag_s = export_lag_s
+        self.agent_workspace = True
         self.lock = threading.RLock()
         self.records = Records()
         self.door = Door(self.client_id, self.client_secret)
