@@ -79,8 +79,8 @@ def _take_events(world: World, delivery: Delivery, body: bytes, lease: Lease) ->
         leases.guard(tx, lease)
         rows = [_take_event(tx, world, event) for event in events]
         _finish(tx, world, delivery.id, "done")
-        if any(row.erased_at is not None for row in rows):
-            # What was erased came once more: what it says is not kept a second time.
+        if any(row.erased_at is not None or erasure.is_erased(row.parent_id) for row in rows):
+            # What was erased came once more, or is quoted: what it says is not kept a second time.
             erasure.hide_delivery(tx.get_one(Delivery, delivery.id))
     for key in dict.fromkeys(row.id for row in rows):
         world.wake("consider", key)
