@@ -20,7 +20,7 @@ from bridge.core.intent import Effect, IntentState
 from bridge.errors import BridgeError
 from bridge.flows import cards, drafting, ending
 from bridge.flows.world import World
-from bridge.store import casefile, erasure, intents
+from bridge.store import casefile, erasure, intents, messages
 from bridge.store.forget import Eraser, cases_of
 from bridge.store.person import Person, traces
 from bridge.store.tables import CardRow, Case, CustomerRow, Erasure, Intent, LeaseRow, Message, TicketRow
@@ -29,6 +29,8 @@ ASKED, DELETED = "asked", "deleted"
 ERASED = "erased"
 ON_REQUEST = "erased on request"
 GONE_ON_THE_NETWORK = "the customer deleted the post"
+# Causes of the updates that bring a customer's own words to a ticket.
+_WITH_WORDS = ("message:", "edited:")
 REDACTIONS = frozenset(
     {Effect.REDACT_COMMENT, Effect.REDACT_TICKET, Effect.ERASE_CUSTOMER, Effect.BLANK_POST}
 )
@@ -180,14 +182,17 @@ def _redact(tx: Session, case: Case, source: Intent, proof: str, now: datetime) 
     if source.effect == Effect.OPEN_TICKET:
         _draft(tx, case, Effect.REDACT_COMMENT, source.id, proof, now, of=source.id)
         _draft(tx, case, Effect.REDACT_TICKET, source.id, proof, now, of=source.id)
-    elif source.effect == Effect.UPDATE_TICKET and _carries_words(source):
-        ticket_id = (source.payload or {}).get("ticket_id")
+    elif source.effect == Effect.UPDATE_TICKET and source.cause.startswith(_WITH_WORDS):
+        ticket_id = (source.payload or {}).get("ticket_id") or _first_ticket(tx, case)
         if ticket_id is not None:
             _draft(tx, case, Effect.REDACT_COMMENT, source.id, proof, now, of=source.id, ticket_id=ticket_id)
 
 
-def _carries_words(intent: Intent) -> bool:
-    return intent.draft.get("message") is not None or intent.cause.startswith("edited:")
+def _first_ticket(tx: Session, case: Case) -> str | None:
+    """Where a comment was, once retention has blanked what the ledger knew of it."""
+    return tx.scalars(
+        select(TicketRow.ticket_id).where(TicketRow.case_id == case.id).order_by(TicketRow.number)
+    ).first()
 
 
 def _blank_posts(tx: Session, case: Case, settled: Collection[Intent], proof: str, now: datetime) -> None:
@@ -195,8 +200,9 @@ def _blank_posts(tx: Session, case: Case, settled: Collection[Intent], proof: st
     current = cards.current_card(tx, case)
     earlier = tx.scalars(select(CardRow).where(CardRow.case_id == case.id))
     places = [(row.channel, row.message_id) for row in earlier if current is None or row.id != current.id]
+    where = current.channel if current is not None else None
     for intent in settled:
-        channel = (intent.payload or {}).get("channel")
+        channel = (intent.payload or {}).get("channel", where)
         if intent.effect == Effect.POST_NOTE and intent.outcome_id and channel:
             places.append((channel, intent.outcome_id))
     for channel, message_id in places:
@@ -293,6 +299,11 @@ def bodies_of(world: World, row: Message) -> None:
     blank_bodies(world, is_meant, until=world.clock.now(), since=row.received_at - MARGIN)
 
 
+def must_go(row: Message) -> bool:
+    """Whether the network has deleted the post since it was erased last, if it ever was."""
+    return row.deleted_at is not None and (row.erased_at is None or row.erased_at < row.deleted_at)
+
+
 def deleted(tx: Session, world: World, case: Case | None, row: Message) -> None:
     """The network deleted the post: its words and names go, here and outside. The ids stay.
 
@@ -301,6 +312,7 @@ def deleted(tx: Session, world: World, case: Case | None, row: Message) -> None:
     now = world.clock.now()
     words = [one for one in (row.text, row.permalink, *_addresses(row)) if one]
     erasure.blank(row, now)
+    row.erased_at = now  # later than any retention: see `must_go`
     quoting = select(Message).where(
         Message.installation == row.installation,
         Message.network == row.network,
@@ -331,8 +343,9 @@ def _take_back_one(
     now: datetime,
 ) -> int:
     number = 0
+    posts = messages.of_case(tx, case.id)
     for intent in intents.of_case(tx, case.id):
-        about = intent.draft.get("message") == row.id or intent.cause.startswith(f"edited:{row.id}:")
+        about = _is_about(intent, row, first=posts[0].id == row.id)
         waits = intent.state in WAITING
         if about and waits and intent.effect == Effect.UPDATE_TICKET:
             intents.advance(intent, IntentState.REFUSED, reason=GONE_ON_THE_NETWORK)
@@ -351,6 +364,15 @@ def _take_back_one(
         target = f"{card.channel}:{card.message_id}"
         _draft(tx, case, Effect.BLANK_POST, target, proof.id, now, channel=card.channel, id=card.message_id)
     return number
+
+
+def _is_about(intent: Intent, row: Message, *, first: bool) -> bool:
+    """Whether *intent* brings the post *row* to the desk; retention may have blanked its draft."""
+    if intent.effect == Effect.OPEN_TICKET:
+        return first if "message" not in intent.draft else intent.draft["message"] == row.id
+    _, _, of_post = intent.cause.partition(":")
+    is_update = intent.effect == Effect.UPDATE_TICKET and intent.cause.startswith(_WITH_WORDS)
+    return is_update and of_post.partition(":")[0] == row.id
 
 
 def _strike(intent: Intent, row: Message, words: Collection[str]) -> bool:

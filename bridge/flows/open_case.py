@@ -27,7 +27,7 @@ def consider(world: World, key: str) -> None:
         row = tx.get(Message, key)
     if row is None or row.due_at is None:
         return
-    if row.deleted_at is not None and row.erased_at is None:
+    if erase.must_go(row):
         erase.bodies_of(world, row)
     thread = f"thread:{row.network}:{row.thread_root or row.global_id}"
     with world.lease(thread) as lease:
@@ -71,7 +71,7 @@ def _is_forgotten(tx: Session, world: World, row: Message) -> bool:
     """Whether the post was erased by retention or on request; erases what the network has deleted."""
     if row.deleted_at is None:
         return row.erased_at is not None
-    if row.erased_at is None:
+    if erase.must_go(row):
         case = tx.get(Case, row.case_id, with_for_update=True) if row.case_id else None
         erase.deleted(tx, world, case, row)
     return False
