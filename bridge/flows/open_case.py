@@ -72,7 +72,7 @@ def _is_forgotten(tx: Session, world: World, row: Message) -> bool:
     if row.deleted_at is None:
         return row.erased_at is not None
     if erase.must_go(row):
-        case = tx.get(Case, row.case_id, with_for_update=True) if row.case_id else None
+        case = cases.lock(tx, row.case_id) if row.case_id else None
         erase.deleted(tx, world, case, row)
     return False
 

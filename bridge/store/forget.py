@@ -11,7 +11,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from bridge.core.intent import Effect, IntentState
-from bridge.store import erasure
+from bridge.store import cases, erasure
 from bridge.store.erasure import blank, blank_intent, parts, pseudonym
 from bridge.store.insert import insert_new
 from bridge.store.person import Person, Traces
@@ -20,18 +20,12 @@ from bridge.store.tables import Case, CustomerRow, Intent, LeaseRow, Message
 
 def cases_of(tx: Session, installation: str, person: Person) -> list[Case]:
     """The cases of *person*, locked, in the order of their ids."""
-    return list(
-        tx.scalars(
-            select(Case)
-            .where(
-                Case.installation == installation,
-                Case.network == person.network,
-                Case.author_id.in_(person.author_ids),
-            )
-            .order_by(Case.id)
-            .with_for_update()
-        )
+    query = select(Case).where(
+        Case.installation == installation,
+        Case.network == person.network,
+        Case.author_id.in_(person.author_ids),
     )
+    return list(tx.scalars(cases.locked(query.order_by(Case.id))))
 
 
 @dataclass
@@ -44,21 +38,21 @@ class Eraser:
     found: Traces
     at: datetime
 
-    def __call__(self, cases: Collection[Case]) -> dict[str, int]:
+    def __call__(self, theirs: Collection[Case]) -> dict[str, int]:
         """Returns the number of rows touched, by table."""
         own, others = self._messages()
-        touched = {row.case_id for row in others if row.case_id} - {case.id for case in cases}
+        touched = {row.case_id for row in others if row.case_id} - {case.id for case in theirs}
         words = {row.parent_text for row in others if row.parent_text}
         words |= {row.text for row in own if row.text}
         counts = {"messages": len(own), "messages of others": len(others)}
-        counts["intents"] = self._blank_intents([case.id for case in cases])
+        counts["intents"] = self._blank_intents([case.id for case in theirs])
         counts["intents of others"] = self._scrub_intents(touched, words)
         for row in own:
             self._erase(row)
         for row in others:
             self._unname(row)
         self.tx.flush()
-        counts["cases"] = self._cases(cases, touched)
+        counts["cases"] = self._cases(theirs, touched)
         counts["customers"] = self._customers()
         self._leases()
         self._leave_stones()
@@ -142,16 +136,16 @@ class Eraser:
             return {key: self._unnamed(one, key) for key, one in value.items()}
         return value
 
-    def _cases(self, cases: Collection[Case], touched: Collection[str]) -> int:
+    def _cases(self, theirs: Collection[Case], touched: Collection[str]) -> int:
         others = [
             row for part in parts(touched) for row in self.tx.scalars(select(Case).where(Case.id.in_(part)))
         ]
-        for row in (*cases, *others):
+        for row in (*theirs, *others):
             if row.thread_root in self.found.ids:
                 row.thread_root = self._hidden(row.thread_root) or row.thread_root
-        for row in cases:
+        for row in theirs:
             row.author_id = self._hidden(row.author_id) or row.author_id
-        return len(cases)
+        return len(theirs)
 
     def _customers(self) -> int:
         rows = list(

@@ -37,7 +37,7 @@ class Batch:
 
 def blank_cases(tx: Session, mark: Mark, until: datetime, at: datetime) -> Batch:
     """Blank the messages and intents of cases that were closed before *until*."""
-    found = _page(tx, Case.closed_at, Case.id, mark, until, CASES)
+    found = _page(tx, Case.closed_at, Case.id, mark, until, CASES, lock=True)
     ids = [case_id for _, case_id in found]
     messages = _run(
         tx,
@@ -57,7 +57,7 @@ def blank_cases(tx: Session, mark: Mark, until: datetime, at: datetime) -> Batch
         .where(Intent.case_id.in_(ids), Intent.state.not_in(_MOVING))
         .values(draft={}, payload=null(), outcome=null()),
     )
-    return Batch({"cases": len(ids), "messages": messages, "intents": intents}, _next(found, CASES))
+    return Batch({"cases": len(ids), "messages": messages, "intents": intents}, _next(found))
 
 
 def blank_messages(tx: Session, mark: Mark, until: datetime, at: datetime) -> Batch:
@@ -68,7 +68,7 @@ def blank_messages(tx: Session, mark: Mark, until: datetime, at: datetime) -> Ba
         Message.id.in_(ids), Message.case_id.is_(None), Message.erased_at.is_(None)
     )
     number = _run(tx, caseless.values(**BLANK_MESSAGE, erased_at=at))
-    return Batch({"messages": number}, _next(found, ROWS))
+    return Batch({"messages": number}, _next(found))
 
 
 def blank_deliveries(tx: Session, mark: Mark, until: datetime, _at: datetime) -> Batch:
@@ -78,7 +78,7 @@ def blank_deliveries(tx: Session, mark: Mark, until: datetime, _at: datetime) ->
     with_body = update(Delivery).where(
         Delivery.id.in_(ids), Delivery.body.is_not(None), Delivery.state != "received"
     )
-    return Batch({"deliveries": _run(tx, with_body.values(body=null()))}, _next(found, ROWS))
+    return Batch({"deliveries": _run(tx, with_body.values(body=null()))}, _next(found))
 
 
 def delete_messages(tx: Session, mark: Mark, until: datetime, _at: datetime) -> Batch:
@@ -92,14 +92,14 @@ def delete_messages(tx: Session, mark: Mark, until: datetime, _at: datetime) -> 
     ids = list(tx.scalars(query))
     tx.execute(delete(MessageTag).where(MessageTag.message_id.in_(ids)))
     number = _run(tx, delete(Message).where(Message.id.in_(ids)))
-    return Batch({"messages deleted": number}, _next(found, ROWS))
+    return Batch({"messages deleted": number}, _next(found))
 
 
 def delete_deliveries(tx: Session, mark: Mark, until: datetime, _at: datetime) -> Batch:
     """Delete deliveries that came before *until*."""
     found = _page(tx, Delivery.received_at, Delivery.id, mark, until, ROWS)
     number = _run(tx, delete(Delivery).where(Delivery.id.in_([row_id for _, row_id in found])))
-    return Batch({"deliveries deleted": number}, _next(found, ROWS))
+    return Batch({"deliveries deleted": number}, _next(found))
 
 
 def last_proof(tx: Session, installation: str) -> Erasure | None:
@@ -112,7 +112,9 @@ def last_proof(tx: Session, installation: str) -> Erasure | None:
     ).first()
 
 
-def _page(tx: Session, column: Any, key: Any, mark: Mark, until: datetime, rows: int) -> Sequence[Any]:
+def _page(
+    tx: Session, column: Any, key: Any, mark: Mark, until: datetime, rows: int, *, lock: bool = False
+) -> Sequence[Any]:
     at, last = mark
     # Two conditions where one OR would do: this way the index on the time is walked.
     query = (
@@ -121,11 +123,14 @@ def _page(tx: Session, column: Any, key: Any, mark: Mark, until: datetime, rows:
         .order_by(column, key)
         .limit(rows)
     )
+    if lock:
+        # As everybody who changes a case does first: one that is opened again meanwhile drops out.
+        query = query.with_for_update(key_share=True)
     return tx.execute(query).all()
 
 
-def _next(found: Sequence[Any], rows: int) -> Mark | None:
-    if len(found) < rows:
+def _next(found: Sequence[Any]) -> Mark | None:
+    if not found:
         return None
     at, last = found[-1]
     return at, last

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +17,7 @@ from bridge.store import messages, retention
 from bridge.store.database import Database
 from bridge.store.erasure import pseudonym
 from bridge.store.person import Person, find_person
-from bridge.store.presence import Presence
+from bridge.store.presence import presence
 from bridge.store.tables import Delivery, Erasure, Intent, Message
 from tests.store.conftest import NOON, make_case
 
@@ -28,16 +29,16 @@ YOUNG = NOW - DAYS + timedelta(days=1)
 
 
 @pytest.fixture
-def world(database: Database) -> World:
+def world(database: Database) -> Iterator[World]:
     """As much of one as retention needs."""
     timing = Timing(timedelta(seconds=1), retention=DAYS)
     clock: Any = SimpleNamespace(now=lambda: NOW)
-    presence = Presence()
-    with database.write() as tx:
-        presence.enrol(tx, NOW)
     facts: dict[str, Any] = dict.fromkeys(World.__dataclass_fields__)
     facts |= {"installation": "bridge", "database": database, "clock": clock, "timing": timing}
-    return World(**{**facts, "presence": presence})
+    here = presence(database)
+    here.enter(database, NOW)
+    yield World(**{**facts, "presence": here})
+    here.leave(database, NOW)
 
 
 def message(number: int, at: datetime, **given: Any) -> Message:
