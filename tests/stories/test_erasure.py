@@ -193,7 +193,8 @@ def test_a_post_that_is_deleted_before_its_ticket_leaves_no_words_in_it(sandbox:
 def test_the_command_asks_and_gives_a_proof(sandbox: Sandbox, running: InProcess, ticket, monkeypatch):
     """By handle and network, by the network's label; nothing without a yes."""
     rest(running)
-    env = {"BRIDGE_DATA": str(running._folder), **QUICK, **sandbox.environment(running.url)}
+    given = {**QUICK, **sandbox.environment(running.url), **running._changes}
+    env = {"BRIDGE_DATA": str(running._folder), **given}
     run = lambda *words, **more: CliRunner().invoke(command, ["forget", *words], env=env, **more)  # noqa: E731
     assert "1  messages" in run("@dewi@Plaza", "--dry-run").output
     assert run("@dewi@plaza", input="n\n").exit_code == 1
