@@ -18,6 +18,7 @@ from bridge.flows import listen, reconcile
 from bridge.flows.engine import Engine, Wakes
 from bridge.flows.mappings import Mappings
 from bridge.flows.open_case import consider
+from bridge.flows.retain import retain
 from bridge.flows.sweep import Sweep
 from bridge.flows.take_in import TEAM_SOURCE, put_off, take_in
 from bridge.flows.work import Slots, work
@@ -203,6 +204,7 @@ def _world(settings: Settings, database: Database, clock: Clock) -> World:
             poll=timedelta(seconds=settings.poll_s),
             reread=timedelta(seconds=settings.reread_s),
             sweep=timedelta(seconds=settings.sweep_s),
+            retention=timedelta(days=settings.retention_days) if settings.retention_days else None,
         ),
         desk=None if desk is None else zendesk.ZendeskDesk(desk),
         team=None if team is None else slack.SlackTeam(team),
@@ -220,6 +222,7 @@ def _engine(world: World, threads: int, wakes: Wakes) -> Engine:
             "work": lambda key: work(world, slots, key),
             "poll": lambda key: listen.poll(world, key),
             "reconcile": lambda key: reconcile.reconcile(world, key),
+            "retain": lambda key: retain(world, key),
             "sweep": Sweep(world, wakes.crowded),
         },
         threads=threads,

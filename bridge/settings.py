@@ -70,6 +70,11 @@ VARIABLES = (
     Variable(
         "BRIDGE_SWEEP_S", "300", "Seconds between two sweeps for what webhooks missed, and at every start."
     ),
+    Variable(
+        "BRIDGE_RETENTION_DAYS",
+        "180",
+        "Days after which the words and names of a closed case are blanked; 0 keeps them for good.",
+    ),
     Variable("BRIDGE_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR."),
     Variable("ZENDESK_SUBDOMAIN", "", "The part before .zendesk.com."),
     Variable("ZENDESK_URL", "", "Where that account is reached instead: a proxy, the sandbox."),
@@ -128,6 +133,7 @@ class Settings:
     poll_s: float
     reread_s: float
     sweep_s: float
+    retention_days: int
     log_level: str
     zendesk: ZendeskSettings | None
     slack: SlackSettings | None
@@ -239,6 +245,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         poll_s=number("BRIDGE_POLL_S", 30, 0.1),
         reread_s=number("BRIDGE_REREAD_S", 120, 0.1),
         sweep_s=number("BRIDGE_SWEEP_S", 300, 0.1),
+        retention_days=whole("BRIDGE_RETENTION_DAYS", 180, 0, 36_500),
         log_level=log_level,
         zendesk=zendesk if has_zendesk else None,
         slack=slack if slack.bot_token else None,

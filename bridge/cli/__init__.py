@@ -13,6 +13,7 @@ from bridge.cli.case import case
 from bridge.cli.delivery import delivery
 from bridge.cli.demo import demo
 from bridge.cli.doctor import doctor
+from bridge.cli.forget import forget
 from bridge.cli.intent import intent
 from bridge.cli.mappings import mappings
 from bridge.cli.pause import pause, resume
@@ -28,8 +29,8 @@ def bridge() -> None:
 
 
 for command in (
-    demo, serve, web, worker, migrate, doctor, setup, mappings, case, delivery, intent, pause, resume, backup,
-    restore,
+    demo, serve, web, worker, migrate, doctor, setup, mappings, case, delivery, intent, forget, pause, resume,
+    backup, restore,
 ):  # fmt: skip
     bridge.add_command(command)
 

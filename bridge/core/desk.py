@@ -56,7 +56,8 @@ class TicketRef:
 class TicketUpdate:
     """One update: a comment by the customer or a note of ours, an assignment, or both.
 
-    ``author_id`` None means the bridge's own user. ``public`` is always sent.
+    ``author_id`` None means the bridge's own user. ``public`` is always sent. ``subject``
+    and ``fields`` are changed where they are given.
     """
 
     ticket_id: str
@@ -64,6 +65,8 @@ class TicketUpdate:
     public: bool = False
     author_id: str | None = None
     assignee_email: str | None = None
+    subject: str | None = None
+    fields: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

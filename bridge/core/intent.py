@@ -17,6 +17,10 @@ class Effect(StrEnum):
     UPDATE_CARD = "update_card"
     POST_NOTE = "post_note"
     REPLY = "reply"
+    REDACT_COMMENT = "redact_comment"
+    REDACT_TICKET = "redact_ticket"
+    ERASE_CUSTOMER = "erase_customer"
+    BLANK_POST = "blank_post"
 
     @property
     def is_public(self) -> bool:

@@ -6,7 +6,7 @@ write, and raises the classes of `bridge.errors.VendorError` and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -199,6 +199,20 @@ class Desk(Protocol):
         """
         ...
 
+    def redact(self, ticket_id: str, update_id: str | None) -> None:
+        """Take every word out of the comment in that update (None: the opening one), for good.
+
+        Safe to repeat. Raises VendorRefusedError where the desk does not allow it.
+        """
+        ...
+
+    def rename_customer(self, requester_id: str, customer: Customer, is_ours: Callable[[str], bool]) -> bool:
+        """Make the requester *customer*, if *is_ours* holds of its external id; safe to repeat.
+
+        False when it is somebody else's record by now: merged, taken over, deleted.
+        """
+        ...
+
     def locate(self, url: str) -> TicketRef | None:
         """The ticket at *url*, as an agent copies it from the browser; None when it is none. Pure."""
         ...
@@ -224,6 +238,10 @@ class Team(Protocol):
 
     def update_card(self, ref: CardRef, card: Card) -> None:
         """Make the card at *ref* show *card*. Safe to repeat."""
+        ...
+
+    def blank(self, ref: CardRef) -> None:
+        """Take every word out of a message of ours. Safe to repeat."""
         ...
 
     def post_note(self, ref: CardRef, text: str, key: str) -> str:

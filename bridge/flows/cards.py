@@ -10,7 +10,7 @@ from bridge.core.case import CaseState
 from bridge.core.intent import Effect, IntentState
 from bridge.flows.world import World
 from bridge.store import intents, messages
-from bridge.store.tables import CardRow, Case, Intent, TicketRow
+from bridge.store.tables import CardRow, Case, Intent, Message, TicketRow
 
 TEAM = "team"
 
@@ -52,7 +52,7 @@ def draw(tx: Session, world: World, case: Case) -> Card:
         brand=brand.name if brand else case.brand,
         network=world.label(case.network, case.account),
         author=author or "",
-        text="(deleted by the customer)" if first.deleted_at else first.text or "",
+        text=_words_of(first),
         route=case.route or "fallback",
         queue=queue.label if queue else case.queue,
         permalink=first.permalink,
@@ -71,6 +71,12 @@ def draw(tx: Session, world: World, case: Case) -> Card:
         if _asks_for_somebody(case) and not case.claimed_by
         else (Action.WHY,),
     )
+
+
+def _words_of(post: Message) -> str:
+    if post.deleted_at is not None:
+        return "(deleted by the customer)"
+    return "(erased)" if post.erased_at is not None else post.text or ""
 
 
 def current_ticket(tx: Session, case: Case) -> TicketRow | None:

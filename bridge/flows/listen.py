@@ -14,7 +14,7 @@ from bridge.core.ports import Polled, RawItem
 from bridge.errors import VendorBusyError, VendorError, VendorGoneError, VendorRefusedError
 from bridge.flows import finds
 from bridge.flows.world import World
-from bridge.store import deliveries, messages
+from bridge.store import deliveries, erasure, messages
 from bridge.store.insert import insert_new
 from bridge.store.tables import Case, Cursor
 
@@ -84,7 +84,12 @@ def _reread(world: World, account: Account, cursor: Cursor) -> None:
         if cursor.value:
             query = query.where(Case.id > cursor.value)
         cases = list(tx.scalars(query))
-        posts = [messages.as_message(messages.of_case(tx, case.id)[0]) for case in cases]
+        # A deleted post leads nowhere, an erased one is nobody's any more.
+        posts = [
+            messages.as_message(there[0])
+            for case in cases
+            if (there := [row for row in messages.of_case(tx, case.id) if messages.is_there(row)])
+        ]
     line = world.connect(account)
     items: list[RawItem] = []
     for post in posts:
@@ -108,6 +113,9 @@ def _record(world: World, account: Account, key: str, page: Polled, wait: timede
     """
     with world.database.write() as tx:
         now = world.clock.now()
+        known = erasure.known_hidden(
+            tx, world.installation, account.network, account.key, [item.delivery_id for item in page.items]
+        )
         new = [
             deliveries.record(
                 tx,
@@ -119,6 +127,7 @@ def _record(world: World, account: Account, key: str, page: Polled, wait: timede
                 at=now,
             )
             for item in page.items
+            if item.delivery_id not in known
         ]
         recorded = [delivery for delivery in new if delivery is not None]
         missed = len(recorded) if _pushes(world, account.network) else 0

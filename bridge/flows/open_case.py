@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from bridge.core.case import CaseState, move
 from bridge.core.message import SocialMessage
-from bridge.flows import cards, close_loop, drafting, writing
+from bridge.flows import cards, close_loop, drafting, erase, writing
 from bridge.flows.world import World
 from bridge.routing.decide import decide
 from bridge.routing.model import Decision
@@ -27,6 +27,12 @@ def consider(world: World, key: str) -> None:
     A message opens a case when it carries a tag: a source's, or the mapping's own. A
     later message of the same person in the same thread joins that case, tag or none.
     """
+    with world.database.read() as tx:
+        row = tx.get(Message, key)
+    if row is None or row.due_at is None:
+        return
+    if erase.must_go(row):
+        erase.bodies_of(world, row)
     with world.database.write() as tx:
         row = tx.get(Message, key, with_for_update={"key_share": True})
         case = None if row is None or row.due_at is None else _alone(tx, world, row)
@@ -38,8 +44,10 @@ def consider_in(tx: Session, world: World, row: Message) -> tuple[str, str] | No
     """`consider` *row*, which *tx* has written, in the same transaction; say what is to be woken.
 
     Whatever goes wrong with it takes nothing with it that came in: then the message is
-    considered by itself.
+    considered by itself. So is one whose words have to go: what came with them is searched first.
     """
+    if erase.must_go(row):
+        return "consider", row.id
     try:
         with tx.begin_nested():
             case = _alone(tx, world, row)
@@ -60,7 +68,8 @@ def _alone(tx: Session, world: World, row: Message) -> Case | None:
 
 def _settle_place(tx: Session, world: World, row: Message) -> Case | None:
     """Return the case that has something to do now, if there is one."""
-    if not row.complete or row.account is None or row.own or _is_a_brand(world, row):
+    forgotten = _is_forgotten(tx, world, row)
+    if forgotten or not row.complete or row.account is None or row.own or _is_a_brand(world, row):
         return None  # a placeholder waits for its post; our own words open nothing
     tags = messages.tags_of(tx, row)
     message = messages.as_message(row, (tag.name for tag in tags))
@@ -80,6 +89,16 @@ def _settle_place(tx: Session, world: World, row: Message) -> Case | None:
     if not decision.tags:
         return None
     return _open(tx, world, row, message, decision, tags)
+
+
+def _is_forgotten(tx: Session, world: World, row: Message) -> bool:
+    """Whether the post was erased by retention or on request; erases what the network has deleted."""
+    if row.deleted_at is None:
+        return row.erased_at is not None
+    if erase.must_go(row):
+        case = cases.lock(tx, row.case_id) if row.case_id else None
+        erase.deleted(tx, world, case, row)
+    return False
 
 
 def _is_a_brand(world: World, row: Message) -> bool:

@@ -126,7 +126,7 @@ def _audience(message: SocialMessage) -> int:
 
 def target_of(tx: Session, case: Case, but: Collection[str] = ()) -> SocialMessage | None:
     """The customer's latest post that is still there: what the thread shows our reply under."""
-    posts = [row for row in messages.of_case(tx, case.id) if row.deleted_at is None and row.complete]
+    posts = [row for row in messages.of_case(tx, case.id) if messages.is_there(row)]
     left = [row for row in posts if row.global_id not in but]
     return messages.as_message(left[-1]) if left else None
 

@@ -12,12 +12,14 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 
 from bridge.flows import listen, reconcile
+from bridge.flows.retain import EVERY
 from bridge.flows.world import World
 from bridge.store import leases
 from bridge.store.tables import Case, Cursor, Delivery, Message
 
 SWEEP = "sweep"
 AT_ONCE = 500
+RETAIN = "retain"
 BEAT = timedelta(seconds=5)
 LEASES_KEPT = timedelta(hours=1)
 
@@ -30,6 +32,7 @@ class Sweep:
         self._world = world
         self._crowded = crowded
         self._beat_at: datetime | None = None
+        self._retained_at: datetime | None = None
         self._mine = False
 
     def __call__(self, _key: str) -> None:
@@ -48,6 +51,9 @@ class Sweep:
             self._beat_at = now
         if not self._mine or self._crowded():
             return
+        if self._retained_at is None or now - self._retained_at >= EVERY:
+            world.wake(RETAIN, "")
+            self._retained_at = now
         for flow, key in self._due(now):
             world.wake(flow, key)
 

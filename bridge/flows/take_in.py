@@ -12,7 +12,7 @@ from bridge.core.message import InboundEvent
 from bridge.errors import UnreadablePayloadError, UnsupportedEventError, VendorError
 from bridge.flows import open_case, press
 from bridge.flows.world import World
-from bridge.store import casefile, cases, intents, messages, tickets
+from bridge.store import casefile, cases, erasure, intents, messages, tickets
 from bridge.store.tables import Delivery, Message, TicketRow
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,10 @@ def put_off(world: World, key: str, reason: str) -> None:
 
 
 def _understand(world: World, delivery: Delivery) -> None:
-    body = delivery.body or b""
+    if delivery.body is None:
+        _settle(world, delivery.id, "done", "its words were erased")
+        return
+    body = delivery.body
     if delivery.source == DESK_SOURCE:
         _hear_hint(world, delivery.id, world.read_hint(body))
     elif delivery.source == TEAM_SOURCE:
@@ -82,6 +85,9 @@ def _take_events(world: World, delivery: Delivery, body: bytes) -> None:
             return
         rows = list(dict.fromkeys(_take_event(tx, world, event) for event in events))
         _finish(tx, world, delivery.id, "done")
+        if any(row.erased_at is not None or erasure.is_erased(row.parent_id) for row in rows):
+            # What was erased came once more, or is quoted: what it says is not kept a second time.
+            erasure.hide_delivery(tx.get_one(Delivery, delivery.id))
         # At once where that goes well; else each message is considered by itself, later again.
         woken = [open_case.consider_in(tx, world, row) for row in rows]
     for flow, key in filter(None, woken):

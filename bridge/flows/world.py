@@ -37,6 +37,7 @@ class Timing:
     poll: timedelta = timedelta(seconds=30)
     reread: timedelta = timedelta(minutes=2)
     sweep: timedelta = timedelta(minutes=5)
+    retention: timedelta | None = timedelta(days=180)  # None: words are kept for good
 
     @property
     def lease(self) -> timedelta:

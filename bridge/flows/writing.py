@@ -109,3 +109,10 @@ def no_ticket_note(what: str) -> str:
 
 def deleted_note() -> str:
     return "The customer deleted a post of this case on the network."
+
+
+ERASED_NAME = "Erased customer"
+
+
+def erased_subject(network: str) -> str:
+    return f"{network}: (erased)"

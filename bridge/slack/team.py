@@ -26,6 +26,7 @@ from bridge.slack.quiet import sdk_logger
 
 CARD = "bridge_card"
 NOTE = "bridge_note"
+BLANKED = "(erased)"
 
 PAGE = 200
 CHANNELS_PAGE = 1000
@@ -75,7 +76,13 @@ class SlackTeam(Team):
 
     def update_card(self, ref: CardRef, card: Card) -> None:
         """Raises VendorGoneError when the message was deleted."""
-        shown, text = blocks.render(card)
+        self._update(ref, *blocks.render(card))
+
+    def blank(self, ref: CardRef) -> None:
+        """Text without blocks takes the blocks away. Raises VendorGoneError like `update_card`."""
+        self._update(ref, [], BLANKED)
+
+    def _update(self, ref: CardRef, shown: list[blocks.Block], text: str) -> None:
         call = partial(
             self._client.chat_update,
             channel=ref.channel,

@@ -72,6 +72,10 @@ _OTHERS = {
     Effect.POST_CARD: "card",
     Effect.UPDATE_CARD: "card drawn anew",
     Effect.POST_NOTE: "note under the card",
+    Effect.REDACT_COMMENT: "redaction of a comment on the ticket",
+    Effect.REDACT_TICKET: "redaction of the ticket's subject",
+    Effect.ERASE_CUSTOMER: "erasure of the customer's name in the desk",
+    Effect.BLANK_POST: "blanking of an earlier post to the team",
 }
 
 

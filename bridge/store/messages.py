@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.core.message import Attachment, Author, EventKind, InboundEvent, SocialMessage, Visibility
+from bridge.store import erasure
 from bridge.store.ids import new_id
 from bridge.store.insert import insert_new
 from bridge.store.tables import Message, MessageTag
@@ -23,11 +24,16 @@ def apply(
     A tag or a delete that comes before its post leaves a placeholder. *native* are the
     accounts that are on the message's own network: one of them keeps a message that a
     relay has brought too, because only it can answer. An older version never replaces
-    a newer one.
+    a newer one. A post that was erased stays blank, whatever comes of it later.
     """
+    erased = _erased(tx, installation, event)
+    if event.message_id in erased:
+        return erased[event.message_id]
     row = _row(tx, installation, event, at)
     if event.message is not None and event.kind in (EventKind.CREATED, EventKind.UPDATED, EventKind.TAGGED):
-        _take_version(row, event.message, native)
+        _take_version(row, _less(event.message, erased), native)
+        if row.erased_at is not None:
+            erasure.blank(row, row.erased_at)
     if event.kind is EventKind.DELETED:
         row.deleted_at = event.at if row.deleted_at is None else min(row.deleted_at, event.at)
     for tag in event.tags:
@@ -35,6 +41,35 @@ def apply(
     row.due_at = at
     tx.flush()
     return row
+
+
+def _erased(tx: Session, installation: str, event: InboundEvent) -> dict[str, Message]:
+    """The rows of erased posts that *event* is about or speaks of, by the ids that it has for them."""
+    ids = {event.message_id}
+    if event.message is not None:
+        ids |= {event.message.root_id or "", event.message.parent_id or ""} - {""}
+    hidden = {erasure.pseudonym(installation, event.network, one): one for one in ids}
+    found = tx.scalars(
+        select(Message).where(
+            Message.installation == installation,
+            Message.network == event.network,
+            Message.global_id.in_(hidden),
+        )
+    )
+    return {hidden[row.global_id]: row for row in found}
+
+
+def _less(message: SocialMessage, erased: Mapping[str, Message]) -> SocialMessage:
+    """*message* as it hangs together with *erased* posts: by their pseudonyms, without quoting them."""
+    if not erased:
+        return message
+    names = {one: row.global_id for one, row in erased.items()}
+    return replace(
+        message,
+        root_id=names.get(message.root_id or "", message.root_id),
+        parent_id=names.get(message.parent_id or "", message.parent_id),
+        parent_text=None if message.parent_id in erased else message.parent_text,
+    )
 
 
 def _row(tx: Session, installation: str, event: InboundEvent, at: datetime) -> Message:
@@ -125,6 +160,11 @@ def as_message(row: Message, tags: Iterable[str] = ()) -> SocialMessage:
         tags=frozenset(tags),
         own=row.own,
     )
+
+
+def is_there(row: Message) -> bool:
+    """Whether the post is known, and neither deleted nor erased: somebody can answer it."""
+    return row.complete and row.deleted_at is None and row.erased_at is None
 
 
 def of_case(tx: Session, case_id: str) -> list[Message]:

@@ -1,7 +1,8 @@
 """The tables. One row of each is said in its docstring.
 
-A person's words and names are only in the columns listed in `PERSONAL`: blanking
-those leaves a case file that still reads. Times are aware UTC.
+A person's words and names are only in the columns listed in `PERSONAL`: blanking those
+leaves a case file that still reads. Networks make ids of names, too (`store.forget`
+replaces them). Times are aware UTC.
 """
 
 from __future__ import annotations

@@ -109,9 +109,7 @@ class _Links(Body):
     next: str | None = None
 
 
-class AuditsAnswer(Body):
-    audits: list[AuditBody]
-    users: list[UserBody] = []
+class _Page(Body):
     meta: _Meta | None = None
     links: _Links | None = None
     next_page: str | None = None
@@ -122,6 +120,23 @@ class AuditsAnswer(Body):
         if self.meta is not None and self.meta.has_more is not None:
             return self.links.next if self.meta.has_more and self.links else None
         return self.next_page
+
+
+class AuditsAnswer(_Page):
+    audits: list[AuditBody]
+    users: list[UserBody] = []
+
+
+class CommentBody(Body):
+    id: int
+    audit_id: int | None = None
+    html_body: str | None = None
+    plain_body: str | None = None
+    body: str | None = None
+
+
+class CommentsAnswer(_Page):
+    comments: list[CommentBody]
 
 
 Answer = TypeVar("Answer", bound=BaseModel)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from itertools import islice
 
@@ -22,6 +22,7 @@ from bridge.core.desk import (
 )
 from bridge.core.ports import Desk, Finding
 from bridge.errors import VendorGoneError, VendorRefusedError
+from bridge.zendesk import redaction
 from bridge.zendesk.account import ZendeskAccount
 from bridge.zendesk.answer import VENDOR, other_shape
 from bridge.zendesk.audit import MERGED_TAG, as_update, authors_in, merge_target
@@ -123,7 +124,8 @@ class ZendeskDesk(Desk):
             assignee_id = self._agent(update.assignee_email)
             if assignee_id is None:
                 raise VendorRefusedError(VENDOR, operation, "no agent has the assignee's e-mail address")
-        body = update_body(update, stamp, assignee_id=assignee_id)
+        fields = self._fields(update.fields)
+        body = update_body(update, stamp, assignee_id=assignee_id, field_ids=fields)
         try:
             # Plain JSON: zenpy sends what it believes has changed, and drops what it does not know.
             content = self._client.send(operation, "PUT", f"/api/v2/tickets/{ticket_id}.json", body)
@@ -185,6 +187,15 @@ class ZendeskDesk(Desk):
     def read_changes(self, since: datetime, cursor: str | None) -> Changes:
         """A page of the incremental export; raises VendorBusyError while its budget is used up."""
         return self._export.read(since, cursor)
+
+    def redact(self, ticket_id: str, update_id: str | None) -> None:
+        """What `bridge.zendesk.redaction.redact` does."""
+        redaction.redact(self._client, number(ticket_id, "redact a comment"), update_id)
+
+    def rename_customer(self, requester_id: str, customer: Customer, is_ours: Callable[[str], bool]) -> bool:
+        """What `bridge.zendesk.redaction.rename` does."""
+        user_id = number(requester_id, "rename the customer")
+        return redaction.rename(self._client, user_id, customer, is_ours)
 
     def locate(self, url: str) -> TicketRef | None:
         """The ticket behind the address in an agent's browser, of this account only."""

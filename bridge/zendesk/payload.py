@@ -39,11 +39,7 @@ def ticket_body(
             "public": True,
         },
         "tags": _tags(draft.tags),
-        "custom_fields": [
-            {"id": field_ids[name], "value": as_line(value, 1000)}
-            for name, value in sorted(draft.fields.items())
-            if name in field_ids
-        ],
+        "custom_fields": _custom_fields(draft.fields, field_ids),
         "metadata": {STAMP: key},
         "group_id": group_id,
         "brand_id": brand_id,
@@ -56,7 +52,9 @@ def ticket_body(
     return {"ticket": {name: value for name, value in ticket.items() if value is not None}}
 
 
-def update_body(update: TicketUpdate, stamp: str, *, assignee_id: int | None) -> dict[str, Any]:
+def update_body(
+    update: TicketUpdate, stamp: str, *, assignee_id: int | None, field_ids: Mapping[str, int]
+) -> dict[str, Any]:
     """The body that applies *update*. Tags are left alone: an update would replace them all."""
     ticket: dict[str, Any] = {"metadata": {STAMP: stamp}}
     if update.text is not None:
@@ -66,6 +64,10 @@ def update_body(update: TicketUpdate, stamp: str, *, assignee_id: int | None) ->
             ticket["comment"]["author_id"] = number(update.author_id, "update ticket")
     if assignee_id is not None:
         ticket["assignee_id"] = assignee_id
+    if update.subject is not None:
+        ticket["subject"] = as_line(update.subject, SUBJECT_LIMIT)
+    if field_ids:
+        ticket["custom_fields"] = _custom_fields(update.fields, field_ids)
     return {"ticket": ticket}
 
 
@@ -79,6 +81,14 @@ def number(desk_id: str, operation: str) -> int:
     if not (desk_id.isascii() and desk_id.isdigit()):
         raise VendorRefusedError(VENDOR, operation, "an id that is not one of Zendesk's")
     return int(desk_id)
+
+
+def _custom_fields(values: Mapping[str, str], field_ids: Mapping[str, int]) -> list[dict[str, Any]]:
+    return [
+        {"id": field_ids[name], "value": as_line(value, 1000)}
+        for name, value in sorted(values.items())
+        if name in field_ids
+    ]
 
 
 def _tags(tags: tuple[str, ...]) -> list[str]:

@@ -402,3 +402,12 @@ def test_an_account_shows_no_secret() -> None:
     )
 
     assert "-one" not in repr(account)
+
+
+def test_a_blanked_message_keeps_neither_words_nor_blocks(slack, team):
+    """Text and no blocks: Slack takes the old ones away, and the buttons with them."""
+    slack.answer("chat.update", {"ok": True, "ts": "1.2", "channel": "C0000001", "text": "x"})
+    team.blank(CardRef("C0000001", "1.2"))
+    sent = slack.calls[-1].params
+    assert (sent["channel"], sent["ts"], sent["text"]) == ("C0000001", "1.2", "(erased)")
+    assert sent["blocks"] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bridge.core.intent import Effect
 from bridge.flows.effects.desk import OpenTicket, RegisterCustomer, UpdateTicket
+from bridge.flows.effects.erase import BlankPost, EraseCustomer, RedactComment, RedactTicket
 from bridge.flows.effects.network import PublicReply
 from bridge.flows.effects.team import PostCard, PostNote, UpdateCard
 from bridge.flows.recipe import Recipe
@@ -17,6 +18,10 @@ RECIPES: dict[Effect, type[Recipe]] = {
     Effect.UPDATE_CARD: UpdateCard,
     Effect.POST_NOTE: PostNote,
     Effect.REPLY: PublicReply,
+    Effect.REDACT_COMMENT: RedactComment,
+    Effect.REDACT_TICKET: RedactTicket,
+    Effect.ERASE_CUSTOMER: EraseCustomer,
+    Effect.BLANK_POST: BlankPost,
 }
 
 

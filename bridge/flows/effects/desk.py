@@ -31,7 +31,7 @@ _ticket = TypeAdapter(TicketDraft)
 _update = TypeAdapter(TicketUpdate)
 
 
-class _DeskRecipe(Recipe):
+class DeskRecipe(Recipe):
     @property
     def desk(self) -> Desk:
         if self.world.desk is None:
@@ -39,7 +39,7 @@ class _DeskRecipe(Recipe):
         return self.world.desk
 
 
-class RegisterCustomer(_DeskRecipe):
+class RegisterCustomer(DeskRecipe):
     """Create or update the requester: safe to repeat, so never looked for."""
 
     def covered(self, intent: Intent, at: datetime) -> bool:
@@ -75,7 +75,7 @@ class RegisterCustomer(_DeskRecipe):
         intent.outcome_id = None
 
 
-class OpenTicket(_DeskRecipe):
+class OpenTicket(DeskRecipe):
     def covered(self, intent: Intent, at: datetime) -> bool:
         return intent.first_sent_at is not None and at < intent.first_sent_at + KEY_LASTS
 
@@ -141,7 +141,7 @@ class OpenTicket(_DeskRecipe):
         cards.show(tx, self.world, case)
 
 
-class UpdateTicket(_DeskRecipe):
+class UpdateTicket(DeskRecipe):
     settle = timedelta(seconds=3)
     can_be_gone = True
 

@@ -21,7 +21,7 @@ from bridge.store.tables import CardRow, Case, Intent
 _card = TypeAdapter(Card)
 
 
-class _TeamRecipe(Recipe):
+class TeamRecipe(Recipe):
     settle = timedelta(seconds=3)
 
     @property
@@ -31,7 +31,7 @@ class _TeamRecipe(Recipe):
         return self.world.team
 
 
-class PostCard(_TeamRecipe):
+class PostCard(TeamRecipe):
     def freeze(self, tx: Session, case: Case, intent: Intent) -> dict[str, Any]:
         channel = self.world.mappings.current.queues.get(case.queue)
         stored = channel or self.world.mappings.version(tx, case.mapping_version).queues[case.queue]
@@ -83,7 +83,7 @@ def _outcome(ref: CardRef) -> Outcome:
     return Outcome(f"{ref.channel}:{ref.id}", {"channel": ref.channel, "id": ref.id})
 
 
-class _OnACard(_TeamRecipe):
+class _OnACard(TeamRecipe):
     """What needs the card to be there still."""
 
     can_be_gone = True

@@ -90,6 +90,8 @@ class ZendeskSandbox:
     ``event_subscriptions``: whether this account offers event webhooks for tickets.
     ``export_lag_s``: how much of the newest time the incremental export leaves out;
     ``export_page``: the most tickets on one page of it.
+    ``agent_workspace``: whether comments can be redacted by marking them, as newer accounts allow.
+    ``export_lag_s``: how much of the newest time the incremental export leaves out.
     """
 
     def __init__(
@@ -107,6 +109,7 @@ class ZendeskSandbox:
         self.event_subscriptions = event_subscriptions
         self.export_lag_s = export_lag_s
         self.export_page = 1000
+        self.agent_workspace = True
         self.lock = threading.RLock()
         self.records = Records()
         self.door = Door(self.client_id, self.client_secret)

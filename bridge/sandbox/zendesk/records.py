@@ -306,6 +306,17 @@ class Records:
         ticket.comments.append(comment)
         return comment
 
+    def audit_of(self, ticket: Ticket, comment: Comment) -> Audit:
+        return next(audit for audit in ticket.audits if any(e["id"] == comment.id for e in audit.events))
+
+    def redact(self, ticket: Ticket, comment: Comment, shown: str) -> None:
+        """Give *comment* the HTML *shown*, in the ticket and in its audit; what was there is nowhere."""
+        comment.html_body, comment.body = shown, text_of(shown)
+        audit = self.audit_of(ticket, comment)
+        event = next(one for one in audit.events if one["id"] == comment.id)
+        event |= self._comment_event(comment)
+        event["audit_id"] = audit.id
+
     def _comment_event(self, comment: Comment) -> Json:
         return {
             "id": comment.id,

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
+import re
 import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -37,6 +39,12 @@ class TicketRoutes:
         app.add_url_rule(ticket, "update_ticket", self.update, methods=["PUT"])
         app.add_url_rule(f"{ticket}/audits", "list_audits", self.audits)
         app.add_url_rule(f"{ticket}/comments", "list_comments", self.comments)
+        comment = "<int:comment_id>"
+        app.add_url_rule(
+            f"{ticket}/comments/{comment}/redact", "redact_text", self.redact_text, methods=["PUT"]
+        )
+        path = f"/api/v2/comment_redactions/{comment}"
+        app.add_url_rule(path, "redact_comment", self.redact_comment, methods=["PUT"])
         app.add_url_rule(f"{ticket}/tags", "add_tags", self.add_tags, methods=["PUT"])
         app.add_url_rule(f"{ticket}/tags", "remove_tags", self.remove_tags, methods=["DELETE"])
         app.add_url_rule("/api/v2/incremental/tickets/cursor", "export_tickets", self.export)
@@ -125,6 +133,32 @@ class TicketRoutes:
             rows.reverse()
         return page_of("comments", rows, self._sideloads({one.author_id for one in ticket.comments}))
 
+    def redact_comment(self, comment_id: int) -> Any:
+        """What is marked in the comment's own HTML becomes blocks; closed tickets too."""
+        wanted = request.get_json(silent=True) or {}
+        ticket = self._ticket(int(wanted.get("ticket_id") or 0))
+        if not self._desk.agent_workspace:
+            return error_answer(403, "Forbidden")
+        comment, marked = _comment_of(ticket, comment_id), str(wanted.get("html_body") or "")
+        if unmarked(marked) != comment.html_body:
+            raise RecordError(html_body="is not the comment's own")
+        self._desk.records.redact(ticket, comment, blocked(marked))
+        return {"comment": comment_json(comment, self._desk.records.audit_of(ticket, comment))}
+
+    def redact_text(self, ticket_id: int, comment_id: int) -> Any:
+        """Every place of one string becomes blocks; not on a closed ticket."""
+        ticket = self._ticket(ticket_id)
+        text = str((request.get_json(silent=True) or {}).get("text") or "")
+        comment = _comment_of(ticket, comment_id)
+        if ticket.status == "closed":
+            raise RecordError(status="closed prevents ticket update")
+        if not text or text not in comment.body:
+            raise RecordError(text="is not in the comment")
+        shown = html.escape(text)
+        marked = comment.html_body.replace(shown, f"<redact>{shown}</redact>")
+        self._desk.records.redact(ticket, comment, blocked(marked))
+        return {"comment": comment_json(comment, self._desk.records.audit_of(ticket, comment))}
+
     def _sideloads(self, people: set[int]) -> Json:
         if "users" not in request.args.get("include", "").split(","):
             return {}
@@ -180,6 +214,25 @@ def _place_of(cursor: str) -> tuple[int, int] | None:
         return int(at), int(ticket_id)
     except ValueError:
         return None
+
+
+def _comment_of(ticket: Ticket, comment_id: int) -> Comment:
+    for comment in ticket.comments:
+        if comment.id == comment_id:
+            return comment
+    raise NotFoundError
+
+
+_MARKED = re.compile(r"<redact>(.*?)</redact>", re.DOTALL)
+
+
+def unmarked(marked: str) -> str:
+    return _MARKED.sub(lambda found: found[1], marked)
+
+
+def blocked(marked: str) -> str:
+    """HTML whose marked text became blocks, one for each character."""
+    return _MARKED.sub(lambda found: "▇" * len(html.unescape(re.sub(r"<[^>]*>", "", found[1]))), marked)
 
 
 def audit_json(audit: Audit) -> Json:

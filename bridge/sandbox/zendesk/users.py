@@ -77,6 +77,20 @@ def add_user_routes(app: Flask, desk: ZendeskSandbox) -> None:
             raise NotFoundError
         return {"user": user_json(records.users[user_id])}
 
+    @app.put("/api/v2/users/<int:user_id>", endpoint="update_user")
+    def update_user(user_id: int) -> Json:
+        user = records.users.get(user_id)
+        if user is None:
+            raise NotFoundError
+        wanted = (request.get_json(silent=True) or {}).get("user") or {}
+        external_id = wanted.get("external_id", user.external_id)
+        other = records.find_user(external_id=external_id) if external_id else None
+        if other is not None and other is not user:
+            raise RecordError(external_id=f"External: {external_id} is already being used")
+        user.name, user.external_id = str(wanted.get("name") or user.name), external_id
+        user.updated_at = now()
+        return {"user": user_json(user)}
+
 
 def _matching(users: Iterable[User]) -> list[User]:
     """The users that ``query`` (``role:agent email:x`` or a plain e-mail or name) finds."""

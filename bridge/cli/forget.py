@@ -1,0 +1,98 @@
+"""``bridge forget``: a person's words and names, erased on their request."""
+
+from __future__ import annotations
+
+import click
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bridge.cli.opened import opened_database, opened_world, who
+from bridge.flows import erase
+from bridge.flows.world import World
+from bridge.store.person import Person, find_person
+from bridge.store.tables import Erasure, Message
+
+
+@click.command()
+@click.argument("whom", metavar="@HANDLE@NETWORK", required=False)
+@click.option("--author-id", metavar="ID", help="The network's own id of the person, instead of a handle.")
+@click.option("--network", metavar="NAME", help="The network that --author-id is of.")
+@click.option("--dry-run", is_flag=True, help="Say what would be erased; change nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask first.")
+@click.option("--list", "listing", is_flag=True, help="Show the proofs of past erasures.")
+def forget(
+    whom: str | None, author_id: str | None, network: str | None, dry_run: bool, yes: bool, listing: bool
+) -> None:
+    """Erase a person's words and names: @dewi@plaza, or @dewi@kopi.example@mastodon.
+
+    Everywhere in the bridge's tables, and outside as far as Zendesk and Slack allow it.
+    Nothing of it can be brought back.
+    """
+    if listing:
+        _list()
+        return
+    with opened_world() as world:
+        person = _person(world, whom, author_id, network)
+        rehearsed = erase.forget(world, person, who(), rehearse=True)
+        _say("Would be erased:" if dry_run else "To be erased:", rehearsed)
+        if dry_run:
+            return
+        if not yes:
+            click.confirm("Erase it for good?", abort=True)
+        done = erase.forget(world, person, who())
+        _say("Erased:", done)
+        click.echo("What remains, and is yours to decide:")
+        for sentence in done.remains:
+            click.echo(f"  {sentence}")
+        click.echo(
+            f"Proof: {done.proof} (`bridge forget --list` shows it, with what vendors refuse from now on)"
+        )
+
+
+def _person(world: World, whom: str | None, author_id: str | None, network: str | None) -> Person:
+    handle = ""
+    if bool(whom) == bool(author_id) or bool(author_id) != bool(network):
+        raise click.UsageError("Give @HANDLE@NETWORK, or --author-id ID with --network NAME.")
+    if whom:
+        handle, _, network = whom.strip().lstrip("@").rpartition("@")
+        if not handle:
+            raise click.UsageError("The last @-part is the network's name: @dewi@plaza.")
+    with world.database.read() as tx:
+        name = _network(tx, world, network or "")
+        return find_person(tx, world.installation, name, handle=handle, author_id=author_id or "")
+
+
+def _network(tx: Session, world: World, named: str) -> str:
+    """The network called *named*, by its own name or by what the mapping calls it."""
+    heard = tx.scalars(select(Message.network).distinct())
+    known = set(world.networks) | set(heard)
+    if named in known:
+        return named
+    accounts = world.mappings.current.accounts.values()
+    called = {
+        entry.network for entry in accounts if entry.fields.get("label", "").casefold() == named.casefold()
+    }
+    if len(called) != 1:
+        raise click.ClickException(f"There is no network {named}. There are: {', '.join(sorted(known))}.")
+    return called.pop()
+
+
+def _say(head: str, what: erase.Forgotten) -> None:
+    click.echo(head if what.counts else "Nothing is known of them.")
+    for table, number in what.counts.items():
+        click.echo(f"  {number:>6}  {table}")
+
+
+def _list() -> None:
+    with opened_database() as database, database.read() as tx:
+        proofs = list(tx.scalars(select(Erasure).order_by(Erasure.id)))
+    if not proofs:
+        click.echo("Nothing was erased yet.")
+    for proof in proofs:
+        counts = ", ".join(f"{table}: {number}" for table, number in proof.counts.items())
+        click.echo(
+            f"{proof.id}  {proof.at:%Y-%m-%d %H:%M} UTC  {proof.cause:<9} by {proof.by}"
+            f"{f', {proof.network}' if proof.network else ''}  {counts}"
+        )
+        for sentence in proof.remains:
+            click.echo(f"    remains {sentence}")

@@ -1,0 +1,396 @@
+"""Forgetting a person, and what a network deleted: in our tables, and outside as far as it goes.
+
+Our own tables are blanked in one transaction. What stands outside is taken back by
+intents, carried out like all others, and what the outside does not let us take back
+is written into the proof of the erasure.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from bridge.core.case import CaseState, Receipt
+from bridge.core.intent import Effect, IntentState
+from bridge.errors import BridgeError
+from bridge.flows import cards, drafting, ending
+from bridge.flows.world import World
+from bridge.store import casefile, erasure, intents, messages
+from bridge.store.forget import Eraser, cases_of
+from bridge.store.person import Person, traces
+from bridge.store.tables import CardRow, Case, CustomerRow, Erasure, Intent, LeaseRow, Message, TicketRow
+
+ASKED, DELETED = "asked", "deleted"
+ERASED = "erased"
+ON_REQUEST = "erased on request"
+GONE_ON_THE_NETWORK = "the customer deleted the post"
+# Causes of the updates that bring a customer's own words to a ticket.
+_WITH_WORDS = ("message:", "edited:")
+REDACTIONS = frozenset(
+    {Effect.REDACT_COMMENT, Effect.REDACT_TICKET, Effect.ERASE_CUSTOMER, Effect.BLANK_POST}
+)
+WAITING = (IntentState.DRAFTED, IntentState.HELD, IntentState.APPROVED)
+# A body may have been written down shortly before its message.
+MARGIN = timedelta(minutes=1)
+_PAUSE_S = 0.5
+
+
+class StillMovingError(BridgeError):
+    """Something of the person is on its way at this moment: nothing was erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What an erasure did. ``proof`` is None for a rehearsal."""
+
+    counts: dict[str, int]
+    remains: tuple[str, ...]
+    proof: str | None
+
+
+class _RehearsedError(Exception):
+    """Undoes the transaction of a rehearsal."""
+
+
+def forget(
+    world: World,
+    person: Person,
+    by: str,
+    *,
+    rehearse: bool = False,
+    patience: timedelta = timedelta(seconds=30),
+    sleep: Callable[[float], None] = time.sleep,
+) -> Forgotten:
+    """Erase *person* everywhere. Run twice, it finds nothing the second time.
+
+    Waits for calls that are under way and deliveries that nobody has understood yet,
+    at most for *patience*; then raises StillMovingError, and nothing was changed.
+    """
+    give_up_at = world.clock.now() + patience
+    while True:
+        try:
+            return _forget(world, person, by, rehearse)
+        except StillMovingError:
+            if rehearse or world.clock.now() >= give_up_at:
+                raise
+            sleep(_PAUSE_S)
+
+
+def _forget(world: World, person: Person, by: str, rehearse: bool) -> Forgotten:
+    started = world.clock.now()
+    with world.database.read() as tx:
+        if any(person.is_named_in(body) for body in erasure.not_taken_in(tx)):
+            raise StillMovingError("a delivery that names them is being taken in; try again in a moment")
+        found = traces(tx, world.installation, person)
+    counts: dict[str, int] = {}
+    remains: list[str] = []
+    proof_id = None
+    try:
+        with world.database.write() as tx:
+            _end_leases(tx, world, person)
+            cases = cases_of(tx, world.installation, person)
+            _require_rest(tx, cases)
+            proof = erasure.record(
+                tx, installation=world.installation, at=started, cause=ASKED, by=by, network=person.network
+            )
+            proof_id = proof.id
+            for case in cases:
+                remains += _take_back(tx, world, case, proof.id)
+            counts = Eraser(tx, world.installation, person, found, started)(cases)
+            remains += _what_remains(person, counts, remains)
+            proof.counts, proof.remains = counts, remains
+            if rehearse:
+                raise _RehearsedError
+    except _RehearsedError:
+        counts = {**counts, **_deliveries(world, person, started, None)}
+        return Forgotten(counts, tuple(remains), None)
+    counts = {**counts, **_deliveries(world, person, started, proof_id)}
+    return Forgotten(counts, tuple(remains), proof_id)
+
+
+def _end_leases(tx: Session, world: World, person: Person) -> None:
+    """Whoever works on one of the cases stops before it writes or calls: it has lost its lease."""
+    keys = select(Case.id).where(
+        Case.installation == world.installation,
+        Case.network == person.network,
+        Case.author_id.in_(person.author_ids),
+    )
+    for case_id in list(tx.scalars(keys)):
+        tx.execute(delete(LeaseRow).where(LeaseRow.key == f"case:{case_id}"))
+
+
+def _require_rest(tx: Session, cases: Collection[Case]) -> None:
+    """A call that is under way, or whose end nobody knows, is settled first: it needs its words."""
+    for case in cases:
+        for intent in intents.of_case(tx, case.id, [IntentState.SENDING, IntentState.UNKNOWN]):
+            what = f"{intents.named(intent)} ({intent.id}) of case {case.id} is {intent.state}"
+            if intent.state == IntentState.UNKNOWN:
+                raise StillMovingError(
+                    f"{what}: say what became of it with `bridge intent settle`, then again"
+                )
+            raise StillMovingError(f"{what}; try again in a moment")
+
+
+# --- one case ------------------------------------------------------------------------
+
+
+def _take_back(tx: Session, world: World, case: Case, proof: str) -> list[str]:
+    """Refuse what waits, end the case, and draft what takes its words back outside; what remains of it."""
+    now = world.clock.now()
+    _refuse_waiting(tx, case, now)
+    casefile.tell(tx, case.id, now, ERASED, "on request: the words and names of this customer are gone")
+    if case.state != CaseState.CLOSED:
+        # Nobody knows any more whom to answer.
+        ending.close(tx, world, case, Receipt.CUSTOMER_GONE, reason=ON_REQUEST)
+    else:
+        cards.show(tx, world, case)
+    settled = intents.of_case(tx, case.id)
+    for intent in settled:
+        _redact(tx, case, intent, proof, now)
+    _blank_posts(tx, case, settled, proof, now)
+    customer = drafting.known_customer(tx, case)
+    if customer is not None:
+        _erase_customer(tx, world, case, customer, proof, now)
+    tickets = list(tx.scalars(select(TicketRow).where(TicketRow.case_id == case.id)))
+    if not tickets:
+        _refuse_waiting(tx, case, now, Effect.UPDATE_TICKET)
+    if cards.current_card(tx, case) is None:
+        _refuse_waiting(tx, case, now, Effect.UPDATE_CARD)
+    return [
+        f"ticket {row.ticket_id}: what agents wrote, its audits, and what was mailed or merged from it"
+        for row in tickets
+    ]
+
+
+def _refuse_waiting(tx: Session, case: Case, now: datetime, only: Effect | None = None) -> None:
+    for intent in intents.of_case(tx, case.id, WAITING):
+        if intent.effect in REDACTIONS or (only is not None and intent.effect != only):
+            continue
+        intents.advance(intent, IntentState.REFUSED, reason=ERASED)
+        intent.decided_by, intent.settled_at = "the bridge", now
+
+
+def _redact(tx: Session, case: Case, source: Intent, proof: str, now: datetime) -> None:
+    """Have the words that *source* brought to a ticket redacted, if it brought any."""
+    if source.state not in (IntentState.CONFIRMED, IntentState.SENDING, IntentState.UNKNOWN):
+        return
+    if source.effect == Effect.OPEN_TICKET:
+        _draft(tx, case, Effect.REDACT_COMMENT, source.id, proof, now, of=source.id)
+        _draft(tx, case, Effect.REDACT_TICKET, source.id, proof, now, of=source.id)
+    elif source.effect == Effect.UPDATE_TICKET and source.cause.startswith(_WITH_WORDS):
+        ticket_id = (source.payload or {}).get("ticket_id") or _first_ticket(tx, case)
+        if ticket_id is not None:
+            _draft(tx, case, Effect.REDACT_COMMENT, source.id, proof, now, of=source.id, ticket_id=ticket_id)
+
+
+def _first_ticket(tx: Session, case: Case) -> str | None:
+    """Where a comment was, once retention has blanked what the ledger knew of it."""
+    return tx.scalars(
+        select(TicketRow.ticket_id).where(TicketRow.case_id == case.id).order_by(TicketRow.number)
+    ).first()
+
+
+def _blank_posts(tx: Session, case: Case, settled: Collection[Intent], proof: str, now: datetime) -> None:
+    """Earlier cards, which are never drawn anew, and the notes under cards."""
+    current = cards.current_card(tx, case)
+    earlier = tx.scalars(select(CardRow).where(CardRow.case_id == case.id))
+    places = [(row.channel, row.message_id) for row in earlier if current is None or row.id != current.id]
+    where = current.channel if current is not None else None
+    for intent in settled:
+        channel = (intent.payload or {}).get("channel", where)
+        if intent.effect == Effect.POST_NOTE and intent.outcome_id and channel:
+            places.append((channel, intent.outcome_id))
+    for channel, message_id in places:
+        target = f"{channel}:{message_id}"
+        _draft(tx, case, Effect.BLANK_POST, target, proof, now, channel=channel, id=message_id)
+
+
+def _erase_customer(
+    tx: Session, world: World, case: Case, customer: CustomerRow, proof: str, now: datetime
+) -> None:
+    hidden = erasure.pseudonym(world.installation, case.network, case.author_id)
+    target = f"{case.network}:{hidden}"
+    _draft(tx, case, Effect.ERASE_CUSTOMER, target, proof, now, requester_id=customer.requester_id)
+
+
+def _draft(
+    tx: Session, case: Case, effect: Effect, target: str, proof: str, now: datetime, **content: str
+) -> None:
+    lane = cards.TEAM if effect is Effect.BLANK_POST else drafting.DESK
+    content["erasure"] = proof
+    intents.draft(
+        tx, case, effect, target=target, cause=f"erasure:{proof}", lane=lane, at=now, content=dict(content)
+    )
+
+
+def _what_remains(person: Person, counts: dict[str, int], of_tickets: Collection[str]) -> list[str]:
+    """What no call of ours reaches, in sentences."""
+    remains = [f"on the network {person.network}: their posts, and our public answers, which may name them"]
+    if of_tickets:
+        remains += [
+            "in the desk: the requester's record, renamed (an admin can delete it for good), and its backups",
+            "in the team's tool: what people wrote under the card, its edit and audit logs, and its exports",
+        ]
+    if counts.get("messages of others"):
+        remains.append(
+            "in other customers' tickets and cards: what they quoted of this person, or wrote of them"
+        )
+    remains.append("in backups of the bridge's own database, until those are thrown away")
+    return remains
+
+
+# --- deliveries --------------------------------------------------------------------------
+
+
+def _deliveries(world: World, person: Person, until: datetime, proof: str | None) -> dict[str, int]:
+    """Blank the bodies that name *person* and came before *until*; without a proof they are only counted."""
+
+    def is_theirs(body: bytes, delivery_id: str) -> bool:
+        return person.is_named_in(erasure.text_of(body)) or person.is_in_id(delivery_id)
+
+    number = blank_bodies(world, is_theirs, until=until, write=proof is not None)
+    if proof is not None:
+        with world.database.write() as tx:
+            erasure.count_more(tx, proof, "deliveries", number)
+    return {"deliveries": number} if number else {}
+
+
+def blank_bodies(
+    world: World,
+    is_meant: Callable[[bytes, str], bool],
+    *,
+    until: datetime,
+    since: datetime | None = None,
+    write: bool = True,
+) -> int:
+    """Look through the bodies in small steps, so that the door never waits for it."""
+    number = 0
+    after: tuple[datetime, str] | None = None
+    while True:
+        with world.database.read() as tx:
+            page = erasure.bodies_between(tx, after, until, since)
+        if not page:
+            return number
+        last = page[-1]
+        after = (last.received_at, last.id)
+        ids = [row.id for row in page if is_meant(row.body, row.delivery_id)]
+        number += len(ids)
+        if ids and write:
+            with world.database.write() as tx:
+                erasure.blank_bodies(tx, ids)
+
+
+# --- what a network deleted ------------------------------------------------------------------
+
+
+def bodies_of(world: World, row: Message) -> None:
+    """Blank the bodies that brought the deleted post *row*, or show it (a press on its card)."""
+    needles = [one for one in (row.global_id, row.case_id) if one]
+
+    def is_meant(body: bytes, _delivery_id: str) -> bool:
+        text = erasure.text_of(body).replace("\\/", "/")
+        return any(needle in text for needle in needles)
+
+    blank_bodies(world, is_meant, until=world.clock.now(), since=row.received_at - MARGIN)
+
+
+def must_go(row: Message) -> bool:
+    """Whether the network has deleted the post since it was erased last, if it ever was."""
+    return row.deleted_at is not None and (row.erased_at is None or row.erased_at < row.deleted_at)
+
+
+def deleted(tx: Session, world: World, case: Case | None, row: Message) -> None:
+    """The network deleted the post: its words and names go, here and outside. The ids stay.
+
+    The case needs them until its end: which post is gone, and who must still be answered.
+    """
+    now = world.clock.now()
+    words = [one for one in (row.text, row.permalink, *_addresses(row)) if one]
+    erasure.blank(row, now)
+    row.erased_at = now  # later than any retention: see `must_go`
+    quoting = select(Message).where(
+        Message.installation == row.installation,
+        Message.network == row.network,
+        Message.account == row.account,
+        Message.thread_root == row.thread_root,
+        Message.parent_id == row.global_id,
+    )
+    for answer in tx.scalars(quoting):
+        answer.parent_text = None
+    if not row.complete:
+        return
+    counts = {"messages": 1}
+    proof = erasure.record(
+        tx, installation=row.installation, at=now, cause=DELETED, by="the network", network=row.network
+    )
+    if case is not None:
+        counts["intents"] = _take_back_one(tx, world, case, row, words, proof, now)
+    proof.counts = counts
+
+
+def _take_back_one(
+    tx: Session,
+    world: World,
+    case: Case,
+    row: Message,
+    words: Collection[str],
+    proof: Erasure,
+    now: datetime,
+) -> int:
+    number = 0
+    posts = messages.of_case(tx, case.id)
+    for intent in intents.of_case(tx, case.id):
+        about = _is_about(intent, row, first=posts[0].id == row.id)
+        waits = intent.state in WAITING
+        if about and waits and intent.effect == Effect.UPDATE_TICKET:
+            intents.advance(intent, IntentState.REFUSED, reason=GONE_ON_THE_NETWORK)
+            intent.decided_by, intent.settled_at = "the bridge", now
+        elif about and waits and intent.effect == Effect.OPEN_TICKET:
+            intent.payload = None  # nothing was sent: it is drawn up anew, without the words
+        elif about:
+            _redact(tx, case, intent, proof.id, now)
+        if about and IntentState(intent.state).is_final:
+            erasure.blank_intent(intent)
+        number += about or _strike(intent, row, words)
+    current = cards.current_card(tx, case)
+    for card in tx.scalars(select(CardRow).where(CardRow.case_id == case.id)):
+        if current is None or card.id == current.id:
+            continue
+        target = f"{card.channel}:{card.message_id}"
+        _draft(tx, case, Effect.BLANK_POST, target, proof.id, now, channel=card.channel, id=card.message_id)
+    return number
+
+
+def _is_about(intent: Intent, row: Message, *, first: bool) -> bool:
+    """Whether *intent* brings the post *row* to the desk; retention may have blanked its draft."""
+    if intent.effect == Effect.OPEN_TICKET:
+        return first if "message" not in intent.draft else intent.draft["message"] == row.id
+    _, _, of_post = intent.cause.partition(":")
+    is_update = intent.effect == Effect.UPDATE_TICKET and intent.cause.startswith(_WITH_WORDS)
+    return is_update and of_post.partition(":")[0] == row.id
+
+
+def _strike(intent: Intent, row: Message, words: Collection[str]) -> bool:
+    """Take *words* out of what an intent keeps, unless a call with exactly these bytes may be repeated."""
+    is_reply = intent.effect == Effect.REPLY
+    if intent.state in (IntentState.SENDING, IntentState.UNKNOWN) and not is_reply:
+        return False
+    kept = (intent.draft, intent.payload, intent.outcome)
+    draft, payload, outcome = (erasure.without(one, words) for one in kept)
+    target = (payload or {}).get("target") if is_reply else None
+    if target is not None and target["id"] == row.global_id:
+        nobody = {**target["author"], "handle": "", "name": "", "url": None}
+        payload = {**payload, "target": {**target, "author": nobody}}
+    if (draft, payload, outcome) == kept:
+        return False
+    intent.draft, intent.payload, intent.outcome = draft, payload, outcome
+    return True
+
+
+def _addresses(row: Message) -> list[str]:
+    return [str(one.get("url", "")) for one in row.attachments]

@@ -1,0 +1,198 @@
+"""One person's words, names and ids go out of every table but the deliveries."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from bridge.core.intent import Effect, IntentState
+from bridge.store import cases, erasure
+from bridge.store.erasure import blank, blank_intent, parts, pseudonym
+from bridge.store.insert import insert_new
+from bridge.store.person import Person, Traces
+from bridge.store.tables import Case, CustomerRow, Intent, LeaseRow, Message
+
+
+def cases_of(tx: Session, installation: str, person: Person) -> list[Case]:
+    """The cases of *person*, locked, in the order of their ids."""
+    query = select(Case).where(
+        Case.installation == installation,
+        Case.network == person.network,
+        Case.author_id.in_(person.author_ids),
+    )
+    return list(tx.scalars(cases.locked(query.order_by(Case.id))))
+
+
+@dataclass
+class Eraser:
+    """Erases *person* from all tables but the deliveries, in the caller's transaction."""
+
+    tx: Session
+    installation: str
+    person: Person
+    found: Traces
+    at: datetime
+
+    def __call__(self, theirs: Collection[Case]) -> dict[str, int]:
+        """Returns the number of rows touched, by table."""
+        own, others = self._messages()
+        touched = {row.case_id for row in others if row.case_id} - {case.id for case in theirs}
+        words = {row.parent_text for row in others if row.parent_text}
+        words |= {row.text for row in own if row.text}
+        counts = {"messages": len(own), "messages of others": len(others)}
+        counts["intents"] = self._blank_intents([case.id for case in theirs])
+        counts["intents of others"] = self._scrub_intents(touched, words)
+        for row in own:
+            self._erase(row)
+        for row in others:
+            self._unname(row)
+        self.tx.flush()
+        counts["cases"] = self._cases(theirs, touched)
+        counts["customers"] = self._customers()
+        self._leases()
+        self._leave_stones()
+        return {table: number for table, number in counts.items() if number}
+
+    def _messages(self) -> tuple[list[Message], list[Message]]:
+        own = list(
+            self.tx.scalars(
+                select(Message).where(
+                    Message.installation == self.installation,
+                    Message.network == self.person.network,
+                    Message.author_id.in_(self.person.author_ids)
+                    | (Message.author_id.is_(None) & Message.global_id.in_(self.found.ids)),
+                )
+            )
+        )
+        theirs = self.found.rows - {row.id for row in own}
+        others = [
+            row
+            for part in parts(theirs)
+            for row in self.tx.scalars(select(Message).where(Message.id.in_(part)))
+        ]
+        return own, others
+
+    def _erase(self, row: Message) -> None:
+        blank(row, self.at)
+        row.author_id = self._hidden(row.author_id)
+        row.global_id = self._hidden(row.global_id) or row.global_id
+        row.native_id = self._hidden(row.native_id)
+        self._hide_thread(row)
+        row.due_at = None
+
+    def _unname(self, row: Message) -> None:
+        """Somebody else's post: their words stay, less what they quote and whom they mention."""
+        if row.parent_id in self.found.ids:
+            row.parent_text = None
+        for column in ("text", "parent_text"):
+            said = getattr(row, column)
+            if said:
+                setattr(row, column, self.person.without_mentions(said))
+        self._hide_thread(row)
+
+    def _hide_thread(self, row: Message) -> None:
+        for column in ("thread_root", "parent_id"):
+            if getattr(row, column) in self.found.ids:
+                setattr(row, column, self._hidden(getattr(row, column)))
+
+    def _blank_intents(self, case_ids: Collection[str]) -> int:
+        rows = [
+            row
+            for part in parts(case_ids)
+            for row in self.tx.scalars(select(Intent).where(Intent.case_id.in_(part)))
+        ]
+        for row in rows:
+            if row.effect == Effect.REGISTER_CUSTOMER:
+                network, _, author_id = row.target.partition(":")
+                row.target = f"{network}:{self._hidden(author_id)}"
+            if IntentState(row.state).is_final:
+                blank_intent(row)
+        return len(rows)
+
+    def _scrub_intents(self, case_ids: Collection[str], words: Collection[str]) -> int:
+        number = 0
+        for part in parts(case_ids):
+            for row in self.tx.scalars(select(Intent).where(Intent.case_id.in_(part))):
+                kept = (row.draft, row.payload, row.outcome)
+                scrubbed = tuple(self._unnamed(erasure.without(one, words)) for one in kept)
+                if scrubbed != kept:
+                    row.draft, row.payload, row.outcome = scrubbed
+                    number += 1
+        return number
+
+    def _unnamed(self, value: Any, name: str = "") -> Any:
+        if isinstance(value, str):
+            if name in ("root_id", "parent_id") and value in self.found.ids:
+                return self._hidden(value)
+            return self.person.without_mentions(value)
+        if isinstance(value, list):
+            return [self._unnamed(one) for one in value]
+        if isinstance(value, dict):
+            return {key: self._unnamed(one, key) for key, one in value.items()}
+        return value
+
+    def _cases(self, theirs: Collection[Case], touched: Collection[str]) -> int:
+        others = [
+            row for part in parts(touched) for row in self.tx.scalars(select(Case).where(Case.id.in_(part)))
+        ]
+        for row in (*theirs, *others):
+            if row.thread_root in self.found.ids:
+                row.thread_root = self._hidden(row.thread_root) or row.thread_root
+        for row in theirs:
+            row.author_id = self._hidden(row.author_id) or row.author_id
+        return len(theirs)
+
+    def _customers(self) -> int:
+        rows = list(
+            self.tx.scalars(
+                select(CustomerRow).where(
+                    CustomerRow.installation == self.installation,
+                    CustomerRow.network == self.person.network,
+                    CustomerRow.author_id.in_(self.person.author_ids),
+                )
+            )
+        )
+        for row in rows:
+            hidden = self._hidden(row.author_id) or row.author_id
+            # Erased once, back, and erased again: the earlier row stands for both.
+            known = select(CustomerRow.id).where(
+                CustomerRow.installation == self.installation,
+                CustomerRow.network == self.person.network,
+                CustomerRow.author_id == hidden,
+            )
+            if self.tx.scalar(known) is None:
+                row.author_id = hidden
+            else:
+                self.tx.delete(row)
+            self.tx.flush()
+        return len(rows)
+
+    def _leases(self) -> None:
+        keys = [f"thread:{self.person.network}:{one}" for one in self.found.ids]
+        for part in parts(keys):
+            # A flow that holds one stops, and is woken again by its message.
+            self.tx.execute(delete(LeaseRow).where(LeaseRow.key.in_(part)))
+
+    def _leave_stones(self) -> None:
+        """A row for each erased post that was only spoken of, so that it stays erased when it comes."""
+        for one in self.found.ids:
+            hidden = self._hidden(one)
+            insert_new(
+                self.tx,
+                Message,
+                installation=self.installation,
+                network=self.person.network,
+                global_id=hidden,
+                attachments=[],
+                own=False,
+                received_at=self.at,
+                erased_at=self.at,
+            )
+
+    def _hidden(self, identity: str | None) -> str | None:
+        return None if identity is None else pseudonym(self.installation, self.person.network, identity)

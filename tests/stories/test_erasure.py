@@ -1,0 +1,207 @@
+"""Forgetting a person, and what a network deleted: here, on the ticket and in Slack."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import select
+
+from bridge.cli import bridge as command
+from bridge.flows import erase
+from bridge.sandbox import Sandbox
+from bridge.store.person import find_person
+from bridge.store.tables import Case, Delivery, Erasure, Intent, Message
+from tests.running import QUICK, InProcess, eventually
+from tests.stories.seen import brand_posts, the_ticket
+
+TECH = "support-technical"
+WORDS = "The app logs me out every hour"
+
+
+def forget(running: InProcess, handle: str = "dewi", **given) -> erase.Forgotten:
+    with running.database.read() as tx:
+        person = find_person(tx, "bridge", "standard", handle=handle)
+    return erase.forget(running.bridge.world, person, "a test", **given)
+
+
+def rest(running: InProcess) -> None:
+    """Everything that was to happen outside has happened."""
+
+    def done() -> bool:
+        with running.database.read() as tx:
+            moving = tx.scalars(select(Intent.id).where(Intent.state.in_(["approved", "sending"]))).first()
+            heard = tx.scalars(select(Delivery.id).where(Delivery.state == "received")).first()
+            due = tx.scalars(select(Message.id).where(Message.due_at.is_not(None))).first()
+        return not (moving or heard or due)
+
+    running.sandbox.wait_idle()
+    eventually(done, within=40, what="rest")
+
+
+def rows(running: InProcess, table):
+    with running.database.read() as tx:
+        return list(tx.scalars(select(table).order_by(table.id)))
+
+
+def shown_of(sandbox: Sandbox, ticket_id: int) -> str:
+    """Everything that Zendesk and Slack show of the story."""
+    seen = sandbox.zendesk.ticket(ticket_id)
+    cards = [card.words + card.text for card in sandbox.slack.cards(TECH)]
+    notes = [
+        note.words + note.text for card in sandbox.slack.cards(TECH) for note in sandbox.slack.thread(card.ts)
+    ]
+    return "\n".join([seen.subject, seen.requester, *(one.text for one in seen.comments), *cards, *notes])
+
+
+def test_a_forgotten_person_is_gone_from_ticket_card_and_tables(sandbox: Sandbox, running: InProcess, ticket):
+    """The words, the name and the social identity; the case file still tells what happened."""
+    assert "logs me out" in shown_of(sandbox, ticket.id)
+    forgotten = forget(running)
+    rest(running)
+
+    shown = shown_of(sandbox, ticket.id).lower()
+    assert "logs me out" not in shown
+    assert "dewi" not in shown
+    assert "erased on request" in shown
+    [case] = rows(running, Case)
+    assert (case.state, case.receipt, case.receipt_reason) == ("closed", "customer gone", "erased on request")
+    [proof] = rows(running, Erasure)
+    assert proof.id == forgotten.proof
+    assert proof.counts["deliveries"] >= 1
+    assert any(f"ticket {ticket.id}" in sentence for sentence in proof.remains)
+    assert "dewi" not in str(proof.remains)
+
+
+def test_a_post_that_was_erased_does_not_come_back(sandbox: Sandbox, running: InProcess, ticket):
+    """The same post in another delivery, an edit of it, and an answer of somebody else that quotes it."""
+    [post] = sandbox.plaza.posts()
+    forget(running)
+    rest(running)
+    sandbox.plaza.tell_again(post.id)
+    sandbox.plaza.edit(post.id, f"{WORDS}, still")
+    sandbox.plaza.post("somchai", "Same here", reply_to=post.id, tags=["technical-issue"])
+    the_ticket(sandbox, count=2)
+    rest(running)
+
+    erased, others = rows(running, Message)
+    assert (erased.text, erased.author_handle, erased.permalink) == (None, None, None)
+    assert (others.text, others.parent_text, others.parent_id) == ("Same here", None, erased.global_id)
+    assert not any(b"logs me out" in (one.body or b"") for one in rows(running, Delivery))
+    assert "logs me out" not in shown_of(sandbox, 2)
+
+
+def test_what_a_forgotten_person_writes_later_is_new(sandbox: Sandbox, running: InProcess, ticket):
+    """They complain again: a case, a ticket and a requester of their own, and an answer."""
+    forget(running)
+    rest(running)
+    post = sandbox.plaza.post("dewi", "Now it crashes", language="en", tags=["technical-issue"])
+    second = the_ticket(sandbox, count=2)
+    assert (second.requester, second.requester_external_id) == ("Dewi", "social:standard:dewi")
+    sandbox.zendesk.agent_comments(second.id, "Which version do you use?", status="solved")
+    eventually(lambda: brand_posts(sandbox.plaza), what="the answer")
+
+    assert brand_posts(sandbox.plaza)[0].parent_id == post.id
+    assert rows(running, Message)[-1].text == "Now it crashes"
+
+
+def test_a_rehearsal_and_a_second_request_change_nothing(sandbox: Sandbox, running: InProcess, ticket):
+    """The dry run counts what the run then does; the second run finds nobody."""
+    rest(running)
+    rehearsed = forget(running, rehearse=True)
+    assert rows(running, Message)[0].text == WORDS
+    assert rows(running, Erasure) == []
+    done = forget(running)
+    assert done.counts == rehearsed.counts
+    rest(running)
+    assert "messages" not in forget(running).counts
+
+
+def test_nothing_is_erased_while_a_call_is_under_way(sandbox: Sandbox, running: InProcess, ticket):
+    """The call needs its words until somebody knows what became of it; the command says so."""
+    held = sandbox.faults.add("plaza", "reply", "hold_after")
+    sandbox.zendesk.agent_comments(ticket.id, "Which version do you use?")
+    assert held.reached.wait(15)
+    with pytest.raises(erase.StillMovingError, match="sending"):
+        forget(running, patience=erase.timedelta(0))
+    assert rows(running, Message)[0].text == WORDS
+    held.release()
+    rest(running)
+
+    assert forget(running).counts["messages"] == 1
+    assert len(brand_posts(sandbox.plaza)) == 1
+
+
+def test_what_the_desk_does_not_let_us_redact_is_said(sandbox: Sandbox, running: InProcess, ticket):
+    """An account without the newer redaction, and a closed ticket that the older one refuses."""
+    sandbox.zendesk.agent_workspace = False
+    sandbox.zendesk.solve(ticket.id)
+    eventually(lambda: rows(running, Case)[0].state == "closed", what="the receipt")
+    rest(running)
+    sandbox.zendesk.close(ticket.id)
+    rest(running)
+    forget(running)
+    rest(running)
+
+    [proof] = rows(running, Erasure)
+    told = "\n".join(proof.remains)
+    assert f"a comment of ticket {ticket.id}" in told
+    assert f"the subject and the link of ticket {ticket.id}" in told
+
+
+def test_the_older_redaction_serves_where_the_newer_is_not_there(sandbox: Sandbox, running, ticket):
+    """Line by line, on an open ticket."""
+    sandbox.zendesk.agent_workspace = False
+    forget(running)
+    rest(running)
+    assert "logs me out" not in shown_of(sandbox, ticket.id)
+
+
+def test_a_deleted_post_goes_from_tables_ticket_and_card(sandbox: Sandbox, running: InProcess, ticket):
+    """The agent is told of the deletion; the words themselves are nowhere any more, the second post's are."""
+    root = sandbox.plaza.posts()[0].id
+    sandbox.plaza.post("dewi", "On Android, by the way", reply_to=root)
+    eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("On Android"), what="the second post")
+    rest(running)
+    sandbox.plaza.delete(root)
+    eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("deleted", public=False), what="the note")
+    rest(running)
+
+    shown = shown_of(sandbox, ticket.id)
+    assert "logs me out" not in shown
+    assert "On Android" in shown
+    first, second = rows(running, Message)
+    assert (first.text, first.author_name, second.text) == (None, None, "On Android, by the way")
+    assert second.parent_text is None
+    kept = [one.payload for one in rows(running, Intent)] + [one.draft for one in rows(running, Intent)]
+    assert "logs me out" not in str(kept)
+    assert not any(b"logs me out" in (one.body or b"") for one in rows(running, Delivery))
+    assert [proof.cause for proof in rows(running, Erasure)] == ["deleted"]
+
+
+def test_a_post_that_is_deleted_before_its_ticket_leaves_no_words_in_it(sandbox: Sandbox, running):
+    """Zendesk was down meanwhile: the ticket that was drawn up already goes without them."""
+    sandbox.faults.add("zendesk", "open_ticket", "status", times=2, status=429, retry_after=1)
+    post = sandbox.plaza.post("dewi", WORDS, language="en", tags=["technical-issue"])
+    eventually(lambda: sandbox.calls.list("zendesk", "open_ticket"), what="the first try")
+    sandbox.plaza.delete(post.id)
+    ticket = the_ticket(sandbox)
+    rest(running)
+
+    assert "logs me out" not in shown_of(sandbox, ticket.id)
+
+
+def test_the_command_asks_and_gives_a_proof(sandbox: Sandbox, running: InProcess, ticket, monkeypatch):
+    """By handle and network, by the network's label; nothing without a yes."""
+    rest(running)
+    given = {**QUICK, **sandbox.environment(running.url), **running._changes}
+    env = {"BRIDGE_DATA": str(running._folder), **given}
+    run = lambda *words, **more: CliRunner().invoke(command, ["forget", *words], env=env, **more)  # noqa: E731
+    assert "1  messages" in run("@dewi@Plaza", "--dry-run").output
+    assert run("@dewi@plaza", input="n\n").exit_code == 1
+    assert rows(running, Message)[0].text == WORDS
+    done = run("--author-id", "dewi", "--network", "standard", "--yes")
+    assert done.exit_code == 0, done.output
+    assert rows(running, Erasure)[0].id in done.output
+    assert "What remains" in done.output
+    assert rows(running, Erasure)[0].id in run("--list").output
+    assert "There is no network" in run("@dewi@nowhere", "--yes").output
