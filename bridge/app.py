@@ -15,20 +15,24 @@ from bridge.core.account import Account
 from bridge.core.ports import Clock
 from bridge.errors import StoreError
 from bridge.flows import listen, reconcile
+from bridge.flows.counting import Bringer
 from bridge.flows.engine import Engine, Wakes
 from bridge.flows.mappings import Mappings
 from bridge.flows.open_case import consider
 from bridge.flows.retain import retain
 from bridge.flows.sweep import Sweep
 from bridge.flows.take_in import TEAM_SOURCE, put_off, take_in
+from bridge.flows.watch import Watch, sources
 from bridge.flows.work import Slots, work
 from bridge.flows.world import SystemClock, Timing, World
 from bridge.intake.door import Door
 from bridge.intake.health import Health
+from bridge.intake.metrics import Metrics
 from bridge.intake.web import DeskHook, TeamHook, create_web
 from bridge.networks import NETWORKS
 from bridge.settings import Settings
 from bridge.store import casefile, leases
+from bridge.store.counting import count_in
 from bridge.store.database import Database
 from bridge.store.presence import presence
 from bridge.store.tables import Case, Cursor, Message
@@ -53,14 +57,17 @@ class Bridge:
     engine: Engine | None
     wakes: Wakes
     socket: slack.SocketMode | None
+    bringer: Bringer
     _stopping: threading.Event | None = None
     _dialler: threading.Thread | None = None
 
     def start(self) -> None:
         """Start the flows. Raises FolderInUseError when another process runs them on an embedded database."""
         if self.engine is None:
+            self.bringer.start()
             return
         self.world.presence.enter(self.world.database, self.world.clock.now())
+        self.bringer.start()
         with self.world.database.write() as tx:
             listen.expect(tx, self.world, at_once=True)
             reconcile.expect(tx, self.world, at_once=True)
@@ -86,6 +93,7 @@ class Bridge:
                 # Others find out by themselves that this worker is gone.
                 log.warning("left without a word: %s", error)
         self.wakes.close()
+        self.bringer.stop()
         self.world.database.close()
 
     def _keep_dialling(self) -> None:
@@ -126,12 +134,13 @@ def build(settings: Settings, *, flows: bool, clock: Clock | None = None) -> Bri
     database = Database(settings.database_url, connections=settings.threads + WEB_THREADS + 2)
     database.require_current()
     world = _world(settings, database, clock)
+    count_in(database, world.tallies)
     world.mappings.start(clock.now())
     wakes = Wakes(settings.wakes_url)
-    engine = _engine(world, settings.threads, wakes) if flows else None
+    engine = _engine(world, settings, wakes) if flows else None
     if engine is not None or wakes.shared:
         world.wake = wakes.wake
-    door = Door(settings.installation, database, clock, wake=world.wake)
+    door = Door(settings.installation, database, clock, wake=world.wake, tallies=world.tallies)
     bolt = None
     account = slack_account(settings)
     if account is not None:
@@ -144,6 +153,13 @@ def build(settings: Settings, *, flows: bool, clock: Clock | None = None) -> Bri
             lambda: world.mappings.error,
             lambda: _missing(settings, world),
         ),
+        Metrics(
+            database,
+            clock,
+            lambda: world.mappings.current.version,
+            lambda: world.mappings.error,
+            lambda: sources(world),
+        ),
         networks=NETWORKS,
         account=lambda key: _account(world, key),
         desk=_desk_hook(settings, world),
@@ -152,7 +168,7 @@ def build(settings: Settings, *, flows: bool, clock: Clock | None = None) -> Bri
     socket = None
     if flows and account is not None and bolt is not None and account.socket_mode:
         socket = slack.SocketMode(account, bolt)
-    return Bridge(settings, world, web, door, engine, wakes, socket)
+    return Bridge(settings, world, web, door, engine, wakes, socket, Bringer(world))
 
 
 def zendesk_account(settings: Settings) -> zendesk.ZendeskAccount | None:
@@ -213,8 +229,8 @@ def _world(settings: Settings, database: Database, clock: Clock) -> World:
     )
 
 
-def _engine(world: World, threads: int, wakes: Wakes) -> Engine:
-    slots = Slots(max(1, threads - 2))
+def _engine(world: World, settings: Settings, wakes: Wakes) -> Engine:
+    slots = Slots(max(1, settings.threads - 2))
     return Engine(
         {
             "take_in": lambda key: take_in(world, key),
@@ -224,8 +240,9 @@ def _engine(world: World, threads: int, wakes: Wakes) -> Engine:
             "reconcile": lambda key: reconcile.reconcile(world, key),
             "retain": lambda key: retain(world, key),
             "sweep": Sweep(world, wakes.crowded),
+            "watch": Watch(world, settings.admin_channel, timedelta(hours=settings.silence_h)),
         },
-        threads=threads,
+        threads=settings.threads,
         every_s=SWEEP_S,
         failed=lambda flow, key: _failed(world, flow, key),
         wakes=wakes,
@@ -234,6 +251,7 @@ def _engine(world: World, threads: int, wakes: Wakes) -> Engine:
 
 def _failed(world: World, flow: str, key: str) -> None:
     """A flow met what nobody expected: later again, and less and less often."""
+    world.tallies.add("bridge_flow_errors_total", flow=flow)
     if flow == "take_in":
         put_off(world, key, "an unexpected error; the log has it")
         return

@@ -76,6 +76,13 @@ VARIABLES = (
         "Days after which the words and names of a closed case are blanked; 0 keeps them for good.",
     ),
     Variable("BRIDGE_LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR."),
+    Variable("BRIDGE_LOG_FORMAT", "auto", "json, text, or auto: lines for people on a terminal, else JSON."),
+    Variable("BRIDGE_ADMIN_CHANNEL", "", "The Slack channel that is told what needs somebody, once each."),
+    Variable(
+        "BRIDGE_SILENCE_H",
+        "24",
+        "Hours without a word from an account that used to be heard, before somebody is told.",
+    ),
     Variable("ZENDESK_SUBDOMAIN", "", "The part before .zendesk.com."),
     Variable("ZENDESK_URL", "", "Where that account is reached instead: a proxy, the sandbox."),
     Variable("ZENDESK_CLIENT_ID", "", "OAuth client (confidential) of the bridge's own Zendesk user."),
@@ -135,6 +142,9 @@ class Settings:
     sweep_s: float
     retention_days: int
     log_level: str
+    log_format: str
+    admin_channel: str
+    silence_h: float
     zendesk: ZendeskSettings | None
     slack: SlackSettings | None
     environment: Mapping[str, str] = field(repr=False)
@@ -200,6 +210,9 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     log_level = text("BRIDGE_LOG_LEVEL", "INFO").upper()
     if not installation.replace("-", "").isalnum() or not installation.isascii():
         wrong.append("BRIDGE_INSTALLATION takes letters, digits and dashes only.")
+    log_format = text("BRIDGE_LOG_FORMAT", "auto").lower()
+    if log_format not in ("auto", "json", "text"):
+        wrong.append("BRIDGE_LOG_FORMAT must be auto, json or text.")
     if log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         wrong.append("BRIDGE_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR.")
     wrong += _database_faults(database_url)
@@ -247,6 +260,9 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         sweep_s=number("BRIDGE_SWEEP_S", 300, 0.1),
         retention_days=whole("BRIDGE_RETENTION_DAYS", 180, 0, 36_500),
         log_level=log_level,
+        log_format=log_format,
+        admin_channel=text("BRIDGE_ADMIN_CHANNEL"),
+        silence_h=number("BRIDGE_SILENCE_H", 24, 0.001),
         zendesk=zendesk if has_zendesk else None,
         slack=slack if slack.bot_token else None,
         environment=env,

@@ -37,6 +37,7 @@ CHANGES = {
     "REDIS_URL": "rediss://other.example/1",
     "BRIDGE_PUBLIC_URL": "https://other.example",
     "BRIDGE_LOG_LEVEL": "ERROR",
+    "BRIDGE_LOG_FORMAT": "json",
     "ZENDESK_URL": "https://other.example",
     "SLACK_API_URL": "https://other.example",
 }

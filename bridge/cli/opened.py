@@ -37,7 +37,7 @@ def opened_world() -> Iterator[World]:
     try:
         yield bridge.world
     finally:
-        bridge.world.database.close()
+        bridge.stop()
 
 
 def who() -> str:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import signal
-import sys
 import threading
 from types import FrameType
 
 import click
 import waitress
 
-from bridge import app, settings
+from bridge import app, log, settings
 from bridge.app import Bridge
 from bridge.errors import SettingsError
 from bridge.flows import engine
@@ -51,9 +49,7 @@ def migrate() -> None:
 
 def _prepare() -> Settings:
     loaded = settings.load()
-    logging.basicConfig(
-        level=loaded.log_level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    log.configure(loaded.log_level, loaded.log_format)
     return loaded
 
 
@@ -74,6 +70,7 @@ def _migrate(loaded: Settings) -> str:
 
 def _run(bridge: Bridge, *, listen: bool) -> None:
     """Run until SIGTERM or Ctrl-C; what runs then is finished first."""
+    log.name_process(bridge.world.presence.worker)
     stop = threading.Event()
 
     def leave(_signal: int, _frame: FrameType | None) -> None:

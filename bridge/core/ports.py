@@ -219,6 +219,10 @@ class Desk(Protocol):
 
     def agent_exists(self, email: str) -> bool: ...
 
+    def calls_left(self) -> Mapping[str, int]:
+        """How many calls it last said that it still takes, by the name of the limit. Asks nobody."""
+        ...
+
     def check(self, groups: Collection[str], brands: Collection[str]) -> list[Finding]: ...
 
 
@@ -249,6 +253,14 @@ class Team(Protocol):
         ...
 
     def find_note(self, ref: CardRef, key: str) -> str | None: ...
+
+    def announce(self, channel: str, text: str, key: str) -> str:
+        """Say *text* (plain) in *channel*, to no case in particular; *key* travels in its metadata."""
+        ...
+
+    def find_announcement(self, channel: str, key: str, since: datetime) -> str | None:
+        """The message of `announce` in *channel* that carries *key*, or None."""
+        ...
 
     def locate(self, url: str) -> CardRef | None:
         """The message at *url*, as a person copies it; None when it is none. Pure."""

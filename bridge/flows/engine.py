@@ -18,6 +18,7 @@ from huey import Huey, MemoryHuey, PostgresHuey, RedisHuey
 from huey.consumer import Consumer
 from huey.registry import Message
 from huey.serializer import Serializer
+from structlog.contextvars import bound_contextvars
 
 from bridge.errors import SettingsError, StoreBusyError
 from bridge.store.leases import LeaseLostError
@@ -25,6 +26,8 @@ from bridge.store.leases import LeaseLostError
 log = logging.getLogger(__name__)
 
 Flow = Callable[[str], None]
+# What the keys of flows are, for the log.
+_KEYS = {"take_in": "delivery", "consider": "message", "work": "case", "poll": "cursor"}
 
 QUEUE = "bridge"
 CROWD = 500  # wake-ups that wait: more of them by the sweep would only be the same ones again
@@ -192,6 +195,10 @@ class Engine:
                 return
 
     def _run(self, flow: str, key: str) -> None:
+        with bound_contextvars(flow=flow, **({_KEYS.get(flow, "key"): key} if key else {})):
+            self._follow(flow, key)
+
+    def _follow(self, flow: str, key: str) -> None:
         try:
             self._flows[flow](key)
         except SettingsError:

@@ -36,7 +36,7 @@ from bridge.errors import (
 from bridge.flows import cards
 from bridge.flows.recipe import Outcome, Recipe, Stop
 from bridge.flows.world import World
-from bridge.store import casefile, cases, intents, lanes, leases
+from bridge.store import casefile, cases, counting, intents, lanes, leases
 from bridge.store.leases import Lease
 from bridge.store.tables import Case, Intent
 
@@ -122,7 +122,10 @@ class Attempt:
     def call(self, intent: Intent) -> Settle:
         """Make the call of an intent that is written down as *sending*; give what settles it."""
         try:
-            with self.world.calling(intent.id):
+            with (
+                self.world.calling(intent.id),
+                self.world.tallies.timed("bridge_call_seconds", lane=intent.lane),
+            ):
                 self._be_prompt(intent)
                 outcome = self.recipe.send(intent)
         except VendorError as error:
@@ -207,6 +210,7 @@ class Attempt:
         intent, case = self._load(tx)
         now = self.world.clock.now()
         log.warning("%s of case %s failed: %s", intents.named(intent), case.id, error)
+        _count(tx, intent, error)
         casefile.tell(tx, case.id, now, "failed", f"{intents.named(intent)}: {error}", intent=intent.id)
         match error:
             case VendorBusyError():
@@ -250,6 +254,7 @@ class Attempt:
     def _look_failed(self, tx: Session, error: VendorError) -> None:
         intent, case = self._load(tx)
         now = self.world.clock.now()
+        _count(tx, intent, error)
         casefile.tell(tx, case.id, now, "look failed", f"{intents.named(intent)}: {error}", intent=intent.id)
         if isinstance(error, VendorGoneError) and self.recipe.can_be_gone:
             intents.advance(intent, IntentState.GONE, reason=str(error))
@@ -350,3 +355,7 @@ class Attempt:
         base = retry_after_s if retry_after_s is not None else 2.0 ** min(intent.attempts, 9)
         spread = random.uniform(1.0, 1.25)  # noqa: S311 - spreads load, hides nothing
         return min(timedelta(seconds=base * spread), LONGEST_WAIT if retry_after_s is None else LONGEST_ASKED)
+
+
+def _count(tx: Session, intent: Intent, error: VendorError) -> None:
+    counting.note(tx, "bridge_vendor_errors_total", lane=intent.lane, error=type(error).__name__)

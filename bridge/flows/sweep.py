@@ -49,6 +49,8 @@ class Sweep:
                     reconcile.expect(tx, world)
                     reconcile.fall_back(tx, now)
             self._beat_at = now
+            if self._mine:
+                world.wake("watch", "")
         if not self._mine or self._crowded():
             return
         if self._retained_at is None or now - self._retained_at >= EVERY:

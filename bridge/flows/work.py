@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
+from structlog.contextvars import bound_contextvars
 
 from bridge.core.intent import IntentState
 from bridge.errors import SettingsError, StoreBusyError, VendorBusyError, VendorError
@@ -93,7 +94,8 @@ class _Turn:
             if isinstance(step.subject, TicketRow):
                 return self._read(step.subject)
             attempt = self._attempt(step.subject)
-            return attempt.call(step.subject) if step.begun else attempt.look()
+            with bound_contextvars(intent=step.subject.id):
+                return attempt.call(step.subject) if step.begun else attempt.look()
         except (LeaseLostError, StoreBusyError, SettingsError):
             raise
         except Exception:

@@ -20,12 +20,14 @@ from bridge.core.ports import Clock
 from bridge.errors import StoreBusyError
 from bridge.store import deliveries
 from bridge.store.database import Database
+from bridge.store.tallies import Tallies
 
 log = logging.getLogger(__name__)
 
 MAX_BODY = 2 * 1024 * 1024
 BUSY_RETRY_AFTER_S = 5
 ID_LENGTH = 255
+REFUSALS = {400: "unreadable", 401: "unauthentic", 404: "unknown"}
 
 
 @dataclass
@@ -36,6 +38,7 @@ class Door:
     database: Database
     clock: Clock
     wake: Callable[[str, str], None]
+    tallies: Tallies = field(default_factory=Tallies)
     counts: Counter[str] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -90,12 +93,14 @@ class Door:
         """Answer *status* without a word of explanation; count and log *why*."""
         with self._lock:
             self.counts[why] += 1
+        self.tallies.add("bridge_requests_refused_total", reason=REFUSALS.get(status, "other"))
         log.info("answered %d: %s", status, why)
         return Response(status=status)
 
     def busy(self, error: StoreBusyError) -> Response:
         # 503 and a short wait: some senders never try again after a 500.
         log.error("answered 503: %s", error)
+        self.tallies.add("bridge_requests_refused_total", reason="busy")
         return Response(status=503, headers={"Retry-After": str(BUSY_RETRY_AFTER_S)})
 
 

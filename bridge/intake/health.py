@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bridge.core.case import CaseState
+from bridge.core.condition import Condition
 from bridge.core.intent import IntentState
 from bridge.errors import MappingError, StoreError
 from bridge.intake.door import Door
-from bridge.store import lanes
+from bridge.store import standing
+from bridge.store.conditions import WATCHED, conditions, faulty_mapping
 from bridge.store.presence import last_seen
-from bridge.store.tables import Case, Cursor, Delivery, Intent
 
-WORKER_GONE = timedelta(seconds=30)
-TOO_OLD = timedelta(minutes=15)
-STUCK = 5
-FAILED_OFTEN = 3
+_FOR_A_PERSON = (IntentState.HELD, IntentState.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,70 +43,29 @@ class Health:
 
     def _read(self, tx: Session, now: datetime) -> dict[str, Any]:
         seen = last_seen(tx)
-        oldest = tx.scalar(
-            select(func.min(Intent.created_at)).where(
-                Intent.state.in_([IntentState.APPROVED.value, IntentState.SENDING.value])
-            )
-        )
-        refused = tx.scalar(
-            select(func.count())
-            .select_from(Intent)
-            .where(Intent.state == IntentState.REFUSED, Intent.decided_by.is_(None))
-        )
-        stuck = tx.scalar(select(func.count()).select_from(Case).where(Case.failures >= STUCK))
-        waiting = tx.scalar(
-            select(func.count())
-            .select_from(Intent)
-            .where(Intent.state.in_([IntentState.HELD.value, IntentState.UNKNOWN.value]))
-        )
-        failed = tx.scalar(select(func.count()).select_from(Delivery).where(Delivery.state == "failed"))
-        loops = tx.scalar(select(func.count()).select_from(Case).where(Case.state == CaseState.SOLVED.value))
-        parked = {lane.name: lane.reason for lane in lanes.parked(tx, now).values()}
-        polls = tx.scalars(select(Cursor).where((Cursor.failures > 0) | Cursor.heard_at.is_(None)))
-        deaf = [
-            f"{row.key} does not work: {row.reason}" if row.failures else f"{row.key}: not heard yet"
-            for row in polls
-        ]
-        oldest_s = max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
-        down, problems = [], []
-        if seen is None or now - seen > WORKER_GONE:
-            down.append("no worker is alive: start `bridge worker` (or `bridge serve`)")
-        fault = self.mapping_error()
-        if fault is not None:
-            problems.append(f"the mapping files are faulty, the last good version serves: {fault.faults[0]}")
-        problems += self.missing()
-        problems += [f"lane {name} is parked: {reason}" for name, reason in parked.items()]
-        problems += deaf
-        if oldest_s > TOO_OLD.total_seconds():
-            problems.append(f"the oldest intent has waited for {oldest_s:.0f} s: see `bridge intent list`")
-        if refused:
-            problems.append(f"vendors refused {refused} intents: see `bridge intent list`")
-        for lane, count in self._failing(tx):
-            problems.append(f"lane {lane}: {count} intents failed {FAILED_OFTEN} times or more, and wait")
-        if stuck:
-            problems.append(f"{stuck} cases failed again and again: see the log and `bridge case list`")
-        if failed:
-            problems.append(f"{failed} deliveries failed: see `bridge delivery list --failed`")
+        found = self._conditions(tx, now)
+        down = [one.text for one in found if one.down]
+        problems = self.missing() + [one.text for one in found if not one.down]
+        unsettled = standing.unsettled_intents(tx)
         return {
             "status": "down" if down else "degraded" if problems else "ok",
             "problems": down + problems,
             "mapping_version": self.mapping_version()[:12],
             "worker_seen_at": seen.isoformat() if seen else None,
-            "oldest_waiting_intent_s": round(oldest_s, 1),
-            "waiting_for_a_person": waiting or 0,
-            "open_loops": loops or 0,
+            "oldest_waiting_intent_s": round(standing.waiting_intents(tx).age_s(now), 1),
+            "waiting_for_a_person": sum(
+                count for (_effect, state), count in unsettled.items() if state in _FOR_A_PERSON
+            ),
+            "open_loops": standing.open_loops(tx).count,
             "refused_since_start": dict(self.door.counts),
         }
 
-    @staticmethod
-    def _failing(tx: Session) -> list[tuple[str, int]]:
-        """Which lanes have intents that failed again and again, and how many."""
-        query = (
-            select(Intent.lane, func.count())
-            .where(
-                Intent.state.in_([IntentState.APPROVED.value, IntentState.SENDING.value]),
-                Intent.attempts >= FAILED_OFTEN,
-            )
-            .group_by(Intent.lane)
-        )
-        return [(lane, count) for lane, count in tx.execute(query)]
+    def _conditions(self, tx: Session, now: datetime) -> list[Condition]:
+        """What holds now, and what only the watch can know: it asks vendors, and remembers who was heard."""
+        found = list(conditions(tx, now))
+        fault = self.mapping_error()
+        if fault is not None:
+            found.append(faulty_mapping(fault))
+        known = {one.key for one in found}
+        watched = (Condition(alert.key, alert.text) for alert in standing.alerts(tx))
+        return found + [one for one in watched if one.key not in known and one.what in WATCHED]

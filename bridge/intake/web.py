@@ -19,6 +19,7 @@ from bridge.errors import (
 )
 from bridge.intake.door import MAX_BODY, Door
 from bridge.intake.health import Health
+from bridge.intake.metrics import Metrics, show_metrics
 
 SOURCE_DESK = "zendesk"
 
@@ -44,6 +45,7 @@ class TeamHook:
 def create_web(
     door: Door,
     health: Health,
+    metrics: Metrics,
     *,
     networks: Mapping[str, Network],
     account: Callable[[str], Account | None],
@@ -60,6 +62,7 @@ def create_web(
     _hear_desk(web, door, desk)
     _hear_team(web, door, team)
     _say_how_it_is(web, health)
+    show_metrics(web, metrics, door.tallies)
     return web
 
 

@@ -27,6 +27,7 @@ from bridge.slack.quiet import sdk_logger
 CARD = "bridge_card"
 NOTE = "bridge_note"
 BLANKED = "(erased)"
+NOTICE = "bridge_notice"
 
 PAGE = 200
 CHANNELS_PAGE = 1000
@@ -101,15 +102,7 @@ class SlackTeam(Team):
         "not found" is not known.
         """
         channel_id = self._channel_id(channel)
-        oldest = f"{(since - SKEW).timestamp():.6f}"
-        call = partial(
-            self._client.conversations_history,
-            channel=channel_id,
-            oldest=oldest,
-            limit=PAGE,
-            include_all_metadata=True,
-        )
-        found = self._look("conversations.history", call, CARD, key)
+        found = self._find_in(channel_id, CARD, key, since)
         return None if found is None else CardRef(channel=channel_id, id=found)
 
     def post_note(self, ref: CardRef, text: str, key: str) -> str:
@@ -130,6 +123,16 @@ class SlackTeam(Team):
             return self._look("conversations.replies", call, NOTE, key)
         except VendorGoneError:
             return None
+
+    def announce(self, channel: str, text: str, key: str) -> str:
+        """Returns the message's ``ts``."""
+        shown, fallback = blocks.render_note(text)
+        channel_id = self._channel_id(channel)
+        return str(self._post(NOTICE, key, channel=channel_id, blocks=shown, text=fallback)["ts"])
+
+    def find_announcement(self, channel: str, key: str, since: datetime) -> str | None:
+        """Raises VendorRefusedError like `find_card`."""
+        return self._find_in(self._channel_id(channel), NOTICE, key, since)
 
     def locate(self, url: str) -> CardRef | None:
         """The message behind a permalink: …/archives/<channel>/p<ts without its dot>."""
@@ -161,6 +164,16 @@ class SlackTeam(Team):
             metadata={"event_type": event_type, "event_payload": {"key": key}},
         )
         return failure.called("chat.postMessage", call, write=True, owed="ts")
+
+    def _find_in(self, channel_id: str, event: str, key: str, since: datetime) -> str | None:
+        call = partial(
+            self._client.conversations_history,
+            channel=channel_id,
+            oldest=f"{(since - SKEW).timestamp():.6f}",
+            limit=PAGE,
+            include_all_metadata=True,
+        )
+        return self._look("conversations.history", call, event, key)
 
     def _look(self, operation: str, call: Callable[..., SlackResponse], event: str, key: str) -> str | None:
         for page in self._pages(operation, call):

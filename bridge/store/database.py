@@ -45,6 +45,7 @@ class Database:
         Makes the file's folder. Raises StoreError where that cannot be.
         """
         self.url = make_url(url)
+        self.info: dict[str, Any] = {}  # what each writing session is given to know
         self.embedded = self.url.get_backend_name() == "sqlite"
         if not self.embedded:
             self.name = self.url.render_as_string(hide_password=True)
@@ -68,7 +69,7 @@ class Database:
         Raises StoreBusyError when the database cannot be written just now.
         """
         try:
-            with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            with Session(self.engine, expire_on_commit=False, info=self.info) as session, session.begin():
                 yield session
         except _BUSY as error:
             raise StoreBusyError(f"the database cannot be written: {_cause(error)}") from error

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bridge.store import counting
 from bridge.store.ids import new_id
 from bridge.store.insert import insert_new
 from bridge.store.tables import Delivery
@@ -41,6 +42,8 @@ def record(
         due_at=at,
         reason=reason,
     )
+    outcome = state if new else "repeated"
+    counting.note(tx, "bridge_deliveries_total", source=source, account=account, outcome=outcome)
     return row_id if new else None
 
 

@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,8 +35,8 @@ LONG_S = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 4 * 3600.0, 86400.0, 3 * 8
 
 
 @dataclass(frozen=True, slots=True)
-class Counter:
-    """A number that only grows. Values of ``labels`` are names of ours or of the mapping, nobody's words."""
+class Number:
+    """One kind of number. Values of ``labels`` are names of ours or of the mapping, nobody's words."""
 
     help: str
     labels: tuple[str, ...] = ()
@@ -49,18 +51,23 @@ class Histogram:
     bounds: tuple[float, ...]
 
 
-COUNTERS: dict[str, Counter] = {
-    "bridge_deliveries_total": Counter(
+COUNTERS: dict[str, Number] = {
+    "bridge_deliveries_total": Number(
         "What came in, by where from and what became of it.", ("source", "account", "outcome")
     ),
-    "bridge_requests_refused_total": Counter("Requests that the door refused, by why.", ("reason",)),
-    "bridge_case_moves_total": Counter("Cases that came into a state.", ("state",)),
-    "bridge_receipts_total": Counter("How cases ended.", ("receipt",)),
-    "bridge_intents_total": Counter("What was wanted outside, and what became of it.", ("effect", "outcome")),
-    "bridge_vendor_errors_total": Counter("Calls that failed, by what to do next.", ("lane", "error")),
-    "bridge_flow_errors_total": Counter("Flows that ended in an error that nobody expected.", ("flow",)),
-    "bridge_sweep_finds_total": Counter("What no webhook told and the sweep found.", ("what",)),
-    "bridge_alerts_total": Counter("Conditions that began and need a person.", ("condition",)),
+    "bridge_requests_refused_total": Number("Requests that the door refused, by why.", ("reason",)),
+    "bridge_case_moves_total": Number("Cases that came into a state.", ("state",)),
+    "bridge_receipts_total": Number("How cases ended.", ("receipt",)),
+    "bridge_intents_total": Number("What was wanted outside, and what became of it.", ("effect", "outcome")),
+    "bridge_vendor_errors_total": Number("Calls that failed, by what to do next.", ("lane", "error")),
+    "bridge_flow_errors_total": Number("Flows that ended in an error that nobody expected.", ("flow",)),
+    "bridge_sweep_finds_total": Number("What no webhook told and the sweep found.", ("what",)),
+    "bridge_alerts_total": Number("Conditions that began and need a person.", ("condition",)),
+}
+GAUGES: dict[str, Number] = {
+    "bridge_vendor_calls_left": Number(
+        "Calls that a vendor last said it still takes, by its limit.", ("vendor", "limit")
+    ),
 }
 HISTOGRAMS: dict[str, Histogram] = {
     "bridge_door_seconds": Histogram("How long the door took to answer.", ("route", "status"), SHORT_S),
@@ -69,12 +76,16 @@ HISTOGRAMS: dict[str, Histogram] = {
 }
 
 
+_Key = tuple[str, tuple[tuple[str, str], ...]]
+
+
 class Tallies:
     """What this process has counted and not yet brought to the table. Safe among threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._counted: defaultdict[tuple[str, tuple[tuple[str, str], ...]], float] = defaultdict(float)
+        self._counted: defaultdict[_Key, float] = defaultdict(float)
+        self._shown: dict[_Key, float] = {}
 
     def add(self, name: str, value: float = 1.0, **labels: str) -> None:
         """Count *value* more. A name or a label that `COUNTERS` does not have is our bug: KeyError."""
@@ -95,21 +106,38 @@ class Tallies:
             self._counted[name, tuple(sorted((*plain, ("le", bound))))] += 1
             self._counted[f"{name}_sum", plain] += seconds
 
+    @contextmanager
+    def timed(self, name: str, **labels: str) -> Iterator[None]:
+        """Observe how long the block takes, however it ends."""
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self.observe(name, time.monotonic() - begun, **labels)
+
+    def show(self, name: str, value: float, **labels: str) -> None:
+        """Say how much there is of something; the latest word counts. KeyError like `add`, for `GAUGES`."""
+        _require(name, GAUGES[name].labels, labels)
+        with self._lock:
+            self._shown[name, tuple(sorted(labels.items()))] = value
+
     def bring(self, database: Database) -> None:
         """Add what was counted to the table. Raises StoreBusyError; then nothing is lost."""
         with self._lock:
             counted, self._counted = self._counted, defaultdict(float)
-        if not counted:
+            shown, self._shown = self._shown, {}
+        if not counted and not shown:
             return
         try:
             with database.write() as tx:
                 # In one order everywhere: two processes that lock rows crosswise would wait for ever.
-                for (name, labels), value in sorted(counted.items()):
-                    _grow(tx, name, json.dumps(dict(labels), sort_keys=True, ensure_ascii=False), value)
+                for (name, labels), value in sorted({**counted, **shown}.items()):
+                    _store(tx, name, labels, value, grows=name not in GAUGES)
         except StoreBusyError:
             with self._lock:
                 for key, value in counted.items():
                     self._counted[key] += value
+                self._shown = {**shown, **self._shown}
             raise
 
 
@@ -128,8 +156,13 @@ def _require(name: str, declared: tuple[str, ...], given: Mapping[str, Any]) -> 
         raise KeyError(f"{name} has the labels {declared}")
 
 
-def _grow(tx: Session, name: str, labels: str, value: float) -> None:
+def _store(tx: Session, name: str, labels: tuple[tuple[str, str], ...], value: float, *, grows: bool) -> None:
     dialect = postgresql if tx.get_bind().dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(Tally).values(name=name, labels=labels, value=value)
-    grown = Tally.value + statement.excluded.value
-    tx.execute(statement.on_conflict_do_update(index_elements=["name", "labels"], set_={"value": grown}))
+    written = json.dumps(dict(labels), sort_keys=True, ensure_ascii=False)
+    statement = dialect.insert(Tally).values(name=name, labels=written, value=value)
+    new = statement.excluded.value
+    tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=["name", "labels"], set_={"value": Tally.value + new if grows else new}
+        )
+    )

@@ -63,6 +63,10 @@ class ZendeskDesk(Desk):
         self._catalogue = Catalogue(self._client)
         self._export = Export(self._client)
 
+    def calls_left(self) -> dict[str, int]:
+        """As last heard. Single tickets' own limits are left out: they come and go."""
+        return {name: left for name, left in self.rates.remaining().items() if " " not in name}
+
     @property
     def rates(self) -> RateState:
         """What Zendesk last said about its limits."""

@@ -1,0 +1,101 @@
+"""What is wrong, in one list: /readyz shows it, the watch tells it, the doctor prints it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from bridge.core.condition import Condition
+from bridge.errors import MappingError
+from bridge.store import lanes, standing
+from bridge.store.presence import last_seen
+
+WORKER_GONE = timedelta(seconds=30)
+TOO_OLD = timedelta(minutes=15)
+LOOP_TOO_OLD = timedelta(hours=24)
+STUCK = 5
+FAILED_OFTEN = 3
+# Kinds that only the watch finds, and keeps in the table of alerts.
+SILENCE, CHECK = "silence", "check"
+WATCHED = (SILENCE, CHECK)
+
+
+def conditions(tx: Session, now: datetime) -> Iterator[Condition]:
+    """What the tables say, the worst first. Reads what is open, never everything."""
+    yield from _workers(tx, now)
+    for lane in lanes.parked(tx, now).values():
+        yield Condition(
+            f"lane:{lane.name}",
+            f"lane {lane.name} is parked: {lane.reason} (credentials: mend them, see `bridge doctor`; "
+            "a pause: `bridge resume`)",
+        )
+    for cursor in standing.cursors(tx):
+        key = f"poll:{cursor.key}"
+        if cursor.failures:
+            often = cursor.failures >= FAILED_OFTEN
+            yield Condition(
+                key, f"{cursor.key} does not work: {cursor.reason} (see `bridge doctor`)", tell=often
+            )
+        elif cursor.heard_at is None:
+            yield Condition(key, f"{cursor.key}: not heard yet", tell=False)
+    yield from _intents(tx, now)
+    loops = standing.open_loops(tx)
+    if loops.age_s(now) > LOOP_TOO_OLD.total_seconds():
+        yield Condition(
+            "open-loop",
+            f"of {loops.count} cases that are solved and have no receipt, the oldest has waited for "
+            f"{_hours(loops.age_s(now))} hours: see `bridge case list --open-loops`",
+        )
+    stuck = standing.failing_cases(tx, STUCK)
+    if stuck:
+        yield Condition(
+            "stuck-cases", f"{stuck} cases failed again and again: see the log and `bridge case list`"
+        )
+    failed = standing.failed_deliveries(tx)
+    if failed:
+        yield Condition(
+            "failed-deliveries",
+            f"{failed} deliveries failed: see `bridge delivery list --failed`, then `bridge delivery replay`",
+        )
+
+
+def faulty_mapping(error: MappingError) -> Condition:
+    """The edit that is not served."""
+    return Condition(
+        "mapping",
+        f"the mapping files are faulty, the last good version serves: {error.faults[0]} "
+        "(see `bridge mappings check`)",
+    )
+
+
+def _workers(tx: Session, now: datetime) -> Iterator[Condition]:
+    seen = last_seen(tx)
+    if seen is None or now - seen > WORKER_GONE:
+        # Whoever could tell it is what is missing.
+        yield Condition(
+            "worker", "no worker is alive: start `bridge worker` (or `bridge serve`)", down=True, tell=False
+        )
+
+
+def _intents(tx: Session, now: datetime) -> Iterator[Condition]:
+    waiting = standing.waiting_intents(tx)
+    if waiting.age_s(now) > TOO_OLD.total_seconds():
+        yield Condition(
+            "old-intent",
+            f"the oldest intent has waited for {waiting.age_s(now):.0f} s: see `bridge intent list`",
+        )
+    refused = standing.refused_intents(tx)
+    if refused:
+        yield Condition("refused", f"vendors refused {refused} intents: see `bridge intent list`")
+    for lane, count in standing.failing_lanes(tx, FAILED_OFTEN).items():
+        yield Condition(
+            f"failing:{lane}",
+            f"lane {lane}: {count} intents failed {FAILED_OFTEN} times or more, and wait: "
+            "see `bridge intent list` and `bridge doctor`",
+        )
+
+
+def _hours(seconds: float) -> int:
+    return int(seconds // 3600)

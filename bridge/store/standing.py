@@ -1,0 +1,154 @@
+"""How things stand: the reads behind /readyz, /metrics and the watch.
+
+Each uses an index whose part that matters is as large as what is open, not as what
+ever was: a scrape of a database with millions of rows reads the same few.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from bridge.core.case import CaseState
+from bridge.core.intent import IntentState
+from bridge.store.tables import Alert, Case, Cursor, Delivery, Intent, WorkerRow
+
+_OPEN = (CaseState.OPEN.value, CaseState.SOLVED.value)
+_UNDER_WAY = (IntentState.APPROVED.value, IntentState.SENDING.value)
+_UNSETTLED = (*_UNDER_WAY, IntentState.HELD.value, IntentState.UNKNOWN.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many, and since when the oldest waits."""
+
+    count: int
+    oldest_at: datetime | None
+
+    def age_s(self, at: datetime) -> float:
+        return max(0.0, (at - self.oldest_at).total_seconds()) if self.oldest_at else 0.0
+
+
+def open_cases(tx: Session) -> dict[str, int]:
+    """Cases that are not closed, by state. What is closed grows for ever and is counted, not read."""
+    rows = tx.execute(select(Case.state, func.count()).where(Case.state.in_(_OPEN)).group_by(Case.state))
+    return {**dict.fromkeys(_OPEN, 0), **dict(rows.all())}
+
+
+def open_loops(tx: Session) -> Backlog:
+    """Cases that are solved and have no receipt."""
+    query = select(func.count(), func.min(Case.solved_at)).where(Case.state == CaseState.SOLVED)
+    count, oldest = tx.execute(query).one()
+    return Backlog(count, oldest)
+
+
+def failing_cases(tx: Session, often: int) -> int:
+    """Cases that failed so often and will be tried again."""
+    query = select(func.count()).select_from(Case).where(Case.due_at.is_not(None), Case.failures >= often)
+    return tx.scalar(query) or 0
+
+
+def unsettled_intents(tx: Session) -> dict[tuple[str, str], int]:
+    """What is wanted outside and is not settled: how many, by effect and state."""
+    query = (
+        select(Intent.effect, Intent.state, func.count())
+        .where(Intent.state.in_(_UNSETTLED))
+        .group_by(Intent.effect, Intent.state)
+    )
+    return {(effect, state): count for effect, state, count in tx.execute(query)}
+
+
+def waiting_intents(tx: Session) -> Backlog:
+    """What may leave and has not been confirmed."""
+    query = select(func.count(), func.min(Intent.created_at)).where(Intent.state.in_(_UNDER_WAY))
+    count, oldest = tx.execute(query).one()
+    return Backlog(count, oldest)
+
+
+def failing_lanes(tx: Session, often: int) -> dict[str, int]:
+    """Lanes that have intents which failed so often and wait."""
+    query = (
+        select(Intent.lane, func.count())
+        .where(Intent.state.in_(_UNDER_WAY), Intent.attempts >= often)
+        .group_by(Intent.lane)
+    )
+    return dict(tx.execute(query).all())
+
+
+def refused_intents(tx: Session) -> int:
+    """What a vendor refused and nobody has looked at."""
+    query = (
+        select(func.count())
+        .select_from(Intent)
+        .where(Intent.state == IntentState.REFUSED, Intent.decided_by.is_(None))
+    )
+    return tx.scalar(query) or 0
+
+
+def failed_deliveries(tx: Session) -> int:
+    query = select(func.count()).select_from(Delivery).where(Delivery.state == "failed")
+    return tx.scalar(query) or 0
+
+
+def untaken_deliveries(tx: Session) -> Backlog:
+    """What came in and was not understood yet."""
+    query = select(func.count(), func.min(Delivery.received_at)).where(Delivery.state == "received")
+    count, oldest = tx.execute(query).one()
+    return Backlog(count, oldest)
+
+
+def living_workers(tx: Session, since: datetime) -> int:
+    query = (
+        select(func.count())
+        .select_from(WorkerRow)
+        .where(WorkerRow.stopped_at.is_(None), WorkerRow.gone_at.is_(None), WorkerRow.seen_at >= since)
+    )
+    return tx.scalar(query) or 0
+
+
+def cursors(tx: Session) -> list[Cursor]:
+    return list(tx.scalars(select(Cursor).order_by(Cursor.key)))
+
+
+def alerts(tx: Session) -> list[Alert]:
+    """What the watch has found and not seen end."""
+    return list(tx.scalars(select(Alert).where(Alert.ended_at.is_(None)).order_by(Alert.key)))
+
+
+def heard_at(tx: Session, source: str, account: str) -> datetime | None:
+    """When something last came in from there."""
+    return tx.scalar(
+        select(func.max(Delivery.received_at)).where(Delivery.source == source, Delivery.account == account)
+    )
+
+
+def silent_after(
+    tx: Session, source: str, account: str, *, least: timedelta, learn_from: int, enough: int
+) -> tuple[datetime, timedelta] | None:
+    """When *account* was last heard, and after how long a silence that is no longer usual.
+
+    That is twice the second-longest gap among the last *learn_from* deliveries, and
+    *least* at least: the second-longest, so that one outage does not teach us to expect
+    the next. None while there are fewer than *enough* deliveries to learn from.
+    """
+    times = list(
+        tx.scalars(
+            select(Delivery.received_at)
+            .where(Delivery.source == source, Delivery.account == account)
+            .order_by(Delivery.received_at.desc())
+            .limit(learn_from)
+        )
+    )
+    if len(times) < enough:
+        return None
+    return times[0], max(least, 2 * _second_longest(times))
+
+
+def _second_longest(newest_first: list[datetime]) -> timedelta:
+    gaps: Iterable[timedelta] = (later - earlier for later, earlier in itertools.pairwise(newest_first))
+    return sorted(gaps)[-2]

@@ -1,0 +1,102 @@
+"""A world with tables, a clock that is put forward by hand, and a team that remembers what it was told."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bridge import app, settings
+from bridge.app import Bridge
+from bridge.core.ports import Finding
+from bridge.errors import VendorBusyError, VendorUnclearError
+from bridge.flows.watch import Watch
+from bridge.store.database import Database
+from tests.running import REPOSITORY
+
+NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+
+
+@dataclass
+class Stopped:
+    """A clock that stands still until it is put forward."""
+
+    at: datetime = NOON
+
+    def now(self) -> datetime:
+        return self.at
+
+    def go(self, **span: float) -> None:
+        self.at += timedelta(**span)
+
+
+@dataclass
+class Channel:
+    """Where people are told. ``fault``: how the next posts end; what is *lost* was posted all the same."""
+
+    said: list[str] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    fault: str = ""
+    findings: list[Finding] = field(default_factory=list)
+    asked: list[set[str]] = field(default_factory=list)
+
+    def announce(self, channel: str, text: str, key: str) -> str:
+        assert channel == "#bridge-admins"
+        if self.fault == "down":
+            raise VendorBusyError("slack", "chat.postMessage", "answered 503")
+        self.said.append(text)
+        self.keys.append(key)
+        if self.fault == "lost":
+            raise VendorUnclearError("slack", "chat.postMessage", "no answer")
+        return str(len(self.said))
+
+    def find_announcement(self, channel: str, key: str, since: datetime) -> str | None:
+        if self.fault == "down":
+            raise VendorBusyError("slack", "conversations.history", "answered 503")
+        return "found" if key in self.keys else None
+
+    def check(self, channels: Collection[str]) -> list[Finding]:
+        self.asked.append(set(channels))
+        return self.findings
+
+
+@pytest.fixture
+def clock() -> Stopped:
+    return Stopped()
+
+
+@pytest.fixture
+def channel() -> Channel:
+    return Channel()
+
+
+def open_bridge(folder: Path, clock: Stopped, channel: Channel) -> Bridge:
+    """A process on the tables in *folder*, not started; only the watch is called."""
+    loaded = settings.load({"BRIDGE_DATA": str(folder), "BRIDGE_MAPPINGS": str(REPOSITORY / "mappings")})
+    database = Database(loaded.database_url)
+    database.migrate()
+    database.close()
+    built = app.build(loaded, flows=False, clock=clock)
+    built.world.team = channel  # type: ignore[assignment]
+    with built.world.database.write() as tx:
+        built.world.presence.enrol(tx, clock.now())
+    return built
+
+
+@pytest.fixture
+def bridge(tmp_path: Path, clock: Stopped, channel: Channel) -> Iterator[Bridge]:
+    built = open_bridge(tmp_path, clock, channel)
+    yield built
+    built.stop()
+
+
+def watch_of(bridge: Bridge) -> Watch:
+    return Watch(bridge.world, "#bridge-admins", timedelta(hours=24))
+
+
+@pytest.fixture
+def watch(bridge: Bridge) -> Watch:
+    return watch_of(bridge)
