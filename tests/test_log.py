@@ -100,7 +100,7 @@ def test_what_a_flow_logs_says_which_flow_and_about_what(stream: io.StringIO):
     assert all("case" not in line for line in lines(stream) if line.get("flow") == "sweep")
 
 
-WORDS = "The kettle sings like a heron"
+WORDS = "The kettle app logs me out every hour, says my heron"
 ANSWER = "Please descale the plover"
 FINAL = "All herons are quiet now"
 
@@ -114,9 +114,9 @@ def test_a_whole_story_leaves_nobodys_words_and_no_key_in_the_log(
     with Sandbox() as sandbox:
         running = InProcess(tmp_path / "data", sandbox)
         try:
-            for vendor in ("zendesk", "slack", "plaza"):
-                sandbox.faults.add(vendor, "*", "status", times=1, status=503, retry_after=0)
-                sandbox.faults.add(vendor, "*", "drop_after", times=1)
+            sandbox.faults.add("zendesk", "open_ticket", "status", times=1, status=503, retry_after=0)
+            sandbox.faults.add("slack", "chat.postMessage", "lost_response", times=1)
+            sandbox.faults.add("plaza", "reply", "lost_response", times=1)
             sandbox.plaza.post("dewi", WORDS, language="en")
             ticket = the_ticket(sandbox)
             the_card(sandbox, "support-technical")
@@ -140,6 +140,17 @@ def test_a_whole_story_leaves_nobodys_words_and_no_key_in_the_log(
     text = stream.getvalue()
     assert len(text.splitlines()) > 3
     assert len(secrets) >= 4
-    hidden = ("kettle", "heron", "plover", "dewi", "Dewi", "whsec_", "xoxb-", "Bearer ", *secrets)
+    hidden = (
+        "kettle",
+        "logs me out",
+        "heron",
+        "plover",
+        "dewi",
+        "Dewi",
+        "whsec_",
+        "xoxb-",
+        "Bearer ",
+        *secrets,
+    )
     assert [one for one in hidden if one in text] == []
     assert any(line.get("case") for line in lines(stream))

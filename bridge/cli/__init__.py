@@ -16,6 +16,7 @@ from bridge.cli.doctor import doctor
 from bridge.cli.forget import forget
 from bridge.cli.intent import intent
 from bridge.cli.mappings import mappings
+from bridge.cli.monitoring import monitoring
 from bridge.cli.pause import pause, resume
 from bridge.cli.run import migrate, serve, web, worker
 from bridge.cli.setup import setup
@@ -30,7 +31,7 @@ def bridge() -> None:
 
 for command in (
     demo, serve, web, worker, migrate, doctor, setup, mappings, case, delivery, intent, forget, pause, resume,
-    backup, restore,
+    backup, restore, monitoring,
 ):  # fmt: skip
     bridge.add_command(command)
 

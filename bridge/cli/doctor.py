@@ -11,6 +11,7 @@ import click
 
 from bridge import app, settings, slack, zendesk
 from bridge.core.account import Account
+from bridge.core.condition import Condition
 from bridge.core.ports import Finding
 from bridge.errors import MappingError, SettingsError, StoreError, VendorError
 from bridge.flows import reconcile
@@ -19,6 +20,8 @@ from bridge.networks import NETWORKS
 from bridge.routing.load import load
 from bridge.routing.model import AccountEntry, Mapping
 from bridge.settings import Settings
+from bridge.store import standing
+from bridge.store.conditions import conditions
 from bridge.store.database import Database
 from bridge.store.presence import last_seen
 
@@ -78,6 +81,8 @@ def _database(loaded: Settings) -> Iterator[Finding]:
                 seen = last_seen(tx)
                 period = timedelta(seconds=loaded.sweep_s)
                 swept, sweep = reconcile.standing(tx, SystemClock().now(), period)
+                wrong = list(conditions(tx, SystemClock().now()))
+                wrong += [Condition(alert.key, alert.text) for alert in standing.alerts(tx)]
         finally:
             database.close()
     except (StoreError, OSError) as error:
@@ -93,6 +98,8 @@ def _database(loaded: Settings) -> Iterator[Finding]:
     if loaded.zendesk is not None:
         fix = "let a worker run, as an admin of Zendesk with the scope read: see bridge/zendesk/README.md"
         yield Finding("sweep", swept, sweep, fix)
+    for key, text in {one.key: one.text for one in wrong if not one.down}.items():
+        yield Finding(key, False, text)
 
 
 def _zendesk(loaded: Settings, mapping: Mapping | None) -> Iterator[Finding]:
@@ -119,6 +126,7 @@ def _slack(loaded: Settings, mapping: Mapping | None) -> Iterator[Finding]:
         )
         return
     channels = {queue.channel for queue in mapping.queues.values()} if mapping else set()
+    channels |= {loaded.admin_channel} - {""}
     try:
         yield from slack.SlackTeam(account).check(channels)
     except VendorError as error:

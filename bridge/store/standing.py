@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -20,6 +20,7 @@ from bridge.store.tables import Alert, Case, Cursor, Delivery, Intent, WorkerRow
 
 _OPEN = (CaseState.OPEN.value, CaseState.SOLVED.value)
 _UNDER_WAY = (IntentState.APPROVED.value, IntentState.SENDING.value)
+_EVER = datetime(2000, 1, 1, tzinfo=UTC)
 _UNSETTLED = (*_UNDER_WAY, IntentState.HELD.value, IntentState.UNKNOWN.value)
 
 
@@ -49,7 +50,8 @@ def open_loops(tx: Session) -> Backlog:
 
 def failing_cases(tx: Session, often: int) -> int:
     """Cases that failed so often and will be tried again."""
-    query = select(func.count()).select_from(Case).where(Case.due_at.is_not(None), Case.failures >= often)
+    # A range, so that every planner takes the index, which holds few that are not NULL.
+    query = select(func.count()).select_from(Case).where(Case.due_at > _EVER, Case.failures >= often)
     return tx.scalar(query) or 0
 
 
