@@ -11,7 +11,6 @@ import click
 
 from bridge import app, settings, slack, zendesk
 from bridge.core.account import Account
-from bridge.core.condition import Condition
 from bridge.core.ports import Finding
 from bridge.errors import MappingError, SettingsError, StoreError, VendorError
 from bridge.flows import reconcile
@@ -21,7 +20,7 @@ from bridge.routing.load import load
 from bridge.routing.model import AccountEntry, Mapping
 from bridge.settings import Settings
 from bridge.store import standing
-from bridge.store.conditions import conditions
+from bridge.store.conditions import SILENCE, conditions
 from bridge.store.database import Database
 from bridge.store.presence import last_seen
 
@@ -81,8 +80,8 @@ def _database(loaded: Settings) -> Iterator[Finding]:
                 seen = last_seen(tx)
                 period = timedelta(seconds=loaded.sweep_s)
                 swept, sweep = reconcile.standing(tx, SystemClock().now(), period)
-                wrong = list(conditions(tx, SystemClock().now()))
-                wrong += [Condition(alert.key, alert.text) for alert in standing.alerts(tx)]
+                wrong = [one for one in conditions(tx, SystemClock().now()) if one.tell]
+                silent = [alert for alert in standing.alerts(tx) if alert.key.startswith(f"{SILENCE}:")]
         finally:
             database.close()
     except (StoreError, OSError) as error:
@@ -98,8 +97,12 @@ def _database(loaded: Settings) -> Iterator[Finding]:
     if loaded.zendesk is not None:
         fix = "let a worker run, as an admin of Zendesk with the scope read: see bridge/zendesk/README.md"
         yield Finding("sweep", swept, sweep, fix)
-    for key, text in {one.key: one.text for one in wrong if not one.down}.items():
-        yield Finding(key, False, text)
+    for one in wrong:
+        yield Finding(one.key, False, one.wrong, one.fix)
+    for alert in silent:
+        yield Finding(
+            alert.key, False, alert.text, "look at what should send, and at the proxy in front of us"
+        )
 
 
 def _zendesk(loaded: Settings, mapping: Mapping | None) -> Iterator[Finding]:

@@ -201,11 +201,11 @@ def _silent(which: str, span: timedelta) -> Condition:
     hours = int(span.total_seconds() // 3600)
     return Condition(
         f"{conditions.SILENCE}:{which}",
-        f"nothing has come in from {which} for {hours} hours, which is unusual there: "
+        f"nothing has come in from {which} for {hours} hours, which is unusual there",
         "see whether its webhook or poll still works (`bridge doctor`)",
     )
 
 
 def _as_condition(finding: Finding) -> Condition:
-    fix = f" (fix: {finding.fix})" if finding.fix else ""
-    return Condition(f"{conditions.CHECK}:{finding.check}", f"{finding.check}: {finding.detail}{fix}")
+    wrong = f"{finding.check}: {finding.detail}"
+    return Condition(f"{conditions.CHECK}:{finding.check}", wrong, finding.fix)

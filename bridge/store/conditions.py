@@ -28,36 +28,18 @@ def conditions(tx: Session, now: datetime) -> Iterator[Condition]:
     for lane in lanes.parked(tx, now).values():
         yield Condition(
             f"lane:{lane.name}",
-            f"lane {lane.name} is parked: {lane.reason} (credentials: mend them, see `bridge doctor`; "
-            "a pause: `bridge resume`)",
+            f"lane {lane.name} is parked: {lane.reason}",
+            "mend the credentials (`bridge doctor` tries them), or end a pause with `bridge resume`",
         )
-    for cursor in standing.cursors(tx):
-        key = f"poll:{cursor.key}"
-        if cursor.failures:
-            often = cursor.failures >= FAILED_OFTEN
-            yield Condition(
-                key, f"{cursor.key} does not work: {cursor.reason} (see `bridge doctor`)", tell=often
-            )
-        elif cursor.heard_at is None:
-            yield Condition(key, f"{cursor.key}: not heard yet", tell=False)
+    yield from _polls(tx)
     yield from _intents(tx, now)
-    loops = standing.open_loops(tx)
-    if loops.age_s(now) > LOOP_TOO_OLD.total_seconds():
-        yield Condition(
-            "open-loop",
-            f"of {loops.count} cases that are solved and have no receipt, the oldest has waited for "
-            f"{_hours(loops.age_s(now))} hours: see `bridge case list --open-loops`",
-        )
-    stuck = standing.failing_cases(tx, STUCK)
-    if stuck:
-        yield Condition(
-            "stuck-cases", f"{stuck} cases failed again and again: see the log and `bridge case list`"
-        )
+    yield from _cases(tx, now)
     failed = standing.failed_deliveries(tx)
     if failed:
         yield Condition(
             "failed-deliveries",
-            f"{failed} deliveries failed: see `bridge delivery list --failed`, then `bridge delivery replay`",
+            f"{failed} deliveries failed",
+            "see `bridge delivery list --failed`, then `bridge delivery replay`",
         )
 
 
@@ -65,37 +47,60 @@ def faulty_mapping(error: MappingError) -> Condition:
     """The edit that is not served."""
     return Condition(
         "mapping",
-        f"the mapping files are faulty, the last good version serves: {error.faults[0]} "
-        "(see `bridge mappings check`)",
+        f"the mapping files are faulty, the last good version serves: {error.faults[0]}",
+        "see `bridge mappings check`",
     )
 
 
 def _workers(tx: Session, now: datetime) -> Iterator[Condition]:
     seen = last_seen(tx)
     if seen is None or now - seen > WORKER_GONE:
-        # Whoever could tell it is what is missing.
+        # Nobody is told: whoever could do it is what is missing.
         yield Condition(
-            "worker", "no worker is alive: start `bridge worker` (or `bridge serve`)", down=True, tell=False
+            "worker",
+            "no worker is alive",
+            "start `bridge worker` (or `bridge serve`)",
+            down=True,
+            tell=False,
         )
+
+
+def _polls(tx: Session) -> Iterator[Condition]:
+    for cursor in standing.cursors(tx):
+        if cursor.failures:
+            yield Condition(
+                cursor.key,
+                f"{cursor.key} does not work: {cursor.reason}",
+                "see the account's address and credentials; it goes on by itself",
+                tell=cursor.failures >= FAILED_OFTEN,
+            )
+        elif cursor.heard_at is None:
+            yield Condition(cursor.key, f"{cursor.key}: not heard yet", tell=False)
 
 
 def _intents(tx: Session, now: datetime) -> Iterator[Condition]:
+    see = "see `bridge intent list`"
     waiting = standing.waiting_intents(tx)
     if waiting.age_s(now) > TOO_OLD.total_seconds():
-        yield Condition(
-            "old-intent",
-            f"the oldest intent has waited for {waiting.age_s(now):.0f} s: see `bridge intent list`",
-        )
+        yield Condition("old-intent", f"the oldest intent has waited for {waiting.age_s(now):.0f} s", see)
     refused = standing.refused_intents(tx)
     if refused:
-        yield Condition("refused", f"vendors refused {refused} intents: see `bridge intent list`")
+        yield Condition("refused", f"vendors refused {refused} intents", see)
     for lane, count in standing.failing_lanes(tx, FAILED_OFTEN).items():
+        wrong = f"lane {lane}: {count} intents failed {FAILED_OFTEN} times or more, and wait"
+        yield Condition(f"failing:{lane}", wrong, f"{see} and `bridge doctor`")
+
+
+def _cases(tx: Session, now: datetime) -> Iterator[Condition]:
+    loops = standing.open_loops(tx)
+    if loops.age_s(now) > LOOP_TOO_OLD.total_seconds():
         yield Condition(
-            f"failing:{lane}",
-            f"lane {lane}: {count} intents failed {FAILED_OFTEN} times or more, and wait: "
-            "see `bridge intent list` and `bridge doctor`",
+            "open-loop",
+            f"of {loops.count} cases that are solved and have no receipt, the oldest has waited for "
+            f"{loops.age_s(now) // 3600:.0f} hours",
+            "see `bridge case list --open-loops`",
         )
-
-
-def _hours(seconds: float) -> int:
-    return int(seconds // 3600)
+    stuck = standing.failing_cases(tx, STUCK)
+    if stuck:
+        see = "see the log and `bridge case list`"
+        yield Condition("stuck-cases", f"{stuck} cases failed again and again", see)

@@ -10,7 +10,8 @@ import pytest
 
 from bridge.flows import reconcile
 from bridge.sandbox import Sandbox
-from bridge.store.tables import Cursor
+from bridge.store import lanes
+from bridge.store.tables import Alert, Cursor
 from tests.cli.conftest import Said, Shell, environment_of, run
 from tests.running import InProcess, eventually
 
@@ -272,3 +273,23 @@ def test_slacks_manifest_needs_an_address_or_socket_mode(alone: Shell):
     assert (said.code, said.out) == (2, "")
     assert "Set BRIDGE_PUBLIC_URL first, or use --socket-mode." in said.err
     assert alone("setup", "slack", "--socket-mode").code == 0
+
+
+def test_what_is_wrong_in_the_tables_is_said_with_its_fix(healthy: Shell, running: InProcess):
+    """What /readyz and the admin channel would say, in the list of the person who asks."""
+    with running.database.write() as tx:
+        lanes.park(tx, "public", "somebody paused it", "dewi", running.bridge.world.clock.now())
+        now = running.bridge.world.clock.now()
+        tx.add(Alert(key="silence:kopi-plaza", text="nothing has come in from kopi-plaza", since=now))
+    found = failed(healthy("doctor"))
+    assert set(found) == {
+        "lane:public: lane public is parked: somebody paused it",
+        "silence:kopi-plaza: nothing has come in from kopi-plaza",
+    }
+    assert "`bridge resume`" in found["lane:public: lane public is parked: somebody paused it"]
+
+
+def test_the_admin_channel_is_checked_like_those_of_queues(healthy: Shell):
+    """Whoever should hear that something is wrong must be reachable before it is."""
+    fix = only(healthy("doctor", BRIDGE_ADMIN_CHANNEL="#nowhere"), "Slack channel #nowhere")
+    assert "/invite" in fix

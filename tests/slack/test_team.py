@@ -404,6 +404,7 @@ def test_an_account_shows_no_secret() -> None:
     assert "-one" not in repr(account)
 
 
+<<<<<<< HEAD
 def test_a_blanked_message_keeps_neither_words_nor_blocks(slack, team):
     """Text and no blocks: Slack takes the old ones away, and the buttons with them."""
     slack.answer("chat.update", {"ok": True, "ts": "1.2", "channel": "C0000001", "text": "x"})
@@ -411,3 +412,19 @@ def test_a_blanked_message_keeps_neither_words_nor_blocks(slack, team):
     sent = slack.calls[-1].params
     assert (sent["channel"], sent["ts"], sent["text"]) == ("C0000001", "1.2", "(erased)")
     assert sent["blocks"] == []
+=======
+def test_an_announcement_is_posted_once_and_found_by_its_key(slack: FakeSlack, team: Team) -> None:
+    """To a channel and no case: escaped as a note is, and no card with the same key is taken for it."""
+    slack.answer("chat.postMessage", posted())
+    slack.answer(
+        "conversations.history", page(message("1.5", "key-1"), message("1.0", "key-1", "bridge_notice"))
+    )
+
+    assert team.announce(CHANNEL, "lane <!channel> is parked", "key-1") == REF.id
+    assert team.find_announcement(CHANNEL, "key-1", SINCE) == "1.0"
+
+    (sent,) = slack.sent("chat.postMessage")
+    assert sent["metadata"] == {"event_type": "bridge_notice", "event_payload": {"key": "key-1"}}
+    assert "<!channel>" not in sent["text"]
+    assert "thread_ts" not in sent
+>>>>>>> 4621eff (watch: Give each condition its fix, for messages, /readyz and the doctor.)

@@ -293,7 +293,7 @@ def test_a_webhook_that_is_missing_is_told_with_its_fix(bridge: Bridge, watch: W
     assert channel.asked == []
     look(watch, clock, timedelta(minutes=1))
     assert len(channel.said) == 1
-    assert "Zendesk webhook: does not exist (fix: run: bridge setup zendesk)" in channel.said[0]
+    assert "Zendesk webhook: does not exist: run: bridge setup zendesk" in channel.said[0]
     assert any("Zendesk webhook: does not exist" in one for one in problems(bridge))
 
     channel.findings = []
