@@ -12,13 +12,14 @@ import logging
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from typing import TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 _plain = structlog.dev.plain_traceback
-_process: dict[str, str | int] = {}
+_process: dict[str, Callable[[], str]] = {}
 
 
 def configure(level: str, form: str, stream: TextIO | None = None) -> None:
@@ -52,13 +53,13 @@ def configure(level: str, form: str, stream: TextIO | None = None) -> None:
     logging.getLogger("bridge").setLevel(level)
 
 
-def name_process(worker: str) -> None:
-    """Have every line say which worker wrote it."""
+def name_process(worker: Callable[[], str]) -> None:
+    """Have every line say which worker wrote it; one that lost its session signs on under another name."""
     _process["worker"] = worker
 
 
 def _name_process(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    return {**event, "pid": os.getpid(), **_process}
+    return {**event, "pid": os.getpid(), **{name: value() for name, value in _process.items()}}
 
 
 def _tell_error(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

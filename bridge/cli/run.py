@@ -70,7 +70,7 @@ def _migrate(loaded: Settings) -> str:
 
 def _run(bridge: Bridge, *, listen: bool) -> None:
     """Run until SIGTERM or Ctrl-C; what runs then is finished first."""
-    log.name_process(bridge.world.presence.worker)
+    log.name_process(lambda: bridge.world.presence.worker)
     stop = threading.Event()
 
     def leave(_signal: int, _frame: FrameType | None) -> None:

@@ -81,16 +81,20 @@ def open_bridge(folder: Path, clock: Stopped, channel: Channel) -> Bridge:
     database.close()
     built = app.build(loaded, flows=False, clock=clock)
     built.world.team = channel  # type: ignore[assignment]
-    with built.world.database.write() as tx:
-        built.world.presence.enrol(tx, clock.now())
+    built.world.presence.enter(built.world.database, clock.now())
     return built
+
+
+def close(bridge: Bridge) -> None:
+    bridge.world.presence.leave(bridge.world.database, bridge.world.clock.now())
+    bridge.stop()
 
 
 @pytest.fixture
 def bridge(tmp_path: Path, clock: Stopped, channel: Channel) -> Iterator[Bridge]:
     built = open_bridge(tmp_path, clock, channel)
     yield built
-    built.stop()
+    close(built)
 
 
 def watch_of(bridge: Bridge) -> Watch:

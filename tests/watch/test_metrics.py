@@ -20,7 +20,7 @@ from bridge.store import lanes
 from bridge.store.tables import Case, Cursor, Delivery, Intent
 from tests.running import InProcess, eventually
 from tests.stories.seen import brand_posts, the_card, the_ticket
-from tests.watch.conftest import NOON
+from tests.watch.conftest import NOON, close, open_bridge
 
 Samples = dict[str, list[tuple[dict[str, str], float]]]
 
@@ -107,16 +107,14 @@ def test_what_was_rolled_back_is_not_counted(bridge: Bridge):
 
 def test_what_a_restart_finds_is_counted_on(bridge: Bridge, clock, channel, tmp_path: Path):
     """Numbers that only grow do so over restarts and processes."""
-    from tests.watch.conftest import open_bridge
-
     with bridge.world.database.write() as tx:
         tx.add(case("one"))
-    bridge.stop()
+    close(bridge)
     again = open_bridge(tmp_path, clock, channel)
     with again.world.database.write() as tx:
         tx.add(case("two"))
     assert value(scrape(again), "bridge_case_moves_total", state="open") == 2
-    again.stop()
+    close(again)
 
 
 def test_what_is_so_now_is_shown(bridge: Bridge, clock):

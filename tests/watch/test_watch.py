@@ -15,7 +15,7 @@ from bridge.errors import VendorUnclearError
 from bridge.flows.watch import CALM, CHECK_AGAIN, CHECK_EVERY, EVERY, FIRST_CHECK, Watch
 from bridge.store import deliveries, lanes
 from bridge.store.tables import Alert, Cursor, Delivery
-from tests.watch.conftest import NOON, Channel, Stopped, open_bridge, watch_of
+from tests.watch.conftest import NOON, Channel, Stopped, close, open_bridge, watch_of
 
 PARKED = "lane desk is parked: zendesk open ticket answered 401"
 
@@ -36,8 +36,7 @@ def look(watch: Watch, clock: Stopped, span: timedelta = EVERY) -> None:
     end, step = clock.at + span, max(timedelta(minutes=1), span / 12)
     while clock.at < end:
         clock.at = min(end, clock.at + step)
-        with watch.world.database.write() as tx:
-            watch.world.presence.beat(tx, clock.at)
+        watch.world.presence.stay(watch.world.database, clock.at)
         watch("")
 
 
@@ -94,10 +93,10 @@ def test_a_restart_says_nothing_again(bridge: Bridge, watch: Watch, clock, chann
     """What was told stands in the tables."""
     park(bridge)
     look(watch, clock)
-    bridge.stop()
+    close(bridge)
     again = open_bridge(tmp_path, clock, channel)
     look(watch_of(again), clock, timedelta(minutes=10))
-    again.stop()
+    close(again)
     assert len(channel.said) == 1
 
 
@@ -139,7 +138,6 @@ def test_what_was_over_before_it_could_be_told_is_never_told(bridge: Bridge, wat
 def test_only_one_process_looks(bridge: Bridge, watch: Watch, clock, channel, monkeypatch):
     """Another that comes meanwhile leaves at once: two would look for the message and both find none."""
     other = watch_of(bridge)
-    monkeypatch.setattr(bridge.world.presence, "is_dead", lambda _worker: False)
     looked: list[str] = []
 
     def find(_channel: str, key: str, _since) -> None:
