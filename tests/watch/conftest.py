@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -73,9 +72,9 @@ def channel() -> Channel:
     return Channel()
 
 
-def open_bridge(folder: Path, clock: Stopped, channel: Channel) -> Bridge:
-    """A process on the tables in *folder*, not started; only the watch is called."""
-    loaded = settings.load({"BRIDGE_DATA": str(folder), "BRIDGE_MAPPINGS": str(REPOSITORY / "mappings")})
+def open_bridge(url: str, clock: Stopped, channel: Channel) -> Bridge:
+    """A process on the tables at *url*, not started; only the watch is called."""
+    loaded = settings.load({"DATABASE_URL": url, "BRIDGE_MAPPINGS": str(REPOSITORY / "mappings")})
     database = Database(loaded.database_url)
     database.migrate()
     database.close()
@@ -91,8 +90,8 @@ def close(bridge: Bridge) -> None:
 
 
 @pytest.fixture
-def bridge(tmp_path: Path, clock: Stopped, channel: Channel) -> Iterator[Bridge]:
-    built = open_bridge(tmp_path, clock, channel)
+def bridge(store_url: str, clock: Stopped, channel: Channel) -> Iterator[Bridge]:
+    built = open_bridge(store_url, clock, channel)
     yield built
     close(built)
 

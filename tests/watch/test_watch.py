@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -89,12 +88,12 @@ def test_what_comes_back_another_day_is_told_again(bridge: Bridge, watch: Watch,
     ]
 
 
-def test_a_restart_says_nothing_again(bridge: Bridge, watch: Watch, clock, channel, tmp_path: Path):
+def test_a_restart_says_nothing_again(bridge: Bridge, watch: Watch, clock, channel, store_url: str):
     """What was told stands in the tables."""
     park(bridge)
     look(watch, clock)
     close(bridge)
-    again = open_bridge(tmp_path, clock, channel)
+    again = open_bridge(store_url, clock, channel)
     look(watch_of(again), clock, timedelta(minutes=10))
     close(again)
     assert len(channel.said) == 1
