@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from bridge.core.ports import Finding
 from bridge.errors import VendorBusyError, VendorUnclearError
 from bridge.flows.watch import Watch
 from bridge.store.database import Database
+from tests.postgres import Postgres
 from tests.running import REPOSITORY
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
@@ -87,6 +89,18 @@ def open_bridge(url: str, clock: Stopped, channel: Channel) -> Bridge:
 def close(bridge: Bridge) -> None:
     bridge.world.presence.leave(bridge.world.database, bridge.world.clock.now())
     bridge.stop()
+
+
+both = pytest.mark.parametrize("store_url", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An embedded database, or where a test is marked `both`, a server's, too."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return f"sqlite:///{tmp_path}/data/bridge.db"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.new_database()
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from bridge.store import lanes
 from bridge.store.tables import Case, Cursor, Delivery, Intent
 from tests.running import InProcess, eventually
 from tests.stories.seen import brand_posts, the_card, the_ticket
-from tests.watch.conftest import NOON, close, open_bridge
+from tests.watch.conftest import NOON, both, close, open_bridge
 
 Samples = dict[str, list[tuple[dict[str, str], float]]]
 
@@ -106,6 +106,7 @@ def test_what_was_rolled_back_is_not_counted(bridge: Bridge):
     assert value(scrape(bridge), "bridge_case_moves_total") == 1
 
 
+@both
 def test_what_a_restart_finds_is_counted_on(bridge: Bridge, clock, channel, store_url: str):
     """Numbers that only grow do so over restarts and processes."""
     with bridge.world.database.write() as tx:
@@ -118,6 +119,7 @@ def test_what_a_restart_finds_is_counted_on(bridge: Bridge, clock, channel, stor
     close(again)
 
 
+@both
 def test_what_is_so_now_is_shown(bridge: Bridge, clock):
     """Open cases, what waits and since when, parked lanes, polls that fail."""
     with bridge.world.database.write() as tx:
@@ -212,6 +214,7 @@ def plans(bridge: Bridge, path: str) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/readyz"])
+@both
 def test_nothing_that_grows_for_ever_is_read_from_end_to_end(large: Bridge, path: str):
     """Cases, intents and deliveries are reached through an index whose part that matters is small."""
     scans = [

@@ -14,7 +14,7 @@ from bridge.errors import VendorUnclearError
 from bridge.flows.watch import CALM, CHECK_AGAIN, CHECK_EVERY, EVERY, FIRST_CHECK, Watch
 from bridge.store import deliveries, lanes
 from bridge.store.tables import Alert, Cursor, Delivery
-from tests.watch.conftest import NOON, Channel, Stopped, close, open_bridge, watch_of
+from tests.watch.conftest import NOON, Channel, Stopped, both, close, open_bridge, watch_of
 
 PARKED = "lane desk is parked: zendesk open ticket answered 401"
 
@@ -39,6 +39,7 @@ def look(watch: Watch, clock: Stopped, span: timedelta = EVERY) -> None:
         watch("")
 
 
+@both
 def test_what_begins_is_told_once_with_the_fix(bridge: Bridge, watch: Watch, clock, channel):
     """A parked lane is one message however long it lasts, and one more when it is open again."""
     park(bridge)
@@ -88,6 +89,7 @@ def test_what_comes_back_another_day_is_told_again(bridge: Bridge, watch: Watch,
     ]
 
 
+@both
 def test_a_restart_says_nothing_again(bridge: Bridge, watch: Watch, clock, channel, store_url: str):
     """What was told stands in the tables."""
     park(bridge)
@@ -134,6 +136,7 @@ def test_what_was_over_before_it_could_be_told_is_never_told(bridge: Bridge, wat
     assert channel.said == []
 
 
+@both
 def test_only_one_process_looks(bridge: Bridge, watch: Watch, clock, channel, monkeypatch):
     """Another that comes meanwhile leaves at once: two would look for the message and both find none."""
     other = watch_of(bridge)
@@ -194,6 +197,7 @@ def set_up(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("set_up")
+@both
 def test_an_account_that_falls_silent_is_noticed(bridge: Bridge, watch: Watch, clock, channel):
     """It was heard every hour, and now not for a day: told once, and once more when it is heard again."""
     hear(bridge, 30, timedelta(hours=1))
