@@ -404,7 +404,6 @@ def test_an_account_shows_no_secret() -> None:
     assert "-one" not in repr(account)
 
 
-<<<<<<< HEAD
 def test_a_blanked_message_keeps_neither_words_nor_blocks(slack, team):
     """Text and no blocks: Slack takes the old ones away, and the buttons with them."""
     slack.answer("chat.update", {"ok": True, "ts": "1.2", "channel": "C0000001", "text": "x"})
@@ -412,7 +411,8 @@ def test_a_blanked_message_keeps_neither_words_nor_blocks(slack, team):
     sent = slack.calls[-1].params
     assert (sent["channel"], sent["ts"], sent["text"]) == ("C0000001", "1.2", "(erased)")
     assert sent["blocks"] == []
-=======
+
+
 def test_an_announcement_is_posted_once_and_found_by_its_key(slack: FakeSlack, team: Team) -> None:
     """To a channel and no case: escaped as a note is, and no card with the same key is taken for it."""
     slack.answer("chat.postMessage", posted())
@@ -427,4 +427,3 @@ def test_an_announcement_is_posted_once_and_found_by_its_key(slack: FakeSlack, t
     assert sent["metadata"] == {"event_type": "bridge_notice", "event_payload": {"key": "key-1"}}
     assert "<!channel>" not in sent["text"]
     assert "thread_ts" not in sent
->>>>>>> 4621eff (watch: Give each condition its fix, for messages, /readyz and the doctor.)
