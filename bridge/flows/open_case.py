@@ -13,6 +13,7 @@ from bridge.core.case import CaseState, move
 from bridge.core.message import SocialMessage
 from bridge.flows import cards, close_loop, drafting, writing
 from bridge.flows.world import World
+from bridge.routing import language
 from bridge.routing.decide import decide
 from bridge.routing.model import Decision
 from bridge.store import casefile, cases, insert, messages
@@ -27,6 +28,7 @@ def consider(world: World, key: str) -> None:
     A message opens a case when it carries a tag: a source's, or the mapping's own. A
     later message of the same person in the same thread joins that case, tag or none.
     """
+    language.prepare()  # not below: while a transaction is open, the door waits for it
     with world.database.write() as tx:
         row = tx.get(Message, key, with_for_update={"key_share": True})
         case = None if row is None or row.due_at is None else _alone(tx, world, row)
