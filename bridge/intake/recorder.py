@@ -83,7 +83,7 @@ class Recorder:
             self._release(together)
 
     def _write(self, together: list[_Brought]) -> None:
-        with self._database.write() as tx:
+        with self._database.write(first=True) as tx:
             # Only once the database is ours: the longer that takes, the more there are.
             tx.connection()
             self._take(together)
@@ -95,7 +95,7 @@ class Recorder:
 
     def _write_alone(self, one: _Brought) -> None:
         try:
-            with self._database.write() as tx:
+            with self._database.write(first=True) as tx:
                 one.row = deliveries.record(tx, **one.values)
             one.error = None
         except Exception as error:  # noqa: BLE001

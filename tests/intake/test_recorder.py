@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -142,3 +143,29 @@ def test_who_comes_too_late_for_a_commit_has_the_next(bridge, recorder):
         assert recorder.record(**delivery(bridge, 0))
         assert all(result.result(timeout=10) for result in late)
     assert 4 == len(stored(bridge))
+
+
+def test_the_door_goes_past_flows_that_wait_for_the_database(bridge, recorder):
+    """Dozens of flows want it, one after the other: whoever waits for an answer waits for two at most."""
+    database = bridge.world.database
+    turns: list[str] = []
+    waiting: list[int] = []
+
+    def flow(number: int) -> None:
+        waiting.append(number)
+        with database.write():
+            turns.append("flow")
+            time.sleep(0.003)
+
+    def knock() -> None:
+        recorder.record(**delivery(bridge, 1))
+        turns.append("door")
+
+    with ThreadPoolExecutor(31) as pool:
+        with database.write():
+            done = [pool.submit(flow, number) for number in range(30)]
+            eventually(lambda: len(waiting) == 30, what="the flows are there")
+            door = pool.submit(knock)
+            eventually(lambda: recorder._waiting, what="the door is, too")
+        assert all(one.result() is None for one in [door, *done])
+    assert turns.index("door") <= 4, turns
