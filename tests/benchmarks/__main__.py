@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -96,6 +97,7 @@ def main() -> None:
     parser.add_argument("--posts", type=int, default=POSTS, help="posts in each round at the door")
     parser.add_argument("--loops", type=int, default=LOOPS, help="loops to open")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is stopped
     report = Report()
     print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, {CONNECTIONS} connections")
     with tempfile.TemporaryDirectory() as name:
