@@ -86,6 +86,8 @@ class Vendors:
                 external_id = parse_qs(query)["external_id"][0]
                 found = [self._tickets[external_id][0]] if external_id in self._tickets else []
                 return {"tickets": [_ticket(one) | {"external_id": external_id} for one in found]}
+            case "GET", ["incremental", "tickets", "cursor"]:
+                return {"tickets": [], "after_cursor": "a", "after_url": None, "end_of_stream": True}
             case "PUT", ["tickets", which]:
                 return {"ticket": _ticket(int(which)), "audit": {"id": number}}
             case "GET", ["tickets", which]:

@@ -162,7 +162,8 @@ def test_the_door_goes_past_flows_that_wait_for_the_database(bridge, recorder):
         turns.append("door")
 
     with ThreadPoolExecutor(31) as pool:
-        with database.write():
+        with database.write() as tx:
+            tx.connection()
             done = [pool.submit(flow, number) for number in range(30)]
             eventually(lambda: len(waiting) == 30, what="the flows are there")
             door = pool.submit(knock)
