@@ -94,6 +94,8 @@ def _run(bridge: Bridge, *, listen: bool) -> None:
 
 def _listen(bridge: Bridge) -> None:
     loaded = bridge.settings
+    # It would write a line for every request of a burst, while there is nothing to be done about it.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     try:
         server = waitress.create_server(
             bridge.web,

@@ -65,24 +65,34 @@ class Mappings:
             )
 
     def refresh(self, at: datetime) -> None:
-        """Take up an edit, if there is one: as a whole, or not at all. Looks once in two seconds."""
-        with self._lock:
-            if self._looked_at is not None and at - self._looked_at < LOOK_EVERY:
-                return
-            self._looked_at = at
-            seen = self._look()
-            if seen == self._seen:
-                return
-            try:
-                self._serve(load(self._folder, self._networks), at)
-            except MappingError as error:
-                self.error = error
-                log.warning("the edited mapping files are faulty, so version %s still serves:\n%s",
-                          self.current.version[:12], error)  # fmt: skip
-            else:
-                log.info("mapping version %s serves now", self.current.version[:12])
-            # Only now: an edit that could not be stored is taken up at the next look.
-            self._seen = seen
+        """Take up an edit, if there is one: as a whole, or not at all. Looks once in two seconds.
+
+        Does not wait for a thread that is at it already: what has served until now serves on.
+        """
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            self._refresh(at)
+        finally:
+            self._lock.release()
+
+    def _refresh(self, at: datetime) -> None:
+        if self._looked_at is not None and at - self._looked_at < LOOK_EVERY:
+            return
+        self._looked_at = at
+        seen = self._look()
+        if seen == self._seen:
+            return
+        try:
+            self._serve(load(self._folder, self._networks), at)
+        except MappingError as error:
+            self.error = error
+            log.warning("the edited mapping files are faulty, so version %s still serves:\n%s",
+                        self.current.version[:12], error)  # fmt: skip
+        else:
+            log.info("mapping version %s serves now", self.current.version[:12])
+        # Only now: an edit that could not be stored is taken up at the next look.
+        self._seen = seen
 
     def version(self, tx: Session, version: str) -> Mapping:
         """The mapping that a case was opened with; today's where its texts no longer load."""

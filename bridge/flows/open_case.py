@@ -13,6 +13,7 @@ from bridge.core.case import CaseState, move
 from bridge.core.message import SocialMessage
 from bridge.flows import cards, close_loop, drafting, erase, writing
 from bridge.flows.world import World
+from bridge.routing import language
 from bridge.routing.decide import decide
 from bridge.routing.model import Decision
 from bridge.store import casefile, cases, insert, messages
@@ -33,6 +34,8 @@ def consider(world: World, key: str) -> None:
         return
     if erase.must_go(row):
         erase.bodies_of(world, row)
+    if row.language is None:
+        language.prepare()  # not below: while a transaction is open, the door waits for it
     with world.database.write() as tx:
         row = tx.get(Message, key, with_for_update={"key_share": True})
         case = None if row is None or row.due_at is None else _alone(tx, world, row)

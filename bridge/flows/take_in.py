@@ -12,6 +12,7 @@ from bridge.core.message import InboundEvent
 from bridge.errors import UnreadablePayloadError, UnsupportedEventError, VendorError
 from bridge.flows import open_case, press
 from bridge.flows.world import World
+from bridge.routing import language
 from bridge.store import casefile, cases, erasure, intents, messages, tickets
 from bridge.store.tables import Delivery, Message, TicketRow
 
@@ -80,6 +81,8 @@ def _take_events(world: World, delivery: Delivery, body: bytes) -> None:
     if account is None:
         raise UnreadablePayloadError(f"account {delivery.account} is in no mapping file any more")
     events = world.networks[delivery.source].normalise(account, body, delivery.received_at)
+    if not all(event.message and event.message.language for event in events):
+        language.prepare()  # not below: while a transaction is open, the door waits for it
     with world.database.write() as tx:
         if not _is_open(tx, delivery.id):
             return

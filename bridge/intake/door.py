@@ -18,6 +18,7 @@ from flask import Response
 
 from bridge.core.ports import Clock
 from bridge.errors import StoreBusyError
+from bridge.intake.recorder import Recorder
 from bridge.store import deliveries
 from bridge.store.database import Database
 from bridge.store.tallies import Tallies
@@ -42,6 +43,9 @@ class Door:
     counts: Counter[str] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def __post_init__(self) -> None:
+        self._recorder = Recorder(self.database)
+
     def record(
         self,
         source: str,
@@ -56,19 +60,16 @@ class Door:
 
         Raises StoreBusyError.
         """
-        now = self.clock.now()
-        with self.database.write() as tx:
-            row = deliveries.record(
-                tx,
-                installation=self.installation,
-                source=source,
-                account=account,
-                delivery_id=_storable(delivery_id),
-                body=body,
-                at=now,
-                state=state,
-                reason=reason or None,
-            )
+        row = self._recorder.record(
+            installation=self.installation,
+            source=source,
+            account=account,
+            delivery_id=_storable(delivery_id),
+            body=body,
+            at=self.clock.now(),
+            state=state,
+            reason=reason or None,
+        )
         if row is not None and state == "received":
             self.wake("take_in", row)
         return row is not None

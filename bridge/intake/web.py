@@ -17,6 +17,7 @@ from bridge.errors import (
     UnreadablePayloadError,
     UnsupportedEventError,
 )
+from bridge.intake.description import describe
 from bridge.intake.door import MAX_BODY, Door
 from bridge.intake.health import Health
 from bridge.intake.metrics import Metrics, show_metrics
@@ -63,6 +64,7 @@ def create_web(
     _hear_team(web, door, team)
     _say_how_it_is(web, health)
     show_metrics(web, metrics, door.tallies)
+    _describe_itself(web)
     return web
 
 
@@ -149,6 +151,12 @@ def _say_how_it_is(web: Flask, health: Health) -> None:
         answer = jsonify(report)
         answer.status_code = 503 if report["status"] == "down" else 200
         return answer
+
+
+def _describe_itself(web: Flask) -> None:
+    @web.get("/openapi.json")
+    def describe_routes() -> Response:
+        return jsonify(describe())
 
 
 def _headers(incoming: Request) -> dict[str, str]:

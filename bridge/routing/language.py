@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Collection, Iterator
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING
 
 from bridge.core.message import SocialMessage
@@ -20,6 +21,7 @@ MIN_LETTERS = 15
 """A shorter text is not worth a guess: "ok" is a word in most languages."""
 MIN_CONFIDENCE = 0.9
 MIN_LIKELIHOOD = 0.5
+_loading = threading.Lock()
 _NOT_WORDS = re.compile(r"https?://\S+|[@#]\S+|\d+")
 
 
@@ -87,8 +89,19 @@ def detect(text: str, brand: Brand) -> str | None:
     return max((code for code in scores if answered_in[code] == answer), key=lambda code: scores[code])
 
 
-@lru_cache(maxsize=1)
+def prepare() -> None:
+    """Load what `detect` needs: half a second once, which nobody should wait for in a transaction."""
+    _identifier()
+
+
 def _identifier() -> LanguageIdentifier:
+    # One thread loads it, and the others wait for that.
+    with _loading:
+        return _load()
+
+
+@cache
+def _load() -> LanguageIdentifier:
     # Here, not above: the model and numpy take half a second, and most sources name the language.
     from py3langid.langid import MODEL_FILE, LanguageIdentifier  # noqa: PLC0415
 

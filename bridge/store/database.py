@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,8 @@ class Database:
         """
         self.url = make_url(url)
         self.info: dict[str, Any] = {}  # what each writing session is given to know
+        self._queue = threading.Lock()
+        self._patience_s = 4 * busy_timeout_s
         self.embedded = self.url.get_backend_name() == "sqlite"
         if not self.embedded:
             self.name = self.url.render_as_string(hide_password=True)
@@ -63,13 +66,19 @@ class Database:
         self.engine.dispose()
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
+    def write(self, *, first: bool = False) -> Iterator[Session]:
         """A transaction that is committed at the end of the block.
 
+        ``first`` goes past all others of this process that wait for the one connection
+        of an embedded database: for the door, where somebody waits for an answer.
         Raises StoreBusyError when the database cannot be written just now.
         """
         try:
-            with Session(self.engine, expire_on_commit=False, info=self.info) as session, session.begin():
+            with (
+                self._turn(first),
+                Session(self.engine, expire_on_commit=False, info=self.info) as session,
+                session.begin(),
+            ):
                 yield session
         except _BUSY as error:
             raise StoreBusyError(f"the database cannot be written: {_cause(error)}") from error
@@ -79,12 +88,26 @@ class Database:
         """A read-only transaction on one snapshot. Raises StoreBusyError like `write`."""
         try:
             with (
+                self._turn(),
                 self._snapshot() as connection,
                 Session(connection, expire_on_commit=False, autoflush=False) as session,
             ):
                 yield session
         except _BUSY as error:
             raise StoreBusyError(f"the database cannot be read: {_cause(error)}") from error
+
+    @contextmanager
+    def _turn(self, first: bool = False) -> Iterator[None]:
+        """Only one of many waits at the pool at a time, so that who is first meets one rival there."""
+        if first or not self.embedded:
+            yield
+            return
+        if not self._queue.acquire(timeout=self._patience_s):
+            raise PoolTimeoutError("no connection was free in time")
+        try:
+            yield
+        finally:
+            self._queue.release()
 
     def migrate(self) -> str:
         """Bring the tables to this code's revision; return that revision.

@@ -1,12 +1,14 @@
-"""Writing what somebody else may be writing at this moment."""
+"""Writing a row that somebody else may be writing at this moment."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from sqlalchemy import literal, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningInsert
 
 from bridge.store.tables import Base
 
@@ -17,9 +19,18 @@ def insert_new(tx: Session, table: type[Base], **values: Any) -> bool:
     Looking first and inserting then would let two transactions look at once. Columns
     that are not given get their defaults.
     """
-    dialect = postgresql if tx.get_bind().dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table).values(**values).on_conflict_do_nothing()
-    return tx.scalar(statement.returning(literal(1))) is not None
+    tx.flush()  # what it refers to may be waiting in the session
+    connection = tx.connection()
+    return connection.scalar(_statement(table, connection.dialect.name), values) is not None
+
+
+@cache
+def _statement(table: type[Base], dialect: str) -> ReturningInsert[tuple[int]]:
+    # Made once, and without values: SQLAlchemy then finds its SQL ready at each execution.
+    made = postgresql if dialect == "postgresql" else sqlite
+    insert = made.insert(table.__table__).on_conflict_do_nothing()
+    statement: ReturningInsert[tuple[int]] = insert.returning(literal(1))
+    return statement
 
 
 def alone(tx: Session, key: str) -> None:

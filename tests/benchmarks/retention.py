@@ -156,7 +156,7 @@ def measure(database: Timed, world: Any, rows: int) -> None:
     retain.retain(world)
     took, cpu = time.perf_counter() - began, time.process_time() - cpu
     spans = sorted(database.spans)
-    print(  # noqa: T201
+    print(
         f"retention  {took:8.1f} s  {rows / took:9,.0f} rows/s  cpu {cpu:6.1f} s  {len(spans)} transactions: "
         f"median {1000 * spans[len(spans) // 2]:.1f} ms, p99 {1000 * spans[int(len(spans) * 0.99)]:.1f} ms, "
         f"longest {1000 * spans[-1]:.1f} ms"
@@ -178,14 +178,14 @@ def main() -> None:
         fill(database, given.messages)
         size = database.file.stat().st_size / 2**20
         rows = given.messages * 2 + given.messages // 10 * (1 + INTENTS_A_CASE)
-        print(f"filled     {time.perf_counter() - began:8.1f} s  {rows:,} rows, {size:,.0f} MiB")  # noqa: T201
+        print(f"filled     {time.perf_counter() - began:8.1f} s  {rows:,} rows, {size:,.0f} MiB")
         world = app.build(loaded, flows=False).world
         world.database.close()
         world.database = database
         measure(database, world, rows)
         measure(database, world, rows)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"peak memory {peak:,.0f} MiB; the file is {database.file.stat().st_size / 2**20:,.0f} MiB")  # noqa: T201
+        print(f"peak memory {peak:,.0f} MiB; the file is {database.file.stat().st_size / 2**20:,.0f} MiB")
         database.close()
 
 

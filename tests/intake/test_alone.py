@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
+import pytest
 import requests
 
 from bridge.core.card import Action
+from bridge.routing import language
 from bridge.sandbox import Sandbox
 from bridge.slack.blocks import action_id
 from tests.intake.knocking import HOOKS, SLACK, STANDARD, ZENDESK, Hook, created, hint, press, stored
@@ -96,3 +99,47 @@ def test_it_starts_and_listens_while_every_vendor_is_down(
     assert 202 == knock(bridge.url, STANDARD, created()).status_code
     ready = requests.get(f"{bridge.url}/readyz", timeout=5)
     assert 200 == ready.status_code, ready.text
+
+
+def test_it_answers_while_a_flow_loads_the_model_of_languages(
+    running: InProcess, monkeypatch: pytest.MonkeyPatch
+):
+    """That takes half a second of a quiet machine: no transaction is open meanwhile, and nobody waits."""
+    loading, loaded = threading.Event(), threading.Event()
+    real = language._load
+
+    def load() -> object:
+        loading.set()
+        assert loaded.wait(20)
+        return real()
+
+    monkeypatch.setattr(language, "_load", load)
+    try:
+        assert 202 == knock(running.url, STANDARD, created(tags=["technical-issue"])).status_code
+        assert loading.wait(10), "the post says no language, so the flow has to read it off the text"
+        for number in range(2, 5):
+            answer = knock(running.url, STANDARD, created(id=f"post-{number}"), number=f"msg_{number}")
+            assert 202 == answer.status_code
+    finally:
+        loaded.set()
+    the_ticket(running.sandbox)
+
+
+def test_it_answers_while_a_sweep_takes_up_an_edited_mapping(
+    running: InProcess, monkeypatch: pytest.MonkeyPatch
+):
+    """Many files on a slow disk: what has served until now serves until they are read."""
+    mappings = running.bridge.world.mappings
+    loading, loaded = threading.Event(), threading.Event()
+
+    def look() -> tuple[tuple[str, int, int], ...]:
+        loading.set()
+        assert loaded.wait(20)
+        return mappings._seen
+
+    monkeypatch.setattr(mappings, "_look", look)
+    try:
+        assert loading.wait(10)
+        assert 202 == knock(running.url, STANDARD, created()).status_code
+    finally:
+        loaded.set()

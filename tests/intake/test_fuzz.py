@@ -15,8 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.app import Bridge
+from bridge.core.card import Action
+from bridge.flows.take_in import take_in
+from bridge.slack.blocks import action_id
 from tests.intake.conftest import open_door
-from tests.intake.knocking import HOOKS, SLACK, STANDARD, ZENDESK, Hook, stored
+from tests.intake.knocking import HOOKS, SLACK, STANDARD, ZENDESK, Hook, press, stored
 
 # The database is shared by all examples, so that no example pays for its own.
 quick = settings(
@@ -148,3 +151,28 @@ def test_no_spoilt_event_brings_the_door_down(bridge, client, changes: dict[str,
     answer = hook.knock(client, body, hook.headers(body, number=f"msg_{time.monotonic_ns()}"))
 
     assert answer.status_code in (200, 202, 400)
+
+
+@settings(quick, max_examples=50)
+@given(
+    changes=st.dictionaries(
+        st.sampled_from(["user", "team", "container", "actions", "type"]), JSON, max_size=3
+    ),
+    button=st.dictionaries(
+        st.sampled_from(["value", "action_ts", "action_id", "block_id"]), JSON, max_size=2
+    ),
+    action=st.sampled_from(list(Action)),
+)
+def test_no_spoilt_press_brings_the_door_or_the_flow_down(bridge, client, changes, button, action: Action):
+    """Signed by Slack, and of any shape: what is written down ends as done, unreadable or unwanted."""
+    pressed = {"action_id": action_id(action), "action_ts": "1700000100.25", "value": "case-1"} | button
+    body = press(trigger=f"1.{time.monotonic_ns()}", **({"actions": [pressed]} | changes))
+    before = {row.id for row in stored(bridge)}
+
+    answer = SLACK.knock(client, body)
+
+    assert answer.status_code in (200, 400)
+    for row in stored(bridge):
+        if row.id not in before:
+            take_in(bridge.world, row.id)
+    assert {row.state for row in stored(bridge) if row.id not in before} <= {"done", "unreadable", "unwanted"}

@@ -1,0 +1,193 @@
+"""The processes of a benchmark: each is started here, watched by its id, and stopped by it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from bridge.sandbox.signing import readable_secret
+from tests.running import REPOSITORY
+
+SECRET = readable_secret("test-benchmark-secret-one")
+WEB_THREADS = 8  # as many as the bridge's own door has
+TICKS = os.sysconf("SC_CLK_TCK")
+LONGEST_START_S = 30
+
+
+class Service:
+    """A process that answers /healthz. ``hook`` is where posts go."""
+
+    def __init__(self, command: list[str], port: int, path: str, env: dict[str, str], log: Path) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.hook = self.url + path
+        self.log = log
+        began = time.monotonic()
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                command, env={**os.environ, **env}, stdout=output, stderr=output, cwd=REPOSITORY
+            )
+        try:
+            self._wait(began + LONGEST_START_S)
+        except BaseException:
+            self.stop()
+            raise
+        self.started_in_s = time.monotonic() - began
+
+    def _wait(self, until: float) -> None:
+        while True:
+            if self._process.poll() is not None or time.monotonic() > until:
+                raise RuntimeError(f"it did not start:\n{self.log.read_text(encoding='utf-8')[-2000:]}")
+            try:
+                with urllib.request.urlopen(f"{self.url}/healthz", timeout=1):  # noqa: S310 - loopback
+                    return
+            except OSError:
+                time.sleep(0.01)
+
+    def processes(self) -> list[int]:
+        """Its own id and those of its children: gunicorn's worker is one."""
+        mine = self._process.pid
+        children = Path(f"/proc/{mine}/task/{mine}/children").read_text(encoding="ascii").split()
+        return [mine, *map(int, children)]
+
+    def cpu_s(self) -> float:
+        """User and system seconds since the start."""
+        fields = [Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+                  for pid in self.processes()]  # fmt: skip
+        return sum(int(one[11]) + int(one[12]) for one in fields) / TICKS
+
+    def resident_mb(self) -> float:
+        pages = [
+            Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1] for pid in self.processes()
+        ]
+        return sum(map(int, pages)) * os.sysconf("SC_PAGE_SIZE") / 1024**2
+
+    def settle(self, quiet_s: float = 1.5) -> None:
+        """Wait until it does next to nothing."""
+        for _ in range(20):
+            before = self.cpu_s()
+            time.sleep(quiet_s)
+            if self.cpu_s() - before < 0.1 * quiet_s:
+                return
+
+    def stop(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+class Stub:
+    """The stub of Zendesk and Slack."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.benchmarks.stub"], stdout=subprocess.PIPE, cwd=REPOSITORY
+        )
+        assert self._process.stdout is not None
+        self.url = f"http://127.0.0.1:{int(self._process.stdout.readline())}"
+
+    def counts(self) -> dict[str, Any]:
+        """How many tickets and cards it has, how often it was called for what."""
+        with urllib.request.urlopen(f"{self.url}/counts", timeout=10) as answer:  # noqa: S310 - loopback
+            return dict(json.load(answer))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+def _bridge(command: str, folder: Path, vendors: str, threads: int) -> Service:
+    folder.mkdir(exist_ok=True)
+    port = _free_port()
+    env = {
+        "BRIDGE_DATA": str(folder),
+        "BRIDGE_MAPPINGS": str(REPOSITORY / "mappings"),
+        "BRIDGE_THREADS": str(threads),
+        "BRIDGE_LOG_LEVEL": "WARNING",
+        "PORT": str(port),
+        "ZENDESK_SUBDOMAIN": "sandbox",
+        "ZENDESK_URL": vendors,
+        "ZENDESK_CLIENT_ID": "test-client",
+        "ZENDESK_CLIENT_SECRET": "test-client-secret",
+        "ZENDESK_WEBHOOK_SECRET": "test-webhook-secret",
+        "SLACK_BOT_TOKEN": "xoxb-test-token",
+        "SLACK_SIGNING_SECRET": "test-slack-signing-secret",
+        "SLACK_API_URL": f"{vendors}/api/",
+        "KOPI_PLAZA_SECRET": SECRET,
+        "NO_PROXY": "127.0.0.1",
+    }
+    if command == "web":
+        subprocess.run(
+            [sys.executable, "-m", "bridge", "migrate"], env={**os.environ, **env}, check=True,
+            cwd=REPOSITORY, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+    return Service(
+        [sys.executable, "-m", "bridge", command], port, "/hooks/social/kopi-plaza", env, folder / "log"
+    )
+
+
+def start_door(folder: Path) -> Service:
+    """``bridge web``: nobody is there to work on what comes in."""
+    return _bridge("web", folder, "http://127.0.0.1:1", 8)
+
+
+def start_serve(folder: Path, stub: Stub, *, threads: int) -> Service:
+    """``bridge serve`` against the stub."""
+    return _bridge("serve", folder, stub.url, threads)
+
+
+def start_floor(folder: Path) -> Service:
+    """Gunicorn with the bare route."""
+    folder.mkdir()
+    port = _free_port()
+    command = [
+        sys.executable, "-m", "gunicorn", "--workers", "1", "--worker-class", "gthread",
+        "--threads", str(WEB_THREADS), "--keep-alive", "60", "--bind", f"127.0.0.1:{port}",
+        "--worker-tmp-dir", str(folder), "--no-control-socket", "tests.benchmarks.floor:app",
+    ]  # fmt: skip
+    env = {"FLOOR_DATABASE": str(folder / "floor.db"), "FLOOR_SECRET": SECRET}
+    return Service(command, port, "/hooks", env, folder / "log")
+
+
+def load(service: Service, *, count: int, connections: int, mark: str) -> dict[str, float]:
+    """What the load generator measured. Raises RuntimeError when not every post was taken."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks.load", service.hook, SECRET, "--count", str(count),
+         "--connections", str(connections), "--mark", mark],
+        cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(f"the load generator failed:\n{done.stderr[-2000:]}")
+    figures: dict[str, Any] = json.loads(done.stdout)
+    if figures.pop("statuses") != {"202": count}:
+        raise RuntimeError(f"not every post was taken: {done.stdout}")
+    return figures
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
