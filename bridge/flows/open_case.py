@@ -57,6 +57,7 @@ def consider_in(tx: Session, world: World, row: Message) -> tuple[str, str] | No
     except OperationalError:
         raise  # the transaction itself is over
     except Exception:
+        # The boundary between what came in, which is kept, and what is made of it.
         log.exception("message %s could not be considered at once", row.id)
         return "consider", row.id
     return None if case is None else ("work", case.id)
