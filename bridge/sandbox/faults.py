@@ -7,7 +7,9 @@ meet it. Operations are named in each fake's route table (``open_ticket``,
 
 from __future__ import annotations
 
+import io
 import json
+import random
 import socket
 import struct
 import threading
@@ -16,7 +18,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +61,10 @@ class Call:
 
 @dataclass(eq=False)
 class Fault:
-    """One armed fault. ``reached`` is set when a call meets it, ``released`` ends a hold."""
+    """One armed fault. ``reached`` is set when a call meets it, ``released`` ends a hold.
+
+    ``about``: only calls whose body contains it meet the fault.
+    """
 
     vendor: str
     operation: str
@@ -67,21 +73,47 @@ class Fault:
     status: int = 503
     retry_after: str | None = None
     seconds: float = 0.0
+    about: str = ""
     reached: threading.Event = field(default_factory=threading.Event)
     released: threading.Event = field(default_factory=threading.Event)
+    dropped: bool = False
 
     def release(self) -> None:
         """Let the calls that this fault holds go on."""
         self.released.set()
 
+    def drop(self) -> None:
+        """Cut the connections of the calls that this fault holds; what was not done yet never is."""
+        self.dropped = True
+        self.released.set()
+
+
+@dataclass(frozen=True, slots=True)
+class Weather:
+    """What calls meet by chance: shares of all calls between 0 and 1.
+
+    ``busy``    429, Retry-After a second, as a number or as a date
+    ``broken``  500: one half before the call was done, one half after
+    ``lost``    done, and then a reset instead of an answer
+    """
+
+    busy: float = 0.0
+    broken: float = 0.0
+    lost: float = 0.0
+
 
 class Faults:
-    """The armed faults of a sandbox. Safe to use from any thread."""
+    """The armed faults of a sandbox. Safe to use from any thread.
 
-    def __init__(self) -> None:
+    ``weather`` comes upon the calls that no armed fault meets; *seed* makes it the same again.
+    """
+
+    def __init__(self, seed: int | None = None) -> None:
         self._lock = threading.Lock()
         self._armed: list[Fault] = []
         self._used: list[Fault] = []
+        self.weather: Weather | None = None
+        self._chance = random.Random(seed)  # noqa: S311 - it plays weather
 
     def add(
         self,
@@ -93,8 +125,9 @@ class Faults:
         status: int = 503,
         retry_after: str | float | None = None,
         seconds: float = 0.0,
+        about: str = "",
     ) -> Fault:
-        """Arm a fault for the next *times* calls of *operation*.
+        """Arm a fault for the next *times* calls of *operation* whose body contains *about*.
 
         ``lost_response``  do it, then cut the connection without an answer
         ``drop_before``    cut the connection without doing it
@@ -104,26 +137,49 @@ class Faults:
         ``hold``, ``hold_after``    wait before or after doing it until the fault is released
         """
         wait = None if retry_after is None else str(retry_after)
-        fault = Fault(vendor, operation, Kind(kind), times, status, wait, seconds)
+        fault = Fault(vendor, operation, Kind(kind), times, status, wait, seconds, about)
         with self._lock:
             self._armed.append(fault)
         return fault
 
-    def take(self, vendor: str, operation: str) -> Fault | None:
+    def take(self, vendor: str, operation: str, body: bytes = b"") -> Fault | None:
         """The oldest fault that this call meets, used up by one."""
         with self._lock:
             for fault in self._armed:
-                if fault.vendor == vendor and fault.operation in (operation, "*"):
+                meets = fault.vendor == vendor and fault.operation in (operation, "*")
+                if meets and fault.about.encode() in body:
                     fault.times -= 1
                     if fault.times <= 0:
                         self._armed.remove(fault)
                     self._used.append(fault)
                     return fault
+            return self._by_chance(vendor, operation)
+
+    def _by_chance(self, vendor: str, operation: str) -> Fault | None:
+        if self.weather is None:
+            return None
+        roll = self._chance.random()
+        for share, kind, status in (
+            (self.weather.busy, Kind.STATUS, 429),
+            (self.weather.broken / 2, Kind.STATUS, 500),
+            (self.weather.broken / 2, Kind.STATUS_AFTER, 500),
+            (self.weather.lost, Kind.LOST_RESPONSE, 0),
+        ):
+            if roll < share:
+                wait = self._a_second() if status == 429 else None
+                return Fault(vendor, operation, kind, 1, status, wait)
+            roll -= share
         return None
 
+    def _a_second(self) -> str:
+        if self._chance.random() < 0.5:
+            return "1"
+        return format_datetime(datetime.now(UTC) + timedelta(seconds=1), usegmt=True)
+
     def clear(self) -> None:
-        """Disarm everything and release whoever is held."""
+        """Disarm everything, end the weather, and release whoever is held."""
         with self._lock:
+            self.weather = None
             for fault in (*self._armed, *self._used):
                 fault.release()
             self._armed.clear()
@@ -178,7 +234,7 @@ class FaultyApp:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ["PATH_INFO"] = self._rewrite(environ["PATH_INFO"])
         operation = self._operation(environ)
-        fault = self._faults.take(self._vendor, operation)
+        fault = self._faults.take(self._vendor, operation, _body_of(environ))
         self._calls.add(
             Call(
                 self._vendor,
@@ -213,16 +269,25 @@ class FaultyApp:
             return _answer(fault, start_response)
         if fault.kind in (Kind.DELAY, Kind.HOLD):
             _wait(fault)
+        if fault.dropped:
+            _cut(environ)
         body, status, headers = run_wsgi_app(self._app, environ, buffered=True)
         if fault.kind in (Kind.DELAY_AFTER, Kind.HOLD_AFTER):
             _wait(fault)
         fault.reached.set()
-        if fault.kind is Kind.LOST_RESPONSE:
+        if fault.kind is Kind.LOST_RESPONSE or fault.dropped:
             _cut(environ)
         if fault.kind is Kind.STATUS_AFTER:
             return _answer(fault, start_response)
         start_response(status, headers.to_wsgi_list())
         return body
+
+
+def _body_of(environ: WSGIEnvironment) -> bytes:
+    """The request's body, left readable for the app."""
+    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
 
 
 def _wait(fault: Fault) -> None:

@@ -18,7 +18,7 @@ class Sandbox:
 
     Running from construction to `stop`; also a context manager. Nothing is kept.
 
-    ``faults`` arms chaos, ``calls`` logs what reached the fakes.
+    ``faults`` arms chaos (its weather is told by *seed*), ``calls`` logs what reached the fakes.
     """
 
     def __init__(
@@ -30,8 +30,9 @@ class Sandbox:
         honours_keys: bool = True,
         visible_after_s: float = 0.0,
         posts_per_second: float | None = None,
+        seed: int | None = None,
     ) -> None:
-        self.faults = Faults()
+        self.faults = Faults(seed)
         self.calls = CallLog()
         self.zendesk = ZendeskSandbox(
             self.faults,
