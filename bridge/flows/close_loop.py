@@ -108,6 +108,7 @@ def _say_template(tx: Session, world: World, case: Case, update: Update, hold: s
         closing=True,
         hold=hold,
         language=rendered.language,
+        template=True,
     )
     replies.say(tx, world, case, said)
 

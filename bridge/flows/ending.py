@@ -11,11 +11,24 @@ from bridge.flows.world import World
 from bridge.store import casefile, intents
 from bridge.store.tables import Case
 
+TEMPLATE = "template"  # in a reply's draft: whose words it has
+
 
 def supersede(tx: Session, world: World, case: Case, why: str) -> None:
     """Take back closing replies that wait for a person: nobody should be asked about them any more."""
     for intent in intents.of_case(tx, case.id, [IntentState.HELD]):
         if intent.effect == Effect.REPLY and intent.closing:
+            intents.advance(intent, IntentState.REFUSED, reason=why)
+            intent.decided_by, intent.settled_at = "the bridge", world.clock.now()
+            casefile.tell(
+                tx, case.id, world.clock.now(), "refused", f"closing reply: {why}", intent=intent.id
+            )
+
+
+def drop_template(tx: Session, world: World, case: Case, why: str) -> None:
+    """Take back the brand's template that has not left: somebody has written a closing word of their own."""
+    for intent in intents.of_case(tx, case.id, [IntentState.APPROVED]):
+        if intent.draft.get(TEMPLATE) and intent.decided_by is None:
             intents.advance(intent, IntentState.REFUSED, reason=why)
             intent.decided_by, intent.settled_at = "the bridge", world.clock.now()
             casefile.tell(

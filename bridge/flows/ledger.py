@@ -43,7 +43,8 @@ from bridge.store.tables import Case, Intent
 log = logging.getLogger(__name__)
 
 AUTH_PAUSE = timedelta(minutes=1)
-LONGEST_WAIT = timedelta(minutes=10)
+LONGEST_WAIT = timedelta(minutes=1)
+LONGEST_AFTER_UNCLEAR = timedelta(minutes=10)
 STUMBLES = 8
 SEEN = "seen"  # in an intent's draft: what stopped it last
 LONGEST_ASKED = timedelta(hours=1)  # for a vendor that says itself how long
@@ -347,7 +348,7 @@ class Attempt:
     @staticmethod
     def _wait_again(intent: Intent) -> timedelta:
         """A vendor that fails on every write is not written to every few seconds."""
-        return min(timedelta(seconds=2.0 ** min(intent.attempts, 9)) - timedelta(seconds=2), LONGEST_WAIT)
+        return min(timedelta(seconds=2.0 ** min(intent.unclear, 9) - 2), LONGEST_AFTER_UNCLEAR)
 
     @staticmethod
     def _wait(intent: Intent, retry_after_s: float | None) -> timedelta:

@@ -66,7 +66,7 @@ def read(world: World, row: TicketRow, lease: Lease) -> None:
         else:
             stored.url = ticket.url
             goes_on = ticket.merged_into is not None and not _speaks_for_another(tx, case, ticket.merged_into)
-            reading = _Reading(tx, world, case, stored, ticket, notes, seen, goes_on)
+            reading = _Reading(tx, world, case, stored, ticket, notes, history, goes_on)
             news = sum(_hear(reading, update) for update in updates)
             stored.last_update_id = updates[-1].id if updates else stored.last_update_id
             if ticket.merged_into is not None and stored.state != "merged":
@@ -92,7 +92,7 @@ def _miss(tx: Session, world: World, case: Case, row: TicketRow) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """One ticket being read: its internal comments, and the ids of all its updates, oldest first.
+    """One ticket being read: its internal comments, and all its updates, oldest first.
 
     ``goes_on`` says that it was merged into a ticket that can speak for the case from now on.
     """
@@ -103,7 +103,7 @@ class _Reading:
     row: TicketRow
     ticket: Ticket
     notes: list[str]
-    order: list[str]
+    history: list[Update]
     goes_on: bool
 
     def answer(self, update: Update, verdict: Verdict, *, hold: str | None, closing: bool = False) -> None:
@@ -181,7 +181,10 @@ def _unseen_words(reading: _Reading, update: Update) -> bool:
 
     Told by the order of the ticket's own updates: clocks of networks and desks differ.
     """
-    place = reading.order.index(update.id)
+    place = [one.id for one in reading.history].index(update.id)
+    earlier = reading.history[:place]
+    # By their stamps too: an update whose answer was lost is there before our tables know it.
+    there = {one.id for one in earlier} | {one.stamp for one in earlier}
     for intent in intents.of_case(reading.tx, reading.case.id):
         if intent.effect != Effect.UPDATE_TICKET or not intent.draft.get("message"):
             continue
@@ -190,7 +193,7 @@ def _unseen_words(reading: _Reading, update: Update) -> bool:
         elsewhere = (intent.payload or {}).get("ticket_id") != reading.ticket.id
         if intent.state == IntentState.CONFIRMED and elsewhere:
             continue  # on an earlier ticket of the case
-        if intent.outcome_id not in reading.order[:place]:
+        if intent.outcome_id not in there and intent.id not in there:
             return True
     return False
 

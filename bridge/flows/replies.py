@@ -35,6 +35,7 @@ class Wording:
     """What is to be said, and why. ``notes`` are internal words, of which none may leave.
 
     ``hold`` is a reason to ask a person that is known already. ``language`` None: the case's.
+    ``template``: they are the brand's words, and no agent's.
     """
 
     cause: str
@@ -43,6 +44,7 @@ class Wording:
     notes: Sequence[str] = ()
     hold: str | None = None
     language: str | None = None
+    template: bool = False
 
 
 def frozen(reply: Reply) -> dict[str, Any]:
@@ -81,6 +83,7 @@ def say(tx: Session, world: World, case: Case, wording: Wording) -> None:
         policy = _POLICY_HOLDS.get(ClosingPolicy(case.closing))
         reasons += [policy] if policy else []
         ending.supersede(tx, world, case, "a newer closing reply takes its place")
+        ending.drop_template(tx, world, case, "a newer closing reply takes its place")
     if not light.possible:
         reasons.append(light.reason)
     if not wording.text.strip():
@@ -96,7 +99,8 @@ def say(tx: Session, world: World, case: Case, wording: Wording) -> None:
         visibility=target.visibility,
         not_before=now,
     )
-    _draft(tx, world, case, reply, wording.cause, reasons, closing=wording.closing)
+    content = {ending.TEMPLATE: True} if wording.template else {}
+    _draft(tx, world, case, reply, wording.cause, reasons, closing=wording.closing, content=content)
 
 
 def say_elsewhere(tx: Session, world: World, case: Case, intent: Intent) -> bool:
@@ -115,7 +119,8 @@ def say_elsewhere(tx: Session, world: World, case: Case, intent: Intent) -> bool
     reasons = ["It answered a post that fewer people could read, which is gone."] if wider else []
     reply = replace(gone, target=target, visibility=target.visibility)
     cause = f"{intent.cause.partition(_ELSEWHERE)[0]}{_ELSEWHERE}{len(tried)}"
-    _draft(tx, world, case, reply, cause, reasons, closing=intent.closing)
+    content = {key: value for key, value in intent.draft.items() if key == ending.TEMPLATE}
+    _draft(tx, world, case, reply, cause, reasons, closing=intent.closing, content=content)
     return True
 
 
@@ -132,7 +137,15 @@ def target_of(tx: Session, case: Case, but: Collection[str] = ()) -> SocialMessa
 
 
 def _draft(
-    tx: Session, world: World, case: Case, reply: Reply, cause: str, reasons: list[str], *, closing: bool
+    tx: Session,
+    world: World,
+    case: Case,
+    reply: Reply,
+    cause: str,
+    reasons: list[str],
+    *,
+    closing: bool,
+    content: dict[str, Any],
 ) -> None:
     now = world.clock.now()
     intent = intents.draft(
@@ -143,6 +156,7 @@ def _draft(
         cause=cause,
         lane=lane(reply.account),
         at=now,
+        content=content,
         state=IntentState.HELD if reasons else IntentState.APPROVED,
         reason=" ".join(reasons) or None,
         closing=closing,

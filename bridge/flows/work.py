@@ -139,7 +139,7 @@ class _Turn:
         leases.guard(tx, self._held)
         case = cases.lock(tx, ticket.case_id)
         case.failures += 1
-        wait = timedelta(seconds=seconds if seconds is not None else 2.0 ** min(case.failures, 8))
+        wait = timedelta(seconds=seconds if seconds is not None else 2.0 ** min(case.failures, 6))
         casefile.tell(tx, case.id, now, "desk", f"ticket {ticket.ticket_id} could not be read: {error}")
         self._again_at[DESK] = now + wait
 

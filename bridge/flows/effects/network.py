@@ -141,7 +141,9 @@ def _case_stop(tx: Session, case: Case, intent: Intent) -> Stop | None:
     if seen != NO_NEWS:
         return Stop(False, "The customer wrote again after the ticket was solved.", seen)
     if case.state != CaseState.SOLVED:
-        return Stop(False, "The ticket is not solved any more.", seen)
+        # Another word closed the loop first: an agent's next one is an answer as any other.
+        is_answer = case.state == CaseState.CLOSED and not intent.draft.get(ending.TEMPLATE)
+        return None if is_answer else Stop(False, "The ticket is not solved any more.", seen)
     if BULK_SOLVE not in intent.waived and _solved_together(tx, case) >= BULK:
         return Stop(False, "Many tickets were solved at once.", BULK_SOLVE)
     return None
