@@ -62,6 +62,7 @@ class InProcess:
         self._folder = folder
         self._changes = changes
         self._bridge: Bridge | None = None
+        self._port = 0
         self.start()
 
     @property
@@ -81,12 +82,14 @@ class InProcess:
         database.close()
         engine.prepare(loaded.wakes_url)
         self._bridge = app.build(loaded, flows=True)
-        self._server = make_server("127.0.0.1", 0, self._bridge.web, threaded=True)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._server = make_server("127.0.0.1", self._port, self._bridge.web, threaded=True)
+        is_first, self._port = self._port == 0, self._server.server_port
+        self.url = f"http://127.0.0.1:{self._port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
         self._thread.start()
         self.sandbox.point_at(self.url)
-        self.sandbox.zendesk.install_webhook(self.url)
+        if is_first:  # a restart comes back to the same address
+            self.sandbox.zendesk.install_webhook(self.url)
         self._bridge.start()
 
     def stop(self) -> None:
@@ -112,7 +115,7 @@ class Process:
         self._command = command
         self._changes = changes
         self._process: subprocess.Popen[bytes] | None = None
-        self.port = _free_port()
+        self.port = free_port()
         self._log_file = folder.parent / f"{folder.name}.{command}.{self.port}.log"
         self._log = self._log_file.open("ab")
         self.url = f"http://127.0.0.1:{self.port}"
@@ -172,7 +175,7 @@ class Process:
             return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
     import socket
 
     with socket.socket() as probe:

@@ -12,23 +12,13 @@ import requests
 
 from bridge.sandbox import Sandbox
 from tests.running import InProcess, eventually, stays
-from tests.stories.seen import brand_posts, first_poll, the_card, the_ticket
+from tests.stories.seen import Ahead, brand_posts, first_poll, the_card, the_ticket
 
 pytestmark = pytest.mark.usefixtures("quick_sweep")
 
 WORDS = "The app logs me out every hour"
 ALWAYS = 100_000
 A_WAIT = timedelta(seconds=61)  # longer than a lane stays parked
-
-
-class Ahead:
-    """A clock that can be put forward."""
-
-    def __init__(self) -> None:
-        self.by = timedelta(0)
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self.by
 
 
 @pytest.fixture
