@@ -16,9 +16,11 @@ from bridge.errors import VendorGoneError
 from bridge.flows import cards, close_loop, drafting, finds, writing
 from bridge.flows.take_in import DESK_SOURCE
 from bridge.flows.world import World
-from bridge.store import casefile, cases, intents, leases
+from bridge.store import backup, casefile, cases, intents, leases
 from bridge.store.leases import Lease
 from bridge.store.tables import Case, TicketRow
+
+RESTORED = "The database was restored from a backup: this may have been posted already."
 
 
 def unread(tx: Session, case_id: str) -> TicketRow | None:
@@ -126,6 +128,8 @@ def _hear(reading: _Reading, update: Update) -> bool:
     verdict = judge(update, reading.ticket, drafting.customer_external_id(case))
     if verdict.ignored:
         return False
+    if verdict.hold is None and backup.told_in_between(tx, update.at):
+        verdict = replace(verdict, hold=RESTORED)
     parts = []
     if verdict.say:
         parts.append("a public comment")

@@ -1,0 +1,185 @@
+"""A copy of a live database, put back: nothing is lost that was in it, and nothing public is said twice."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from alembic import command
+from sqlalchemy import select
+
+from bridge.core.intent import IntentState
+from bridge.errors import StoreError
+from bridge.sandbox import Sandbox
+from bridge.store import backup, lanes
+from bridge.store.database import Database
+from bridge.store.tables import Base, Case, Intent
+from tests.postgres import Postgres
+from tests.running import InProcess, eventually, stays
+from tests.stories.seen import brand_posts, the_ticket
+
+ANSWER = "Which version of the app is it?"
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def rows(database: Database) -> dict[str, list[dict]]:
+    """Everything that a restore must not change."""
+    left_out = {"lanes", "workers", "leases", "cursors", "tallies", "alerts"}
+    with database.read() as tx:
+        return {
+            table.name: [
+                dict(row) for row in tx.execute(select(table).order_by(*table.primary_key)).mappings()
+            ]
+            for table in Base.metadata.sorted_tables
+            if table.name not in left_out | {"tickets", "cases"}
+        }
+
+
+@pytest.fixture
+def answered(sandbox: Sandbox, running: InProcess) -> InProcess:
+    """A case with one public answer."""
+    sandbox.plaza.post("dewi", "The app logs me out every hour 🙈", language="en", tags=["technical-issue"])
+    ticket = the_ticket(sandbox)
+    sandbox.zendesk.agent_comments(ticket.id, ANSWER)
+    eventually(
+        lambda: sandbox.zendesk.ticket(ticket.id).says("Posted", public=False), what="the answer's note"
+    )
+    return running
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_backup_of_a_bridge_at_work_goes_into_either_kind_of_database(
+    answered: InProcess, tmp_path: Path, postgres: Postgres, kind: str
+):
+    """Row by row the same, whatever it came from: it is also the way from one machine to several."""
+    counts = backup.back_up(answered.database, tmp_path / "copy.db", now(), "ana")
+    assert counts["cases"] == 1
+    assert (tmp_path / "copy.db").stat().st_mode & 0o077 == 0
+    answered.bridge.engine.stop()
+
+    other = Database(f"sqlite:///{tmp_path}/other.db" if kind == "sqlite" else postgres.new_database())
+    try:
+        assert backup.restore(tmp_path / "copy.db", other, now(), "ana") == {
+            **counts,
+            "lanes": counts["lanes"] + 1,
+        }
+        assert rows(other) == rows(answered.database)
+    finally:
+        other.close()
+
+
+def test_what_was_said_after_the_backup_is_not_said_again(
+    sandbox: Sandbox, answered: InProcess, tmp_path: Path, store_url: str
+):
+    """The memory of the loop's end is lost: its words are held, and a person says that they are there."""
+    backup.back_up(answered.database, tmp_path / "copy.db", now(), "ana")
+    ticket = the_ticket(sandbox)
+    sandbox.zendesk.agent_comments(ticket.id, "It is fixed in 4.3.", status="solved")
+    eventually(lambda: len(brand_posts(sandbox.plaza)) == 2, what="the closing reply")
+    eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("Receipt", public=False), what="the receipt")
+    answered.stop()
+
+    new = Database(f"sqlite:///{tmp_path}/new.db")
+    backup.restore(tmp_path / "copy.db", new, now(), "ana")
+    new.close()
+    bridge = InProcess(tmp_path / "data2", sandbox, DATABASE_URL=f"sqlite:///{tmp_path}/new.db")
+    try:
+        held = eventually(lambda: waiting(bridge), what="the reply that is held")
+        assert "restored" in (held.reason or "")
+        with bridge.database.write() as tx:
+            assert lanes.resume(tx, lanes.PUBLIC)
+        stays(lambda: len(brand_posts(sandbox.plaza)) == 2)
+    finally:
+        bridge.stop()
+
+
+def waiting(bridge: InProcess) -> Intent | None:
+    with bridge.database.read() as tx:
+        return tx.scalars(select(Intent).where(Intent.state == IntentState.HELD)).first()
+
+
+def test_what_was_about_to_be_sent_is_looked_for(sandbox: Sandbox, answered: InProcess, tmp_path: Path):
+    """Approved in the backup, and posted since: found on the thread, and recorded."""
+    ticket = the_ticket(sandbox)
+    with answered.database.write() as tx:
+        lanes.park(tx, lanes.PUBLIC, "a fire", "ana", now())
+    sandbox.zendesk.agent_comments(ticket.id, "It is fixed in 4.3.")
+    approved = lambda: reply_in(answered, IntentState.APPROVED)  # noqa: E731
+    eventually(approved, what="the reply that waits")
+    backup.back_up(answered.database, tmp_path / "copy.db", now(), "ana")
+    with answered.database.write() as tx:
+        lanes.resume(tx, lanes.PUBLIC)
+        [case] = tx.scalars(select(Case))
+        case.due_at = now()
+    eventually(lambda: len(brand_posts(sandbox.plaza)) == 2, what="the reply")
+    answered.stop()
+
+    new = Database(f"sqlite:///{tmp_path}/new.db")
+    backup.restore(tmp_path / "copy.db", new, now(), "ana")
+    with new.write() as tx:
+        lanes.resume(tx, lanes.PUBLIC)
+    new.close()
+    bridge = InProcess(tmp_path / "data2", sandbox, DATABASE_URL=f"sqlite:///{tmp_path}/new.db")
+    try:
+        eventually(lambda: not reply_in(bridge, IntentState.SENDING), what="the reply that is found")
+        stays(lambda: len(brand_posts(sandbox.plaza)) == 2)
+    finally:
+        bridge.stop()
+
+
+def reply_in(bridge: InProcess, state: IntentState) -> Intent | None:
+    with bridge.database.read() as tx:
+        return tx.scalars(select(Intent).where(Intent.effect == "reply", Intent.state == state)).first()
+
+
+def test_a_backup_never_replaces_a_file(answered: InProcess, tmp_path: Path):
+    """Last week's is not overwritten by a slip."""
+    (tmp_path / "copy.db").write_text("last week's")
+    with pytest.raises(StoreError, match="exists already"):
+        backup.back_up(answered.database, tmp_path / "copy.db", now(), "ana")
+    assert (tmp_path / "copy.db").read_text() == "last week's"
+
+
+def test_a_restore_needs_an_empty_database(answered: InProcess, tmp_path: Path):
+    """What happened since the backup would be forgotten unseen."""
+    backup.back_up(answered.database, tmp_path / "copy.db", now(), "ana")
+    with pytest.raises(StoreError, match="is not empty"):
+        backup.restore(tmp_path / "copy.db", answered.database, now(), "ana")
+
+
+def test_what_is_no_backup_is_refused(tmp_path: Path):
+    """A file of something else, an empty database, and none at all: each in a sentence."""
+    target = Database(f"sqlite:///{tmp_path}/new.db")
+    Database(f"sqlite:///{tmp_path}/empty.db").engine.connect().close()
+    (tmp_path / "list.txt").write_text("a shopping list, not a database\n" * 40)
+    try:
+        for name, says in (
+            ("list.txt", "cannot be used"),
+            ("empty.db", "no backup"),
+            ("none.db", "there is no file"),
+        ):
+            with pytest.raises(StoreError, match=says):
+                backup.restore(tmp_path / name, target, now(), "ana")
+    finally:
+        target.close()
+
+
+def test_a_backup_of_an_older_version_is_brought_up_to_date(tmp_path: Path):
+    """In a copy: the file itself stays as it is."""
+    old = Database(f"sqlite:///{tmp_path}/old.db")
+    config = old._config()
+    with old.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    old.close()
+    target = Database(f"sqlite:///{tmp_path}/new.db")
+    try:
+        backup.restore(tmp_path / "old.db", target, now(), "ana")
+        assert target.revision() == target.head()
+        assert Database(f"sqlite:///{tmp_path}/old.db").revision() == "0001"
+    finally:
+        target.close()
