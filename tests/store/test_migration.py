@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import Connection, MetaData, select, text
 
 from bridge.errors import StoreBusyError, StoreError
 from bridge.store.database import Database
-from bridge.store.tables import Base
+from bridge.store.ids import new_id
+from bridge.store.tables import Base, Case, Message
+from tests.store.conftest import NOON, make_case
 
 
 def test_migrating_from_nothing_makes_every_table(open_database):
@@ -105,3 +111,94 @@ def test_migrating_while_another_process_writes_says_that_it_is_busy(database: D
             database.migrate()
     finally:
         other.close()
+
+
+@pytest.fixture
+def either(store_url: str) -> Iterator[Database]:
+    """An empty database of either kind."""
+    database = Database(store_url)
+    yield database
+    database.close()
+
+
+def upgrade(database: Database, revision: str) -> None:
+    config = database._config()
+    with database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def test_every_released_state_comes_forward_with_what_is_in_it(either: Database):
+    """A case and its post, written by the first version, are there after the migration."""
+    upgrade(either, "0001")
+    with either.engine.begin() as connection:
+        old = MetaData()
+        old.reflect(connection)
+        case, message = rows_of_0001()
+        connection.execute(old.tables["cases"].insert(), case)
+        connection.execute(old.tables["messages"].insert(), message)
+
+    assert either.migrate() == either.head()
+
+    with either.write() as tx:
+        [post] = tx.scalars(select(Message))
+        assert (post.text, post.erased_at) == ("It logs me out", None)
+        assert tx.get_one(Case, post.case_id).queue == "support-technical"
+        post.permalink = post.global_id = "https://social.example/" + "x" * 900  # longer than 0001 took
+    with either.engine.connect() as connection:
+        assert differences(connection) == []
+
+
+def test_migrations_and_models_say_the_same_on_either_kind(either: Database):
+    """From nothing, too."""
+    either.migrate()
+    with either.engine.connect() as connection:
+        assert differences(connection) == []
+
+
+def differences(connection: Connection) -> list[object]:
+    return list(compare_metadata(MigrationContext.configure(connection), Base.metadata))
+
+
+def test_a_newer_database_is_refused_on_either_kind(either: Database):
+    """After a downgrade of the program: a sentence, and no table touched."""
+    either.migrate()
+    with either.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    for attempt in (either.migrate, either.require_current):
+        with pytest.raises(StoreError, match=r"revision 9999.*install the newer version.*restore a backup"):
+            attempt()
+
+
+def test_two_that_migrate_at_once_do_not_get_in_each_others_way(store_url: str):
+    """Two processes of a deployment start together."""
+    databases = [Database(store_url, busy_timeout_s=10) for _ in range(3)]
+    with ThreadPoolExecutor() as pool:
+        heads = {done.result() for done in [pool.submit(one.migrate) for one in databases]}
+    assert heads == {databases[0].head()}
+    for one in databases:
+        one.close()
+
+
+def rows_of_0001() -> tuple[dict[str, object], dict[str, object]]:
+    """A case and its message, as version 0.1.0 wrote them."""
+    case: dict[str, object] = {
+        column: getattr(made := make_case(id=new_id()), column)
+        for column in ("installation", "network", "account", "brand", "thread_root", "author_id", "queue")
+    }
+    case |= {
+        column: getattr(made, column) for column in ("id", "route_place", "reason", "language", "closing")
+    }
+    case |= {"mapping_version": "one", "state": "open", "tags": [], "language_reason": "", "ticket_tags": []}
+    case |= {"with_ticket": True, "light": True, "light_reason": "", "failures": 0}
+    case |= {"posted_at": NOON, "received_at": NOON, "opened_at": NOON}
+    message: dict[str, object] = {"id": new_id(), "installation": "bridge", "network": "standard"}
+    message |= {
+        "global_id": "post-1",
+        "attachments": [],
+        "own": False,
+        "received_at": NOON,
+        "posted_at": NOON,
+    }
+    message |= {"text": "It logs me out", "case_id": case["id"]}
+    return case, message
