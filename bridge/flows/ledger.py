@@ -95,7 +95,7 @@ def stumbled(world: World, intent_id: str, lease: Lease) -> None:
         intents.wake_case(case, intent.due_at)
 
 
-Settle = Callable[[Session], None]
+Settle = Callable[[Session, Case], None]
 
 
 @dataclass
@@ -114,7 +114,10 @@ class Attempt:
     lease: Lease
 
     def begin(self, tx: Session, intent: Intent, case: Case) -> bool:
-        """Write down that it is being sent; False when it has to be looked at first."""
+        """Write down that it is being sent; False when it has to be looked at first.
+
+        *tx* has seen that its lane is open.
+        """
         if intent.state != IntentState.APPROVED or self.recipe.checks:
             return False
         self._freeze(tx, intent, case)
@@ -131,8 +134,8 @@ class Attempt:
                 outcome = self.recipe.send(intent)
         except VendorError as error:
             failure = error
-            return lambda tx: self._failed(tx, failure)
-        return lambda tx: self._confirm(tx, outcome)
+            return lambda tx, case: self._failed(tx, case, failure)
+        return lambda tx, case: self._confirm(tx, case, outcome)
 
     def look(self) -> Settle | None:
         """Look for what an earlier try did, or whether the first may be made, and go on from there.
@@ -147,20 +150,21 @@ class Attempt:
             if intent.state == IntentState.SENDING:
                 found = self.recipe.look(intent, claimed)
                 if found is not None:
-                    return lambda tx: self._confirm(tx, found, how=", found outside")
+                    return lambda tx, case: self._confirm(tx, case, found, how=", found outside")
                 way, at = self._way(intent)
                 if way is not Way.SEND:
-                    return lambda tx: self._leave(tx, way, at)
+                    return lambda tx, case: self._leave(tx, case, way, at)
             stop = self.recipe.check(intent)
             if stop is not None:
-                return lambda tx: self._stop(tx, stop)
+                return lambda tx, case: self._stop(tx, case, stop)
         except VendorError as error:
             # Only looks were made: whatever happened, nothing changed outside.
             failure = error
-            return lambda tx: self._look_failed(tx, failure)
+            return lambda tx, case: self._look_failed(tx, case, failure)
         with self.world.database.write() as tx:
             intent, case = self._load(tx)
-            if not self._write_sending(tx, intent, case):
+            shut = lanes.parked(tx, self.world.clock.now())
+            if lanes.blocks(shut, intent) or not self._write_sending(tx, intent, case):
                 return None
         return self.call(intent)
 
@@ -169,12 +173,10 @@ class Attempt:
             intent.payload = self.recipe.freeze(tx, case, intent)
 
     def _write_sending(self, tx: Session, intent: Intent, case: Case) -> bool:
-        """False when somebody or something has stopped it meanwhile."""
+        """False when somebody has decided about it meanwhile."""
         now = self.world.clock.now()
         if intent.state not in (IntentState.APPROVED, IntentState.SENDING):
             return False  # a person was faster
-        if lanes.blocks(lanes.parked(tx, now), intent):
-            return False
         self.world.presence.require(tx, self.lease.holder)
         if intent.state == IntentState.SENDING:
             intent.unclear += intent.over_at is None  # its sender died without a word
@@ -197,8 +199,8 @@ class Attempt:
         if now - (intent.sent_at or now) > self.world.timing.call_timeout:
             raise VendorBusyError("bridge", "any call", "the process stood still before it could call")
 
-    def _confirm(self, tx: Session, outcome: Outcome, how: str = "") -> None:
-        intent, case = self._load(tx)
+    def _confirm(self, tx: Session, case: Case, outcome: Outcome, how: str = "") -> None:
+        intent = tx.get_one(Intent, self.intent_id)
         now = self.world.clock.now()
         intents.advance(intent, IntentState.CONFIRMED)
         intent.settled_at, intent.outcome_id, intent.outcome = now, outcome.id, outcome.data
@@ -206,9 +208,9 @@ class Attempt:
         casefile.tell(tx, case.id, now, "confirmed", said, intent=intent.id)
         self.recipe.confirmed(tx, case, intent, outcome)
 
-    def _failed(self, tx: Session, error: VendorError) -> None:
+    def _failed(self, tx: Session, case: Case, error: VendorError) -> None:
         """Settle a call that did not succeed, by what its class says to do next."""
-        intent, case = self._load(tx)
+        intent = tx.get_one(Intent, self.intent_id)
         now = self.world.clock.now()
         log.warning("%s of case %s failed: %s", intents.named(intent), case.id, error)
         _count(tx, intent, error)
@@ -252,8 +254,8 @@ class Attempt:
             intents.advance(intent, IntentState.APPROVED)
         intent.reason = str(error)
 
-    def _look_failed(self, tx: Session, error: VendorError) -> None:
-        intent, case = self._load(tx)
+    def _look_failed(self, tx: Session, case: Case, error: VendorError) -> None:
+        intent = tx.get_one(Intent, self.intent_id)
         now = self.world.clock.now()
         _count(tx, intent, error)
         casefile.tell(tx, case.id, now, "look failed", f"{intents.named(intent)}: {error}", intent=intent.id)
@@ -301,8 +303,8 @@ class Attempt:
         unclear = intent.unclear + (intent.over_at is None)
         return self.recipe.resends is None or unclear <= self.recipe.resends
 
-    def _leave(self, tx: Session, way: Way, at: datetime) -> None:
-        intent, case = self._load(tx)
+    def _leave(self, tx: Session, case: Case, way: Way, at: datetime) -> None:
+        intent = tx.get_one(Intent, self.intent_id)
         if way is Way.ASK:
             tried = self._may_resend(intent)
             why = "its sender may still be at it" if tried else "it is not sent a third time by itself"
@@ -324,8 +326,8 @@ class Attempt:
         )
         cards.show(tx, self.world, case)
 
-    def _stop(self, tx: Session, stop: Stop) -> None:
-        intent, case = self._load(tx)
+    def _stop(self, tx: Session, case: Case, stop: Stop) -> None:
+        intent = tx.get_one(Intent, self.intent_id)
         now = self.world.clock.now()
         to = IntentState.GONE if stop.gone else IntentState.HELD
         intents.advance(intent, to, reason=stop.reason)

@@ -80,7 +80,7 @@ class _Turn:
             self._lease = leases.take(
                 tx, f"case:{self._case_id}", self._world.presence, at, self._world.timing.lease
             )
-            step = self._next(tx) if self._lease is not None else None
+            step = self._next(tx, self._hold(tx)) if self._lease is not None else None
         try:
             while step is not None:
                 settle = self._do(step)
@@ -111,9 +111,10 @@ class _Turn:
     def _go_on(self, step: _Step, settle: Settle | None) -> _Step | None:
         try:
             with self._world.database.write() as tx:
+                case = self._hold(tx)
                 if settle is not None:
-                    settle(tx)
-                return self._next(tx)
+                    settle(tx, case)
+                return self._next(tx, case)
         except (LeaseLostError, StoreBusyError, SettingsError):
             raise
         except Exception:
@@ -123,35 +124,37 @@ class _Turn:
             log.exception("intent %s of case %s failed", step.subject.id, self._case_id)
             stumbled(self._world, step.subject.id, self._held)
         with self._world.database.write() as tx:
-            return self._next(tx)
+            return self._next(tx, self._hold(tx))
+
+    def _hold(self, tx: Session) -> Case:
+        """The case, locked, with a lease that is still ours."""
+        until = self._world.clock.now() + self._world.timing.lease
+        leases.guard(tx, self._held, until)
+        return cases.lock(tx, self._case_id)
 
     def _read(self, ticket: TicketRow) -> Settle | None:
         try:
             read_desk.read(self._world, ticket, self._held)
         except VendorError as error:
             failure = error
-            return lambda tx: self._unread(tx, ticket, failure)
+            return lambda tx, case: self._unread(tx, case, ticket, failure)
         return None
 
-    def _unread(self, tx: Session, ticket: TicketRow, error: VendorError) -> None:
+    def _unread(self, tx: Session, case: Case, ticket: TicketRow, error: VendorError) -> None:
         seconds = error.retry_after_s if isinstance(error, VendorBusyError) else None
         now = self._world.clock.now()
-        leases.guard(tx, self._held)
-        case = cases.lock(tx, ticket.case_id)
         case.failures += 1
         wait = timedelta(seconds=seconds if seconds is not None else 2.0 ** min(case.failures, 6))
         casefile.tell(tx, case.id, now, "desk", f"ticket {ticket.ticket_id} could not be read: {error}")
         self._again_at[DESK] = now + wait
 
-    def _next(self, tx: Session) -> _Step | None:
+    def _next(self, tx: Session, case: Case) -> _Step | None:
         """The next thing that can be done now. None: the case's ``due_at`` says when to look again.
 
         The lane of what is given is taken; the lease is given back with None.
         """
         world, again_at = self._world, self._again_at
         now = world.clock.now()
-        leases.guard(tx, self._held, now + world.timing.lease)
-        case = cases.lock(tx, self._case_id)
         due: list[datetime] = []
         ticket = read_desk.unread(tx, case.id)
         if ticket is not None and world.desk is not None:

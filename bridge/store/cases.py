@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from bridge.store.tables import Case
@@ -15,10 +15,14 @@ def lock(tx: Session, case_id: str) -> Case:
     reads: what a flow believes of a case would else be out of date when it writes. SQLite
     has no such lock and needs none, its transactions come one after the other.
     """
-    return tx.scalars(locked(select(Case).where(Case.id == case_id))).one()
+    return tx.scalars(_LOCKED, {"wanted": case_id}).one()
 
 
 def locked(query: Select[Case]) -> Select[Case]:
     """*query*, with the cases it finds locked and as they are now."""
     # Not FOR UPDATE: that would also keep others from adding rows that point to the case.
     return query.with_for_update(key_share=True).execution_options(populate_existing=True)
+
+
+# Made once: SQLAlchemy needs longer to put a statement together than to run it.
+_LOCKED = locked(select(Case).where(Case.id == bindparam("wanted")))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from bridge.core.intent import Effect, IntentState, move
@@ -103,10 +103,15 @@ def wake_case(case: Case, at: datetime) -> None:
 
 def of_case(tx: Session, case_id: str, states: Iterable[IntentState] | None = None) -> list[Intent]:
     """The intents of a case, oldest first."""
-    query = select(Intent).where(Intent.case_id == case_id).order_by(Intent.id)
-    if states is not None:
-        query = query.where(Intent.state.in_([state.value for state in states]))
-    return list(tx.scalars(query))
+    if states is None:
+        return list(tx.scalars(_OF_CASE, {"of": case_id}))
+    asked = [state.value for state in states]
+    return list(tx.scalars(_OF_CASE_IN, {"of": case_id, "asked": asked}))
+
+
+# Made once: SQLAlchemy needs longer to put a statement together than to run it.
+_OF_CASE = select(Intent).where(Intent.case_id == bindparam("of")).order_by(Intent.id)
+_OF_CASE_IN = _OF_CASE.where(Intent.state.in_(bindparam("asked", expanding=True)))
 
 
 def claimed_objects(tx: Session, case_id: str, but: str | None = None) -> frozenset[str]:

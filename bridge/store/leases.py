@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, delete, select
+from sqlalchemy import Select, and_, bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from bridge.store.insert import insert_new
@@ -24,6 +24,15 @@ class Lease:
     key: str
     holder: str
     fence: int
+
+
+_LEASES = LeaseRow.__table__
+_IS_MINE = and_(
+    _LEASES.c.key == bindparam("of"), _LEASES.c.holder == bindparam("by"), _LEASES.c.fence == bindparam("at")
+)
+# Made once: SQLAlchemy needs longer to put a statement together than to run it.
+_MINE = select(_LEASES.c.fence).where(_IS_MINE).with_for_update()
+_EXTEND = update(LeaseRow.__table__).where(_IS_MINE).values(until=bindparam("then"))  # type: ignore[arg-type]
 
 
 def take(tx: Session, key: str, presence: Presence, at: datetime, span: timedelta) -> Lease | None:
@@ -57,18 +66,19 @@ def guard(tx: Session, lease: Lease, until: datetime | None = None) -> None:
 
     Raises LeaseLostError.
     """
-    row = tx.scalars(_locked(lease.key)).first()
-    if row is None or (row.holder, row.fence) != (lease.holder, lease.fence):
+    mine = {"of": lease.key, "by": lease.holder, "at": lease.fence}
+    if until is None:
+        held = tx.connection().execute(_MINE, mine).first() is not None
+    else:
+        held = tx.connection().execute(_EXTEND, {**mine, "then": until}).rowcount == 1
+    if not held:
         raise LeaseLostError(lease.key)
-    if until is not None:
-        row.until = until
 
 
 def give_back(tx: Session, lease: Lease, at: datetime) -> None:
     """End *lease*; does nothing when somebody else has it by now."""
-    row = tx.scalars(_locked(lease.key)).first()
-    if row is not None and (row.holder, row.fence) == (lease.holder, lease.fence):
-        row.until = at
+    mine = {"of": lease.key, "by": lease.holder, "at": lease.fence}
+    tx.connection().execute(_EXTEND, {**mine, "then": at})
 
 
 def forget_old(tx: Session, before: datetime) -> None:

@@ -20,9 +20,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -130,9 +131,13 @@ class Tallies:
             return
         try:
             with database.write() as tx:
+                connection = tx.connection()
+                dialect = connection.dialect.name
                 # In one order everywhere: two processes that lock rows crosswise would wait for ever.
                 for (name, labels), value in sorted({**counted, **shown}.items()):
-                    _store(tx, name, labels, value, grows=name not in GAUGES)
+                    written = json.dumps(dict(labels), sort_keys=True, ensure_ascii=False)
+                    row = {"name": name, "labels": written, "value": value}
+                    connection.execute(_shows(dialect) if name in GAUGES else _grows(dialect), row)
         except StoreBusyError:
             with self._lock:
                 for key, value in counted.items():
@@ -156,13 +161,25 @@ def _require(name: str, declared: tuple[str, ...], given: Mapping[str, Any]) -> 
         raise KeyError(f"{name} has the labels {declared}")
 
 
-def _store(tx: Session, name: str, labels: tuple[tuple[str, str], ...], value: float, *, grows: bool) -> None:
-    dialect = postgresql if tx.get_bind().dialect.name == "postgresql" else sqlite
-    written = json.dumps(dict(labels), sort_keys=True, ensure_ascii=False)
-    statement = dialect.insert(Tally).values(name=name, labels=written, value=value)
-    new = statement.excluded.value
-    tx.execute(
-        statement.on_conflict_do_update(
-            index_elements=["name", "labels"], set_={"value": Tally.value + new if grows else new}
-        )
+@cache
+def _grows(dialect: str) -> Insert:
+    """What adds to a number; made once, because that takes longer than to run it."""
+    statement = _insert(dialect)
+    return statement.on_conflict_do_update(
+        index_elements=["name", "labels"], set_={"value": Tally.value + statement.excluded.value}
     )
+
+
+@cache
+def _shows(dialect: str) -> Insert:
+    """What replaces it."""
+    statement = _insert(dialect)
+    return statement.on_conflict_do_update(
+        index_elements=["name", "labels"], set_={"value": statement.excluded.value}
+    )
+
+
+def _insert(dialect: str) -> postgresql.Insert | sqlite.Insert:
+    made: postgresql.Insert | sqlite.Insert
+    made = (postgresql if dialect == "postgresql" else sqlite).insert(Tally.__table__)
+    return made

@@ -76,7 +76,8 @@ class PostCard(TeamRecipe):
             case.receipt, case.closed_at = Receipt.NO_REPLY.value, now
             casefile.tell(tx, case.id, now, "receipt", Receipt.NO_REPLY.value)
         # Something may have happened between the drawing and the posting.
-        cards.show(tx, self.world, case)
+        if _card.dump_python(cards.draw(tx, self.world, case), mode="json") != (intent.payload or {})["card"]:
+            cards.show(tx, self.world, case)
 
 
 def _outcome(ref: CardRef) -> Outcome:
