@@ -224,7 +224,7 @@ def _queue(url: str, sessions: _Sessions) -> tuple[Huey, tuple[type[Exception], 
     asked = {"results": False, "utc": True, "serializer": _Plain()}
     if not url:
         return MemoryHuey(QUEUE, **asked), ()
-    if not url.startswith("redis"):
+    if url.startswith("postgres"):
         return PostgresHuey(
             QUEUE, connection=sessions.open, read_timeout=0.3, create_tables=False, **asked
         ), (psycopg.Error, OSError)

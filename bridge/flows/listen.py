@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Session
 
 from bridge.core.account import Account
-from bridge.core.case import CaseState
 from bridge.core.ports import Polled, RawItem
 from bridge.errors import VendorBusyError, VendorError, VendorGoneError, VendorRefusedError
 from bridge.flows import finds
@@ -74,16 +73,7 @@ def _reread(world: World, account: Account, cursor: Cursor) -> None:
     """Read the next few threads that have a case, so that an answer without a mention is heard."""
     now = world.clock.now()
     with world.database.read() as tx:
-        query = (
-            select(Case)
-            .where(Case.account == account.key, Case.network == account.network, Case.with_ticket)
-            .where((Case.state != CaseState.CLOSED) | (Case.closed_at > now - STILL_WATCHED))
-            .order_by(Case.id)
-            .limit(THREADS_A_ROUND)
-        )
-        if cursor.value:
-            query = query.where(Case.id > cursor.value)
-        cases = list(tx.scalars(query))
+        cases = _watched(tx, world, account, cursor.value, now)
         # A deleted post leads nowhere, an erased one is nobody's any more.
         posts = [
             messages.as_message(there[0])
@@ -100,6 +90,23 @@ def _reread(world: World, account: Account, cursor: Cursor) -> None:
             log.warning("a thread of %s could not be read: %s", account.key, error)
     last = cases[-1].id if len(cases) == THREADS_A_ROUND else None
     _record(world, account, cursor.key, Polled(tuple(items), last), world.timing.reread)
+
+
+def _watched(tx: Session, world: World, account: Account, after: str | None, now: datetime) -> list[Case]:
+    """The next few cases whose threads are read: open ones, and those that were closed lately."""
+    of_account = (
+        select(Case)
+        .where(Case.installation == world.installation, Case.network == account.network)
+        .where(Case.account == account.key, Case.with_ticket, Case.id > (after or ""))
+        .order_by(Case.id)
+        .limit(THREADS_A_ROUND)
+    )
+    # Two questions, because each has an index: closed cases are many, and few of them closed lately. The
+    # first is written out as the index has it.
+    open_ = tx.scalars(of_account.where(text("state != 'closed'")))
+    lately = tx.scalars(of_account.where(Case.closed_at > now - STILL_WATCHED))
+    found = {case.id: case for case in (*open_, *lately)}
+    return [found[key] for key in sorted(found)[:THREADS_A_ROUND]]
 
 
 def _pushes(world: World, network: str) -> bool:

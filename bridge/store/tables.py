@@ -337,6 +337,7 @@ class LeaseRow(Base):
     """Who works on a key, until when; the fence grows with each new holder."""
 
     __tablename__ = "leases"
+    __table_args__ = (Index("ix_leases_until", "until"),)
 
     key: Mapped[str] = mapped_column(primary_key=True)
     holder: Mapped[str]

@@ -46,7 +46,7 @@ def answered(sandbox: Sandbox, running: InProcess) -> InProcess:
     ticket = the_ticket(sandbox)
     sandbox.zendesk.agent_comments(ticket.id, ANSWER)
     eventually(
-        lambda: sandbox.zendesk.ticket(ticket.id).says("Posted", public=False), what="the answer's note"
+        lambda: sandbox.zendesk.ticket(ticket.id).says("was posted", public=False), what="the answer's note"
     )
     return running
 

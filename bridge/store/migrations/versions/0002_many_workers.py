@@ -53,6 +53,7 @@ def upgrade() -> None:
         ("messages", ["received_at"]),
     ):
         op.create_index(f"ix_{table}_{columns[-1].removesuffix('_id')}", table, columns)
+    op.create_index("ix_leases_until", "leases", ["until"])
     op.create_index("ix_deliveries_heard", "deliveries", ["source", "account", "received_at"])
     _widen()
 
