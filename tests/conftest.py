@@ -11,6 +11,33 @@ from bridge.sandbox import Sandbox
 from tests.postgres import Postgres
 from tests.running import InProcess, Process
 
+# Tests that are about the database's own ways are run on both kinds; the others, which only use one,
+# on SQLite, unless ``--every-store`` is given: everything twice would take a quarter of an hour.
+ON_BOTH = (
+    "tests.store.",
+    "tests.flows.",
+    "tests.stories.test_backup",
+    "tests.stories.test_crash",
+    "tests.stories.test_duplicates",
+    "tests.stories.test_erasure",
+    "tests.stories.test_loop",
+    "tests.stories.test_missed",
+    "tests.stories.test_order",
+    "tests.stories.test_plans",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--every-store", action="store_true", help="run every story on PostgreSQL, too")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    said = any("store_url" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    if "store_url" not in metafunc.fixturenames or said:
+        return
+    both = metafunc.config.getoption("--every-store") or metafunc.module.__name__.startswith(ON_BOTH)
+    metafunc.parametrize("store_url", ["sqlite", "postgresql"] if both else ["sqlite"], indirect=True)
+
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
@@ -26,9 +53,9 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     server.close()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of an empty database. Whoever asks for it is run on both kinds."""
+    """The address of an empty database, of the kind that `pytest_generate_tests` says."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/data/bridge.db"
     server: Postgres = request.getfixturevalue("postgres")

@@ -1,0 +1,138 @@
+"""Many loops for a long time, to see what grows.
+
+    python -m tests.benchmarks.soak                        half an hour at 10 messages a second
+    python -m tests.benchmarks.soak --minutes 5 --rate 10
+
+``bridge serve`` on SQLite against the stub of Zendesk and Slack. Prints, for each tenth of the time:
+memory, file handles, threads, how long the door took, and how many loops wait to be opened; then
+how much the database grew for one loop. Exits 1 when the last third is worse than the second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.benchmarks.load import posts
+from tests.benchmarks.processes import SECRET, Service, Stub, start_serve
+from tests.benchmarks.wire import Messages
+
+PARTS = 10
+FLAT = 1.10  # so much more in the last third than in the second is growth, not noise
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one part of the run ended with. Latencies in ms."""
+
+    resident_mb: float
+    files: int
+    threads: int
+    p50_ms: float
+    p99_ms: float
+    behind: int
+
+
+class Knock(Messages):
+    """One connection that sends when it is told to, and says how long the answer took."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answered: asyncio.Future[str] | None = None
+
+    def message(self, head: bytes, body: bytes) -> None:
+        assert self.answered is not None
+        self.answered.set_result(head[9:12].decode())
+
+    async def post(self, request: bytes) -> float:
+        began = time.perf_counter()
+        self.answered = asyncio.get_running_loop().create_future()
+        self.transport.write(request)
+        status = await asyncio.wait_for(self.answered, timeout=60)
+        if status != "202":
+            raise RuntimeError(f"the door answered {status}")
+        return 1000 * (time.perf_counter() - began)
+
+
+async def knock(url: str, requests: list[bytes], rate: float) -> list[float]:
+    """Send *requests* one after the other, *rate* a second; give how long each answer took, in ms."""
+    parts = urlsplit(url)
+    _, door = await asyncio.get_running_loop().create_connection(Knock, parts.hostname, parts.port)
+    took, due = [], time.perf_counter()
+    for request in requests:
+        due += 1 / rate
+        took.append(await door.post(request))
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+    door.transport.close()
+    return took
+
+
+def soak(folder: Path, minutes: float, rate: float) -> bool:
+    """Whether nothing grew."""
+    number = round(minutes * 60 * rate / PARTS)
+    found: list[Part] = []
+    with Stub() as stub, start_serve(folder, stub, threads=8) as serve:
+        print("part   memory  files  threads   p50 ms   p99 ms  behind", flush=True)
+        sizes = [_size(folder)]
+        for part in range(PARTS):
+            requests = posts(serve.hook, SECRET, f"soak-{part}", number)
+            took = sorted(asyncio.run(knock(serve.hook, requests, rate)))
+            behind = number * (part + 1) - stub.counts()["cards"]
+            found.append(_look(serve, took, behind))
+            one = found[-1]
+            print(
+                f"{part + 1:>4} {one.resident_mb:>5.0f} MB {one.files:>6} {one.threads:>8} "
+                f"{one.p50_ms:>8.1f} {one.p99_ms:>8.1f} {one.behind:>7}",
+                flush=True,
+            )
+        serve.settle()
+        sizes.append(_size(folder))
+        counts = stub.counts()
+    loops = number * PARTS
+    print(f"{loops} loops, {counts['tickets']} tickets, {counts['cards']} cards, {counts['doubled']} doubled")
+    print(f"the database grew by {(sizes[1] - sizes[0]) / loops / 1024:.1f} KiB a loop")
+    grown = [name for name in ("resident_mb", "files", "threads", "p50_ms") if _grew(found, name)]
+    print("flat" if not grown else f"grew: {', '.join(grown)}")
+    return not grown and counts["tickets"] == counts["cards"] == loops and not counts["doubled"]
+
+
+def _look(serve: Service, took: list[float], behind: int) -> Part:
+    [process] = serve.processes()
+    return Part(
+        resident_mb=serve.resident_mb(),
+        files=len(list(Path(f"/proc/{process}/fd").iterdir())),
+        threads=len(list(Path(f"/proc/{process}/task").iterdir())),
+        p50_ms=took[len(took) // 2],
+        p99_ms=took[int(len(took) * 0.99)],
+        behind=behind,
+    )
+
+
+def _grew(found: list[Part], name: str) -> bool:
+    values = [float(getattr(part, name)) for part in found]
+    third = len(values) // 3
+    return statistics.median(values[-third:]) > FLAT * statistics.median(values[third:-third])
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.glob("bridge.db*"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--rate", type=float, default=10)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bridge-soak-") as folder:
+        sys.exit(0 if soak(Path(folder), given.minutes, given.rate) else 1)
+
+
+if __name__ == "__main__":
+    main()
