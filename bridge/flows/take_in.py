@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 DESK_SOURCE = "zendesk"
 TEAM_SOURCE = "slack"
 TRIES = 6
-UNKNOWN_TICKET_TRIES = 2
+UNKNOWN_TICKET_TRIES = 1
 
 
 def take_in(world: World, key: str) -> None:
@@ -136,7 +136,7 @@ def _wait_for_ticket(tx: Session, world: World, delivery_id: str, ticket_id: str
         _finish(tx, world, delivery_id, "done", f"ticket {ticket_id} is none of ours")
         return
     delivery.attempts += 1
-    delivery.due_at = world.clock.now() + timedelta(seconds=delivery.attempts / 2)
+    delivery.due_at = world.clock.now() + timedelta(seconds=1)
 
 
 def _settle(world: World, delivery_id: str, state: str, reason: str | None = None) -> None:
