@@ -85,6 +85,7 @@ class _Turn:
             while step is not None:
                 settle = self._do(step)
                 step = self._go_on(step, settle)
+            self._lease = None  # given back by the transaction that found nothing more to do
         finally:
             self._let_go()
 
