@@ -108,7 +108,8 @@ class Wakes:
         """Whether so many wait that the sweep should not add to them."""
         try:
             return bool(self.huey.storage.queue_size() > CROWD)
-        except self._failures:
+        except self._failures as error:
+            log.warning("the queue of wake-ups cannot be reached, nothing is begun: %s", type(error).__name__)
             return True
 
     def serve(self, run: Callable[[str, str], None]) -> None:

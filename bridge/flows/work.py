@@ -73,21 +73,41 @@ class _Turn:
         self._case_id = case_id
         self._again_at: dict[str, datetime] = {}
         self._lease: Lease | None = None
+        self._slot: str | None = None  # the lane that this turn holds a slot of
 
     def go(self) -> None:
-        with self._world.database.write() as tx:
-            at = self._world.clock.now()
-            self._lease = leases.take(
-                tx, f"case:{self._case_id}", self._world.presence, at, self._world.timing.lease
-            )
-            step = self._next(tx, self._hold(tx)) if self._lease is not None else None
         try:
+            step = self._begin()
             while step is not None:
                 settle = self._do(step)
                 step = self._go_on(step, settle)
             self._lease = None  # given back by the transaction that found nothing more to do
         finally:
+            # The slot too: the transaction that took it may have failed to commit.
+            self._give_slot()
             self._let_go()
+
+    def _begin(self) -> _Step | None:
+        with self._world.database.write() as tx:
+            span = self._world.timing.lease
+            lease = leases.take(
+                tx, f"case:{self._case_id}", self._world.presence, self._world.clock.now(), span
+            )
+            if lease is None:
+                return None
+            self._lease = lease
+            return self._next(tx, self._hold(tx))
+
+    def _take_slot(self, lane: str) -> bool:
+        if not self._slots.take(lane):
+            return False
+        self._slot = lane
+        return True
+
+    def _give_slot(self) -> None:
+        if self._slot is not None:
+            self._slots.give(self._slot)
+            self._slot = None
 
     def _do(self, step: _Step) -> Settle | None:
         """The part outside; gives what settles it."""
@@ -107,7 +127,7 @@ class _Turn:
             stumbled(self._world, step.subject.id, self._held)
             return None
         finally:
-            self._slots.give(step.lane)
+            self._give_slot()
 
     def _go_on(self, step: _Step, settle: Settle | None) -> _Step | None:
         try:
@@ -160,7 +180,7 @@ class _Turn:
         ticket = read_desk.unread(tx, case.id)
         if ticket is not None and world.desk is not None:
             at = again_at.get(DESK, now)
-            if at <= now and self._slots.take(DESK):
+            if at <= now and self._take_slot(DESK):
                 return _Step(ticket, DESK)
             due.append(at if at > now else now + CROWDED)
         shut = lanes.parked(tx, now)
@@ -172,7 +192,7 @@ class _Turn:
             at = max(head.due_at, again_at.get(head.lane, head.due_at))
             if at > now:
                 due.append(at)
-            elif not self._slots.take(head.lane):
+            elif not self._take_slot(head.lane):
                 due.append(now + CROWDED)
             else:
                 return _Step(head, head.lane, self._begun(tx, head, case))
@@ -185,7 +205,6 @@ class _Turn:
             with tx.begin_nested():
                 return self._attempt(intent).begin(tx, intent, case)
         except (LeaseLostError, StoreBusyError, SettingsError):
-            self._slots.give(intent.lane)
             raise
         except Exception:
             # `look` comes to the same place, and `_do` knows what to do about it there.

@@ -7,9 +7,14 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+from sqlalchemy import event
+
 from bridge.core.intent import Effect, IntentState
+from bridge.errors import StoreBusyError
+from bridge.flows import drafting
 from bridge.flows.ledger import AUTH_PAUSE
-from bridge.flows.work import Slots
+from bridge.flows.work import Slots, work
 from bridge.sandbox import Sandbox
 from bridge.store import casefile, intents, lanes
 from bridge.store.tables import Case, Intent, Lane
@@ -41,6 +46,34 @@ def test_a_slot_is_given_back_when_the_call_fails(sandbox: Sandbox, tmp_path: Pa
         eventually(lambda: len(sandbox.slack.cards("support-technical")) == 2, what="both cards")
     finally:
         bridge.stop()
+
+
+def test_a_slot_is_given_back_when_what_took_it_could_not_be_committed(sandbox: Sandbox, running: InProcess):
+    """A full disk or a restarted database must not shut a lane for good."""
+    complain(sandbox)
+    the_ticket(sandbox)
+    eventually(lambda: not busy(running), what="a quiet moment")
+    running.bridge.engine.stop()
+    world, slots = running.bridge.world, Slots(1)
+    with world.database.write() as tx:
+        [case] = tx.query(Case)
+        drafting.note(tx, case, "test", "a note", world.clock.now())
+
+    def fail(_connection: object) -> None:
+        raise StoreBusyError("the disk is full")
+
+    event.listen(world.database.engine, "commit", fail)
+    try:
+        with pytest.raises(StoreBusyError):
+            work(world, slots, case.id)
+    finally:
+        event.remove(world.database.engine, "commit", fail)
+    assert slots.take("desk")
+
+
+def busy(running: InProcess) -> bool:
+    with running.database.read() as tx:
+        return any(case.due_at is not None for case in tx.query(Case))
 
 
 def test_never_more_than_its_slots_are_in_a_lane_whatever_the_threads_do():
