@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.core.card import Action, Ask, Card
 from bridge.core.case import CaseState
 from bridge.core.intent import Effect, IntentState
 from bridge.flows.world import World
-from bridge.store import intents, messages
+from bridge.store import cases, intents, messages
 from bridge.store.tables import CardRow, Case, Intent, Message, TicketRow
 
 TEAM = "team"
@@ -20,10 +19,11 @@ def show(tx: Session, world: World, case: Case) -> None:
 
     An update that nobody has begun to send will be drawn when it is sent, so one is enough.
     """
-    waiting = intents.of_case(tx, case.id, [IntentState.APPROVED])
-    if any(i.effect in (Effect.UPDATE_CARD, Effect.POST_CARD) and i.payload is None for i in waiting):
+    known = intents.of_case(tx, case.id)
+    drawings = [i for i in known if i.effect in (Effect.UPDATE_CARD, Effect.POST_CARD)]
+    if any(i.state == IntentState.APPROVED and i.payload is None for i in drawings):
         return
-    number = len([i for i in intents.of_case(tx, case.id) if i.effect == Effect.UPDATE_CARD])
+    number = len([i for i in drawings if i.effect == Effect.UPDATE_CARD])
     intents.draft(
         tx,
         case,
@@ -81,20 +81,14 @@ def _words_of(post: Message) -> str:
 
 def current_ticket(tx: Session, case: Case) -> TicketRow | None:
     """The ticket that stands for the case: the newest that is not closed, else the newest."""
-    rows = list(
-        tx.scalars(
-            select(TicketRow)
-            .where(TicketRow.case_id == case.id, TicketRow.state != "merged")
-            .order_by(TicketRow.number.desc())
-        )
-    )
+    rows = [row for row in reversed(cases.rows(tx, TicketRow, case.id)) if row.state != "merged"]
     return next((row for row in rows if row.state == "current"), rows[0] if rows else None)
 
 
 def current_card(tx: Session, case: Case) -> CardRow | None:
-    return tx.scalars(
-        select(CardRow).where(CardRow.case_id == case.id).order_by(CardRow.posted_at.desc())
-    ).first()
+    """The card that is drawn anew: the newest."""
+    rows = cases.rows(tx, CardRow, case.id)
+    return rows[-1] if rows else None
 
 
 def _stage(case: Case, waits: bool) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from bridge.core.intent import Effect
@@ -97,13 +97,17 @@ def _draft_update(tx: Session, case: Case, cause: str, at: datetime, **content: 
 
 
 def known_customer(tx: Session, case: Case) -> CustomerRow | None:
-    return tx.scalars(
-        select(CustomerRow).where(
-            CustomerRow.installation == case.installation,
-            CustomerRow.network == case.network,
-            CustomerRow.author_id == case.author_id,
-        )
-    ).first()
+    named = {"at": case.installation, "on": case.network, "by": case.author_id}
+    with tx.no_autoflush:  # a case's flow writes them at once: `insert_new`
+        return tx.scalars(_CUSTOMER, named).first()
+
+
+# Made once: SQLAlchemy needs longer to put a statement together than to run it.
+_CUSTOMER = select(CustomerRow).where(
+    CustomerRow.installation == bindparam("at"),
+    CustomerRow.network == bindparam("on"),
+    CustomerRow.author_id == bindparam("by"),
+)
 
 
 def customer_external_id(case: Case) -> str:

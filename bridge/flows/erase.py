@@ -20,7 +20,7 @@ from bridge.core.intent import Effect, IntentState
 from bridge.errors import BridgeError
 from bridge.flows import cards, drafting, ending
 from bridge.flows.world import World
-from bridge.store import casefile, erasure, intents, messages
+from bridge.store import casefile, cases, erasure, intents, messages
 from bridge.store.forget import Eraser, cases_of
 from bridge.store.person import Person, traces
 from bridge.store.tables import CardRow, Case, CustomerRow, Erasure, Intent, LeaseRow, Message, TicketRow
@@ -156,7 +156,7 @@ def _take_back(tx: Session, world: World, case: Case, proof: str) -> list[str]:
     customer = drafting.known_customer(tx, case)
     if customer is not None:
         _erase_customer(tx, world, case, customer, proof, now)
-    tickets = list(tx.scalars(select(TicketRow).where(TicketRow.case_id == case.id)))
+    tickets = cases.rows(tx, TicketRow, case.id)
     if not tickets:
         _refuse_waiting(tx, case, now, Effect.UPDATE_TICKET)
     if cards.current_card(tx, case) is None:
@@ -190,15 +190,13 @@ def _redact(tx: Session, case: Case, source: Intent, proof: str, now: datetime) 
 
 def _first_ticket(tx: Session, case: Case) -> str | None:
     """Where a comment was, once retention has blanked what the ledger knew of it."""
-    return tx.scalars(
-        select(TicketRow.ticket_id).where(TicketRow.case_id == case.id).order_by(TicketRow.number)
-    ).first()
+    return next((row.ticket_id for row in cases.rows(tx, TicketRow, case.id)), None)
 
 
 def _blank_posts(tx: Session, case: Case, settled: Collection[Intent], proof: str, now: datetime) -> None:
     """Earlier cards, which are never drawn anew, and the notes under cards."""
     current = cards.current_card(tx, case)
-    earlier = tx.scalars(select(CardRow).where(CardRow.case_id == case.id))
+    earlier = cases.rows(tx, CardRow, case.id)
     places = [(row.channel, row.message_id) for row in earlier if current is None or row.id != current.id]
     where = current.channel if current is not None else None
     for intent in settled:
@@ -358,7 +356,7 @@ def _take_back_one(
             erasure.blank_intent(intent)
         number += about or _strike(intent, row, words)
     current = cards.current_card(tx, case)
-    for card in tx.scalars(select(CardRow).where(CardRow.case_id == case.id)):
+    for card in cases.rows(tx, CardRow, case.id):
         if current is None or card.id == current.id:
             continue
         target = f"{card.channel}:{card.message_id}"

@@ -116,7 +116,7 @@ class Attempt:
     def begin(self, tx: Session, intent: Intent, case: Case) -> bool:
         """Write down that it is being sent; False when it has to be looked at first.
 
-        *tx* has seen that its lane is open.
+        *tx* has seen that its lane is open. An error comes before anything was written.
         """
         if intent.state != IntentState.APPROVED or self.recipe.checks:
             return False
@@ -200,7 +200,7 @@ class Attempt:
             raise VendorBusyError("bridge", "any call", "the process stood still before it could call")
 
     def _confirm(self, tx: Session, case: Case, outcome: Outcome, how: str = "") -> None:
-        intent = tx.get_one(Intent, self.intent_id)
+        intent = intents.one(tx, case, self.intent_id)
         now = self.world.clock.now()
         intents.advance(intent, IntentState.CONFIRMED)
         intent.settled_at, intent.outcome_id, intent.outcome = now, outcome.id, outcome.data
@@ -210,7 +210,7 @@ class Attempt:
 
     def _failed(self, tx: Session, case: Case, error: VendorError) -> None:
         """Settle a call that did not succeed, by what its class says to do next."""
-        intent = tx.get_one(Intent, self.intent_id)
+        intent = intents.one(tx, case, self.intent_id)
         now = self.world.clock.now()
         log.warning("%s of case %s failed: %s", intents.named(intent), case.id, error)
         _count(tx, intent, error)
@@ -255,7 +255,7 @@ class Attempt:
         intent.reason = str(error)
 
     def _look_failed(self, tx: Session, case: Case, error: VendorError) -> None:
-        intent = tx.get_one(Intent, self.intent_id)
+        intent = intents.one(tx, case, self.intent_id)
         now = self.world.clock.now()
         _count(tx, intent, error)
         casefile.tell(tx, case.id, now, "look failed", f"{intents.named(intent)}: {error}", intent=intent.id)
@@ -304,7 +304,7 @@ class Attempt:
         return self.recipe.resends is None or unclear <= self.recipe.resends
 
     def _leave(self, tx: Session, case: Case, way: Way, at: datetime) -> None:
-        intent = tx.get_one(Intent, self.intent_id)
+        intent = intents.one(tx, case, self.intent_id)
         if way is Way.ASK:
             tried = self._may_resend(intent)
             why = "its sender may still be at it" if tried else "it is not sent a third time by itself"
@@ -327,7 +327,7 @@ class Attempt:
         cards.show(tx, self.world, case)
 
     def _stop(self, tx: Session, case: Case, stop: Stop) -> None:
-        intent = tx.get_one(Intent, self.intent_id)
+        intent = intents.one(tx, case, self.intent_id)
         now = self.world.clock.now()
         to = IntentState.GONE if stop.gone else IntentState.HELD
         intents.advance(intent, to, reason=stop.reason)

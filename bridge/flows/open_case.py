@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime
 
-from sqlalchemy import select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from bridge.core.case import CaseState, move
@@ -19,7 +17,35 @@ from bridge.routing.model import Decision
 from bridge.store import casefile, cases, insert, messages
 from bridge.store.tables import Case, Message, MessageTag
 
-log = logging.getLogger(__name__)
+# Made once: SQLAlchemy needs longer to put a statement together than to run it.
+_OF_THREAD = cases.locked(
+    select(Case)
+    .where(
+        Case.installation == bindparam("at"),
+        Case.network == bindparam("on"),
+        Case.brand == bindparam("of"),
+        Case.thread_root == bindparam("root"),
+        Case.author_id == bindparam("by"),
+        # A post that only its team saw is over and done with: the next one is decided on anew.
+        Case.with_ticket | (Case.state != CaseState.CLOSED),
+    )
+    .order_by(Case.opened_at.desc())
+    .limit(1)
+)
+_CASELESS = (
+    select(Message)
+    .where(
+        Message.installation == bindparam("at"),
+        Message.network == bindparam("on"),
+        Message.account == bindparam("of"),
+        Message.thread_root == bindparam("root"),
+        Message.author_id == bindparam("by"),
+        Message.case_id.is_(None),
+        Message.deleted_at.is_(None),
+        Message.own.is_(False),
+    )
+    .order_by(Message.posted_at)
+)
 
 
 def consider(world: World, key: str) -> None:
@@ -46,28 +72,25 @@ def consider(world: World, key: str) -> None:
 def consider_in(tx: Session, world: World, row: Message) -> tuple[str, str] | None:
     """`consider` *row*, which *tx* has written, in the same transaction; say what is to be woken.
 
-    Whatever goes wrong with it takes nothing with it that came in: then the message is
-    considered by itself. So is one whose words have to go: what came with them is searched first.
+    One whose words have to go is considered by itself: what came with them is searched first.
     """
     if erase.must_go(row):
-        return "consider", row.id
-    try:
-        with tx.begin_nested():
-            case = _alone(tx, world, row)
-    except OperationalError:
-        raise  # the transaction itself is over
-    except Exception:
-        # The boundary between what came in, which is kept, and what is made of it.
-        log.exception("message %s could not be considered at once", row.id)
-        return "consider", row.id
+        return consider_later(tx, world, row)
+    case = _alone(tx, world, row)
     return None if case is None else ("work", case.id)
+
+
+def consider_later(_tx: Session, _world: World, row: Message) -> tuple[str, str]:
+    """Have *row* considered by itself; say what is to be woken."""
+    return "consider", row.id
 
 
 def _alone(tx: Session, world: World, row: Message) -> Case | None:
     """Consider *row* while nobody considers another message of its thread."""
     insert.alone(tx, f"thread:{row.network}:{row.thread_root or row.global_id}")
+    case = _settle_place(tx, world, row)
     row.due_at = None
-    return _settle_place(tx, world, row)
+    return case
 
 
 def _settle_place(tx: Session, world: World, row: Message) -> Case | None:
@@ -116,21 +139,14 @@ def _is_a_brand(world: World, row: Message) -> bool:
 
 
 def _case_of_thread(tx: Session, world: World, message: SocialMessage) -> Case | None:
-    query = (
-        select(Case)
-        .where(
-            Case.installation == world.installation,
-            Case.network == message.network,
-            Case.brand == world.mappings.current.account_brand[message.account],
-            Case.thread_root == message.thread,
-            Case.author_id == message.author.id,
-            # A post that only its team saw is over and done with: the next one is decided on anew.
-            Case.with_ticket | (Case.state != CaseState.CLOSED),
-        )
-        .order_by(Case.opened_at.desc())
-        .limit(1)
-    )
-    return tx.scalars(cases.locked(query)).first()
+    place = {
+        "at": world.installation,
+        "on": message.network,
+        "of": world.mappings.current.account_brand[message.account],
+        "root": message.thread,
+        "by": message.author.id,
+    }
+    return tx.scalars(_OF_THREAD, place).first()
 
 
 def _open(
@@ -174,9 +190,8 @@ def _open(
         received_at=row.received_at,
         opened_at=now,
     )
-    tx.add(case)
-    tx.flush()
-    row.case_id = case.id
+    cases.begin(tx, case)
+    cases.take(tx, case, row)
     by = sorted({tag.source for tag in tags}) or ["the mapping's words"]
     came = (
         f"a post by account {message.account}, tagged {', '.join(sorted(decision.tags))} by {', '.join(by)}"
@@ -235,7 +250,7 @@ def _grow(tx: Session, world: World, case: Case, row: Message, message: SocialMe
 def _join(tx: Session, world: World, case: Case, row: Message, message: SocialMessage) -> None:
     """The customer wrote again: the ticket hears it, and a closed case is open again."""
     now = world.clock.now()
-    row.case_id = case.id
+    cases.take(tx, case, row)
     casefile.tell(tx, case.id, now, "came in", "the customer wrote again", message=row.id)
     _reopen(tx, world, case, now)
     if case.with_ticket:
@@ -245,22 +260,17 @@ def _join(tx: Session, world: World, case: Case, row: Message, message: SocialMe
 
 def _gather(tx: Session, case: Case, opener: Message, now: datetime) -> None:
     """What the same person wrote in the thread before somebody tagged it belongs to the case too."""
-    earlier = tx.scalars(
-        select(Message)
-        .where(
-            Message.installation == case.installation,
-            Message.network == case.network,
-            Message.account == case.account,
-            Message.thread_root == case.thread_root,
-            Message.author_id == case.author_id,
-            Message.case_id.is_(None),
-            Message.deleted_at.is_(None),
-            Message.own.is_(False),
-        )
-        .order_by(Message.posted_at)
-    )
+    place = {
+        "at": case.installation,
+        "on": case.network,
+        "of": case.account,
+        "root": case.thread_root,
+        "by": case.author_id,
+    }
+    with tx.no_autoflush:  # that *opener* has a case now is not written yet
+        earlier = [row for row in tx.scalars(_CASELESS, place) if row is not opener]
     for row in earlier:
-        row.case_id = case.id
+        cases.take(tx, case, row)
         casefile.tell(tx, case.id, now, "came in", "an untagged post of the same thread", message=row.id)
         drafting.pass_on(tx, case, row, now)
 

@@ -16,7 +16,7 @@ from bridge.errors import VendorGoneError
 from bridge.flows import cards, close_loop, drafting, finds, writing
 from bridge.flows.take_in import DESK_SOURCE
 from bridge.flows.world import World
-from bridge.store import backup, casefile, cases, intents, leases
+from bridge.store import backup, casefile, cases, intents, leases, tickets
 from bridge.store.leases import Lease
 from bridge.store.tables import Case, TicketRow
 
@@ -25,15 +25,7 @@ RESTORED = "The database was restored from a backup: this may have been posted a
 
 def unread(tx: Session, case_id: str) -> TicketRow | None:
     """The case's next ticket that somebody hinted at since it was last read."""
-    return tx.scalars(
-        select(TicketRow)
-        .where(
-            TicketRow.case_id == case_id,
-            TicketRow.hinted_at.is_not(None),
-            TicketRow.read_at.is_(None) | (TicketRow.read_at < TicketRow.hinted_at),
-        )
-        .order_by(TicketRow.number)
-    ).first()
+    return next((row for row in cases.rows(tx, TicketRow, case_id) if tickets.is_unread(row)), None)
 
 
 def read(world: World, row: TicketRow, lease: Lease) -> None:
@@ -214,7 +206,9 @@ def _follow_merge(
         row.state = "closed"
         return
     row.state = "merged"
-    tx.add(
+    cases.add(
+        tx,
+        case,
         TicketRow(
             installation=row.installation,
             case_id=case.id,
@@ -222,10 +216,11 @@ def _follow_merge(
             ticket_id=target,
             url=row.url.rpartition("/")[0] + "/" + target,
             requester_id=row.requester_id,
+            state="current",
             opened_at=now,
             hinted_at=now,
             read_since=since,
-        )
+        ),
     )
     intents.wake_case(case, now)
 

@@ -247,7 +247,7 @@ def _adopt(world: World, source: TicketRow, change: Change) -> None:
     """Somebody opened a follow-up of a closed ticket in the desk: it speaks for the case from now on."""
     with world.database.write() as tx:
         case = cases.lock(tx, source.case_id)
-        rows = list(tx.scalars(select(TicketRow).where(TicketRow.case_id == case.id)))
+        rows = cases.rows(tx, TicketRow, case.id)
         on_their_way = (IntentState.APPROVED, IntentState.SENDING, IntentState.HELD, IntentState.UNKNOWN)
         opening = any(i.effect == Effect.OPEN_TICKET for i in intents.of_case(tx, case.id, on_their_way))
         if opening or any(row.state == "current" for row in rows):

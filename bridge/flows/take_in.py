@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from bridge.core.message import InboundEvent
-from bridge.errors import UnreadablePayloadError, UnsupportedEventError, VendorError
+from bridge.errors import StoreBusyError, UnreadablePayloadError, UnsupportedEventError, VendorError
 from bridge.flows import open_case, press
 from bridge.flows.world import World
 from bridge.routing import language
@@ -21,7 +22,15 @@ log = logging.getLogger(__name__)
 DESK_SOURCE = "zendesk"
 TEAM_SOURCE = "slack"
 TRIES = 6
-UNKNOWN_TICKET_TRIES = 1
+LONGEST_WAIT_FOR_TICKET = 60  # tries, a second apart
+
+# Made once: SQLAlchemy needs longer to put a statement together than to run it.
+_DELIVERY = (
+    select(Delivery)
+    .where(Delivery.id == bindparam("wanted"))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
 
 
 def take_in(world: World, key: str) -> None:
@@ -81,36 +90,63 @@ def _take_events(world: World, delivery: Delivery, body: bytes) -> None:
     if account is None:
         raise UnreadablePayloadError(f"account {delivery.account} is in no mapping file any more")
     events = world.networks[delivery.source].normalise(account, body, delivery.received_at)
-    if not all(event.message and event.message.language for event in events):
+    posts = _by_post(events)
+    if not all(any(event.message and event.message.language for event in about) for about in posts):
         language.prepare()  # not below: while a transaction is open, the door waits for it
-    with world.database.write() as tx:
-        if not _is_open(tx, delivery.id):
-            return
-        rows = list(dict.fromkeys(_take_event(tx, world, event) for event in events))
-        _finish(tx, world, delivery.id, "done")
-        if any(row.erased_at is not None or erasure.is_erased(row.parent_id) for row in rows):
-            # What was erased came once more, or is quoted: what it says is not kept a second time.
-            erasure.hide_delivery(tx.get_one(Delivery, delivery.id))
-        # At once where that goes well; else each message is considered by itself, later again.
-        woken = [open_case.consider_in(tx, world, row) for row in rows]
-    for flow, key in filter(None, woken):
+    try:
+        woken = _write_down(world, delivery.id, posts, open_case.consider_in)
+    except StoreBusyError:
+        raise
+    except Exception:
+        # The boundary between what came in, which is kept, and what is made of it.
+        log.exception("the messages of delivery %s could not be considered at once", delivery.id)
+        woken = _write_down(world, delivery.id, posts, open_case.consider_later)
+    for flow, key in woken:
         world.wake(flow, key)
 
 
-def _take_event(tx: Session, world: World, event: InboundEvent) -> Message:
-    native = world.native_accounts(event.network)
-    row = messages.apply(tx, world.installation, event, world.clock.now(), native)
+def _write_down(
+    world: World,
+    delivery_id: str,
+    posts: Collection[Sequence[InboundEvent]],
+    consider: Callable[[Session, World, Message], tuple[str, str] | None],
+) -> list[tuple[str, str]]:
+    """Turn what came in into rows, and have each considered; say which flows are to be woken."""
+    with world.database.write() as tx:
+        known = _open_delivery(tx, delivery_id)
+        if known is None:
+            return []
+        rows = [_take_post(tx, world, about) for about in posts]
+        _finish(world, known, "done")
+        if any(row.erased_at is not None or erasure.is_erased(row.parent_id) for row in rows):
+            # What was erased came once more, or is quoted: what it says is not kept a second time.
+            erasure.hide_delivery(known)
+        return [woken for row in rows if (woken := consider(tx, world, row)) is not None]
+
+
+def _by_post(events: Sequence[InboundEvent]) -> Collection[Sequence[InboundEvent]]:
+    """*events* in their order, together what is about the same post."""
+    found: dict[tuple[str, str], list[InboundEvent]] = {}
+    for event in events:
+        found.setdefault((event.network, event.message_id), []).append(event)
+    return found.values()
+
+
+def _take_post(tx: Session, world: World, events: Sequence[InboundEvent]) -> Message:
+    native = world.native_accounts(events[0].network)
+    row = messages.apply(tx, world.installation, events, world.clock.now(), native)
     if row.case_id is not None:
-        what = (
-            f"{event.kind}: {', '.join(tag.name for tag in event.tags)}" if event.tags else event.kind.value
-        )
-        casefile.tell(tx, row.case_id, world.clock.now(), "came in", what, message=row.id)
+        for event in events:
+            tags = ", ".join(tag.name for tag in event.tags)
+            what = f"{event.kind}: {tags}" if tags else event.kind.value
+            casefile.tell(tx, row.case_id, world.clock.now(), "came in", what, message=row.id)
     return row
 
 
 def _hear_hint(world: World, delivery_id: str, ticket_id: str) -> None:
     with world.database.write() as tx:
-        if not _is_open(tx, delivery_id):
+        delivery = _open_delivery(tx, delivery_id)
+        if delivery is None:
             return
         now = world.clock.now()
         ticket = tx.scalars(
@@ -119,21 +155,21 @@ def _hear_hint(world: World, delivery_id: str, ticket_id: str) -> None:
             )
         ).first()
         if ticket is None:
-            _wait_for_ticket(tx, world, delivery_id, ticket_id)
+            _wait_for_ticket(tx, world, delivery, ticket_id)
             return
         case = cases.lock(tx, ticket.case_id)
         tx.refresh(ticket)
         tickets.hint(ticket, now)
         intents.wake_case(case, now)
-        _finish(tx, world, delivery_id, "done")
+        _finish(world, delivery, "done")
     world.wake("work", case.id)
 
 
-def _wait_for_ticket(tx: Session, world: World, delivery_id: str, ticket_id: str) -> None:
+def _wait_for_ticket(tx: Session, world: World, delivery: Delivery, ticket_id: str) -> None:
     """An agent can be faster than our record of the desk's answer: a ticket of ours is known in a moment."""
-    delivery = tx.get_one(Delivery, delivery_id)
-    if delivery.attempts >= UNKNOWN_TICKET_TRIES:
-        _finish(tx, world, delivery_id, "done", f"ticket {ticket_id} is none of ours")
+    tried = delivery.attempts
+    if tried >= (LONGEST_WAIT_FOR_TICKET if intents.some_ticket_opens(tx) else 1):
+        _finish(world, delivery, "done", f"ticket {ticket_id} is none of ours")
         return
     delivery.attempts += 1
     delivery.due_at = world.clock.now() + timedelta(seconds=1)
@@ -141,17 +177,16 @@ def _wait_for_ticket(tx: Session, world: World, delivery_id: str, ticket_id: str
 
 def _settle(world: World, delivery_id: str, state: str, reason: str | None = None) -> None:
     with world.database.write() as tx:
-        if _is_open(tx, delivery_id):
-            _finish(tx, world, delivery_id, state, reason)
+        delivery = _open_delivery(tx, delivery_id)
+        if delivery is not None:
+            _finish(world, delivery, state, reason)
 
 
-def _is_open(tx: Session, delivery_id: str) -> bool:
-    """Whether nobody has taken the delivery in; until *tx* ends nobody else can."""
-    query = select(Delivery).where(Delivery.id == delivery_id).with_for_update()
-    row = tx.scalars(query.execution_options(populate_existing=True)).first()
-    return row is not None and row.state == "received"
+def _open_delivery(tx: Session, delivery_id: str) -> Delivery | None:
+    """The delivery, if nobody has taken it in; until *tx* ends nobody else can."""
+    row = tx.scalars(_DELIVERY, {"wanted": delivery_id}).first()
+    return row if row is not None and row.state == "received" else None
 
 
-def _finish(tx: Session, world: World, delivery_id: str, state: str, reason: str | None = None) -> None:
-    delivery = tx.get_one(Delivery, delivery_id)
+def _finish(world: World, delivery: Delivery, state: str, reason: str | None = None) -> None:
     delivery.state, delivery.reason, delivery.done_at = state, reason, world.clock.now()

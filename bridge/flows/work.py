@@ -202,8 +202,7 @@ class _Turn:
 
     def _begun(self, tx: Session, intent: Intent, case: Case) -> bool:
         try:
-            with tx.begin_nested():
-                return self._attempt(intent).begin(tx, intent, case)
+            return self._attempt(intent).begin(tx, intent, case)
         except (LeaseLostError, StoreBusyError, SettingsError):
             raise
         except Exception:

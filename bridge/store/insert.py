@@ -17,9 +17,9 @@ def insert_new(tx: Session, table: type[Base], **values: Any) -> bool:
     """Insert a row of *table*, or leave the one that is there; whether it was new.
 
     Looking first and inserting then would let two transactions look at once. Columns
-    that are not given get their defaults.
+    that are not given get their defaults. What the row refers to must have been written:
+    this does not flush *tx*.
     """
-    tx.flush()  # what it refers to may be waiting in the session
     connection = tx.connection()
     return connection.scalar(_statement(table, connection.dialect.name), values) is not None
 

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.core.intent import Effect, IntentState, move
+from bridge.store import cases
+from bridge.store.ids import new_id
 from bridge.store.tables import Case, Intent
 
 
@@ -29,12 +31,10 @@ def draft(
     due_at: datetime | None = None,
 ) -> Intent | None:
     """Write an intent down; None when this cause has asked for it already."""
-    known = tx.scalars(
-        select(Intent.id).where(Intent.effect == effect, Intent.target == target, Intent.cause == cause)
-    ).first()
-    if known is not None:
+    if _is_known(tx, case, effect.value, target, cause):
         return None
     intent = Intent(
+        id=new_id(),
         case_id=case.id,
         effect=effect.value,
         target=target,
@@ -43,14 +43,24 @@ def draft(
         state=IntentState.DRAFTED.value,
         closing=closing,
         draft=content or {},
+        waived=[],
+        attempts=0,
+        unclear=0,
         created_at=at,
         due_at=due_at or at,
     )
-    tx.add(intent)
     advance(intent, state, reason=reason)
+    cases.add(tx, case, intent)
     wake_case(case, intent.due_at)
-    tx.flush()
     return intent
+
+
+def _is_known(tx: Session, case: Case, effect: str, target: str, cause: str) -> bool:
+    asked = (effect, target, cause)
+    if case.id in (target, cause.removeprefix("case:")):  # then no other case can have asked for it
+        return any(asked == (one.effect, one.target, one.cause) for one in of_case(tx, case.id))
+    query = select(Intent.id).where(Intent.effect == effect, Intent.target == target, Intent.cause == cause)
+    return tx.scalar(query) is not None
 
 
 _UPDATES = {
@@ -103,33 +113,29 @@ def wake_case(case: Case, at: datetime) -> None:
 
 def of_case(tx: Session, case_id: str, states: Iterable[IntentState] | None = None) -> list[Intent]:
     """The intents of a case, oldest first."""
+    found = cases.rows(tx, Intent, case_id)
     if states is None:
-        return list(tx.scalars(_OF_CASE, {"of": case_id}))
-    asked = [state.value for state in states]
-    return list(tx.scalars(_OF_CASE_IN, {"of": case_id, "asked": asked}))
+        return found
+    asked = {state.value for state in states}
+    return [intent for intent in found if intent.state in asked]
 
 
-# Made once: SQLAlchemy needs longer to put a statement together than to run it.
-_OF_CASE = select(Intent).where(Intent.case_id == bindparam("of")).order_by(Intent.id)
-_OF_CASE_IN = _OF_CASE.where(Intent.state.in_(bindparam("asked", expanding=True)))
+def one(tx: Session, case: Case, intent_id: str) -> Intent:
+    """The intent of *case* with that id."""
+    return next(intent for intent in of_case(tx, case.id) if intent.id == intent_id)
+
+
+def some_ticket_opens(tx: Session) -> bool:
+    """Whether a ticket is being opened whose number nobody has told us yet."""
+    query = select(Intent.id).where(Intent.state == IntentState.SENDING, Intent.effect == Effect.OPEN_TICKET)
+    return tx.scalar(query.limit(1)) is not None
 
 
 def claimed_objects(tx: Session, case_id: str, but: str | None = None) -> frozenset[str]:
     """The vendors' objects that this case's intents made: none of them matches another intent."""
-    query = select(Intent.outcome_id).where(Intent.case_id == case_id, Intent.outcome_id.is_not(None))
-    if but is not None:
-        query = query.where(Intent.id != but)
-    return frozenset(outcome for outcome in tx.scalars(query) if outcome)
+    found = cases.rows(tx, Intent, case_id)
+    return frozenset(one.outcome_id for one in found if one.outcome_id and one.id != but)
 
 
 def waiting_for_a_person(tx: Session, case_id: str) -> list[Intent]:
-    return list(
-        tx.scalars(
-            select(Intent)
-            .where(
-                Intent.case_id == case_id,
-                or_(Intent.state == IntentState.HELD, Intent.state == IntentState.UNKNOWN),
-            )
-            .order_by(Intent.id)
-        )
-    )
+    return of_case(tx, case_id, (IntentState.HELD, IntentState.UNKNOWN))

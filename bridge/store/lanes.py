@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -15,13 +16,27 @@ from bridge.store.tables import Intent, Lane
 PUBLIC = "public"  # everything that the public would read, on every network
 
 
-def parked(tx: Session, at: datetime) -> dict[str, Lane]:
+class Parked(NamedTuple):
+    """A lane that is parked; ``until`` None: until somebody resumes it."""
+
+    name: str
+    until: datetime | None
+    reason: str
+    since: datetime
+
+
+# Made once: SQLAlchemy needs longer to put a statement together than to run it.
+_COLUMNS = Lane.__table__.c
+_LANES = select(_COLUMNS.name, _COLUMNS.until, _COLUMNS.reason, _COLUMNS.since)
+
+
+def parked(tx: Session, at: datetime) -> dict[str, Parked]:
     """The lanes that are parked now, by name."""
-    rows = tx.scalars(select(Lane))
+    rows = (Parked(*row) for row in tx.connection().execute(_LANES))
     return {row.name: row for row in rows if row.until is None or row.until > at}
 
 
-def blocks(shut: Mapping[str, Lane], intent: Intent) -> bool:
+def blocks(shut: Mapping[str, Parked], intent: Intent) -> bool:
     """Whether one of the lanes *shut* keeps *intent* from leaving."""
     return intent.lane in shut or (PUBLIC in shut and Effect(intent.effect).is_public)
 
@@ -32,6 +47,7 @@ def park(tx: Session, name: str, reason: str, by: str, at: datetime, span: timed
     row = tx.get_one(Lane, name)
     row.reason, row.by = reason, by
     row.until = None if span is None else at + span
+    tx.flush()  # `parked` asks the table
 
 
 def resume(tx: Session, name: str) -> bool:
@@ -40,4 +56,5 @@ def resume(tx: Session, name: str) -> bool:
     if row is None:
         return False
     tx.delete(row)
+    tx.flush()
     return True

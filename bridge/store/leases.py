@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
-from sqlalchemy import Select, and_, bindparam, delete, select, update
+from sqlalchemy import Select, and_, bindparam, delete, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningInsert
 
-from bridge.store.insert import insert_new
 from bridge.store.presence import Presence
 from bridge.store.tables import LeaseRow
 
@@ -37,15 +39,36 @@ _EXTEND = update(LeaseRow.__table__).where(_IS_MINE).values(until=bindparam("the
 
 def take(tx: Session, key: str, presence: Presence, at: datetime, span: timedelta) -> Lease | None:
     """Take the lease on *key*, or return None while a living holder has it."""
-    insert_new(tx, LeaseRow, key=key, holder="", until=at, fence=0)
+    connection = tx.connection()
+    # By the clock too: a key that was forgotten and comes back must not count from 1 again.
+    first = int(at.timestamp() * 1000)
+    wanted = {"key": key, "holder": presence.worker, "until": at + span, "fence": first, "of": at}
+    taken = connection.execute(_taking(connection.dialect.name), wanted).first()
+    if taken is not None:
+        return Lease(key, presence.worker, taken.fence)
     row = tx.scalars(_locked(key)).one()
     if row.until > at and not presence.gone(tx, row.holder):
         return None
-    # By the clock too: a key that was forgotten and comes back must not count from 1 again.
-    fence = max(row.fence + 1, int(at.timestamp() * 1000))
-    row.holder, row.until, row.fence = presence.worker, at + span, fence
+    row.holder, row.until, row.fence = presence.worker, at + span, max(row.fence + 1, first)
     tx.flush()
     return Lease(key, presence.worker, row.fence)
+
+
+@cache
+def _taking(dialect: str) -> ReturningInsert[tuple[int]]:
+    """Takes a lease that is new, or over; gives its fence."""
+    made = postgresql if dialect == "postgresql" else sqlite
+    insert = made.insert(_LEASES)
+    greatest = func.greatest if dialect == "postgresql" else func.max
+    taken = {
+        "holder": insert.excluded.holder,
+        "until": insert.excluded.until,
+        "fence": greatest(_LEASES.c.fence + 1, insert.excluded.fence),
+    }
+    over = _LEASES.c.until <= bindparam("of")
+    upsert = insert.on_conflict_do_update(index_elements=["key"], set_=taken, where=over)
+    statement: ReturningInsert[tuple[int]] = upsert.returning(_LEASES.c.fence)
+    return statement
 
 
 def keep(tx: Session, key: str, presence: Presence, at: datetime, span: timedelta) -> bool:

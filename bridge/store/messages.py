@@ -2,34 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from bridge.core.message import Attachment, Author, EventKind, InboundEvent, SocialMessage, Visibility
-from bridge.store import erasure
+from bridge.store import cases, erasure
 from bridge.store.ids import new_id
 from bridge.store.insert import insert_new
-from bridge.store.tables import Message, MessageTag
+from bridge.store.tables import Case, Message, MessageTag
+
+# Made once: SQLAlchemy needs longer to put a statement together than to run it.
+_OF_NETWORK = select(Message).where(
+    Message.installation == bindparam("at"), Message.network == bindparam("on")
+)
+_BY_ID = _OF_NETWORK.where(Message.global_id == bindparam("named")).with_for_update(key_share=True)
+_BY_IDS = _OF_NETWORK.where(Message.global_id.in_(bindparam("ids", expanding=True)))
+_TAGS = select(MessageTag).where(MessageTag.message_id == bindparam("of"))
 
 
 def apply(
-    tx: Session, installation: str, event: InboundEvent, at: datetime, native: frozenset[str]
+    tx: Session, installation: str, events: Sequence[InboundEvent], at: datetime, native: frozenset[str]
 ) -> Message:
-    """Take *event* into its message's row, and mark the row to be considered.
+    """Take *events*, all about one message, into its row, and mark the row to be considered.
 
     A tag or a delete that comes before its post leaves a placeholder. *native* are the
     accounts that are on the message's own network: one of them keeps a message that a
     relay has brought too, because only it can answer. An older version never replaces
     a newer one. A post that was erased stays blank, whatever comes of it later.
     """
-    erased = _erased(tx, installation, event)
-    if event.message_id in erased:
-        return erased[event.message_id]
-    row = _row(tx, installation, event, at)
+    erased = _erased(tx, installation, events)
+    if events[0].message_id in erased:
+        return erased[events[0].message_id]
+    row = _row(tx, installation, events[0], at)
+    for event in events:
+        _take(tx, row, event, erased, native)
+    row.due_at = at
+    return row
+
+
+def _take(
+    tx: Session, row: Message, event: InboundEvent, erased: Mapping[str, Message], native: frozenset[str]
+) -> None:
     if event.message is not None and event.kind in (EventKind.CREATED, EventKind.UPDATED, EventKind.TAGGED):
         _take_version(row, _less(event.message, erased), native)
         if row.erased_at is not None:
@@ -38,24 +55,17 @@ def apply(
         row.deleted_at = event.at if row.deleted_at is None else min(row.deleted_at, event.at)
     for tag in event.tags:
         _take_tag(tx, row, event.kind, tag.name, tag.source, tag.at, tag.by)
-    row.due_at = at
-    tx.flush()
-    return row
 
 
-def _erased(tx: Session, installation: str, event: InboundEvent) -> dict[str, Message]:
-    """The rows of erased posts that *event* is about or speaks of, by the ids that it has for them."""
-    ids = {event.message_id}
-    if event.message is not None:
-        ids |= {event.message.root_id or "", event.message.parent_id or ""} - {""}
-    hidden = {erasure.pseudonym(installation, event.network, one): one for one in ids}
-    found = tx.scalars(
-        select(Message).where(
-            Message.installation == installation,
-            Message.network == event.network,
-            Message.global_id.in_(hidden),
-        )
-    )
+def _erased(tx: Session, installation: str, events: Sequence[InboundEvent]) -> dict[str, Message]:
+    """The rows of erased posts that *events* are about or speak of, by the ids that they have for them."""
+    network, ids = events[0].network, {events[0].message_id}
+    for event in events:
+        if event.message is not None:
+            ids |= {event.message.root_id or "", event.message.parent_id or ""} - {""}
+    hidden = {erasure.pseudonym(installation, network, one): one for one in ids}
+    place = {"at": installation, "on": network}
+    found = tx.scalars(_BY_IDS, {**place, "ids": list(hidden)})
     return {hidden[row.global_id]: row for row in found}
 
 
@@ -76,7 +86,7 @@ def _row(tx: Session, installation: str, event: InboundEvent, at: datetime) -> M
     names = {"installation": installation, "network": event.network, "global_id": event.message_id}
     insert_new(tx, Message, id=new_id(), **names, received_at=at, attachments=[], own=False)
     # Locked: what a second event about it says is weighed against what the first has written.
-    return tx.scalars(select(Message).filter_by(**names).with_for_update(key_share=True)).one()
+    return tx.scalars(_BY_ID, {"at": installation, "on": event.network, "named": event.message_id}).one()
 
 
 def _take_version(row: Message, message: SocialMessage, native: frozenset[str]) -> None:
@@ -110,11 +120,8 @@ def _take_version(row: Message, message: SocialMessage, native: frozenset[str]) 
 def _take_tag(
     tx: Session, row: Message, kind: EventKind, name: str, source: str, at: datetime, by: str | None
 ) -> None:
-    tag = tx.scalars(
-        select(MessageTag).where(
-            MessageTag.message_id == row.id, MessageTag.name == name, MessageTag.source == source
-        )
-    ).first()
+    known = (tag for tag in tx.scalars(_TAGS, {"of": row.id}) if (tag.name, tag.source) == (name, source))
+    tag = next(known, None)
     if tag is None:
         tag = MessageTag(message_id=row.id, name=name, source=source, tagged_at=at, changed_at=at)
         tx.add(tag)
@@ -128,13 +135,8 @@ def _take_tag(
 
 def tags_of(tx: Session, row: Message) -> list[MessageTag]:
     """The tags that are on the message now, first put on first."""
-    return list(
-        tx.scalars(
-            select(MessageTag)
-            .where(MessageTag.message_id == row.id, MessageTag.removed_at.is_(None))
-            .order_by(MessageTag.tagged_at, MessageTag.id)
-        )
-    )
+    tags = [tag for tag in tx.scalars(_TAGS, {"of": row.id}) if tag.removed_at is None]
+    return sorted(tags, key=lambda tag: (tag.tagged_at, tag.id))
 
 
 def as_message(row: Message, tags: Iterable[str] = ()) -> SocialMessage:
@@ -162,6 +164,11 @@ def as_message(row: Message, tags: Iterable[str] = ()) -> SocialMessage:
     )
 
 
+def one(tx: Session, case: Case, message_id: str) -> Message:
+    """The message of *case* with that row id."""
+    return next(row for row in of_case(tx, case.id) if row.id == message_id)
+
+
 def is_there(row: Message) -> bool:
     """Whether the post is known, and neither deleted nor erased: somebody can answer it."""
     return row.complete and row.deleted_at is None and row.erased_at is None
@@ -169,6 +176,4 @@ def is_there(row: Message) -> bool:
 
 def of_case(tx: Session, case_id: str) -> list[Message]:
     """The customer's messages in a case, oldest first."""
-    return list(
-        tx.scalars(select(Message).where(Message.case_id == case_id).order_by(Message.posted_at, Message.id))
-    )
+    return cases.rows(tx, Message, case_id)

@@ -32,6 +32,12 @@ def waiting(running: InProcess, state: IntentState) -> str | None:
         return found.id if found else None
 
 
+def under_way(running: InProcess) -> bool:
+    with running.database.read() as tx:
+        asked = tx.query(Intent).where(Intent.effect == Effect.UPDATE_TICKET)
+        return asked.where(Intent.state != IntentState.CONFIRMED).first() is not None
+
+
 def receipt(running: InProcess) -> str | None:
     with running.database.read() as tx:
         return tx.query(Case).one().receipt
@@ -141,6 +147,7 @@ def test_an_address_that_is_none_is_not_taken_for_a_receipt(held: str, shell: Sh
 
 def test_a_note_on_a_ticket_is_not_settled_by_an_address(running: InProcess, held: str, shell: Shell):
     """It has none: somebody says that it is there, or has it sent."""
+    eventually(lambda: not under_way(running), what="the notes on the ticket")
     with running.database.write() as tx:
         note = tx.query(Intent).where(Intent.effect == Effect.UPDATE_TICKET).first()
         note.state = IntentState.UNKNOWN.value

@@ -94,7 +94,7 @@ def state_after(database: Database, events: Sequence[InboundEvent]) -> dict[str,
     """What the tables say of the message; nothing is kept."""
     with database.write() as tx:
         for number, event in enumerate(events):
-            messages.apply(tx, "bridge", event, after(60 + number), NATIVE)
+            messages.apply(tx, "bridge", [event], after(60 + number), NATIVE)
         [row] = tx.query(Message)
         columns = {column.name for column in Message.__table__.columns} - {"id", "received_at", "due_at"}
         state = {name: getattr(row, name) for name in columns}
@@ -137,9 +137,9 @@ def test_the_latest_version_is_the_one_that_is_kept(database: Database):
 def test_a_tag_before_its_post_waits_for_it(database: Database, order):
     """The tag source is faster than the network's webhook: one row, complete in the end."""
     with database.write() as tx:
-        first = messages.apply(tx, "bridge", order[0], after(9), NATIVE)
+        first = messages.apply(tx, "bridge", [order[0]], after(9), NATIVE)
         assert first.complete is (order[0].message is not None)
-        second = messages.apply(tx, "bridge", order[1], after(10), NATIVE)
+        second = messages.apply(tx, "bridge", [order[1]], after(10), NATIVE)
         assert second is first
         assert second.complete
         assert [tag.name for tag in messages.tags_of(tx, second)] == ["crisis"]
@@ -149,7 +149,7 @@ def test_a_tag_before_its_post_waits_for_it(database: Database, order):
 def test_a_placeholder_is_no_message(database: Database):
     """Nothing can be decided about a post that nobody has seen."""
     with database.write() as tx:
-        row = messages.apply(tx, "bridge", deleted(after(1)), after(2), NATIVE)
+        row = messages.apply(tx, "bridge", [deleted(after(1))], after(2), NATIVE)
         assert row.deleted_at == after(1)
         with pytest.raises(ValueError, match="placeholder"):
             messages.as_message(row)
@@ -159,7 +159,8 @@ def test_a_message_comes_back_as_it_was_taken_in(database: Database):
     """Every field of the core's message survives the table."""
     whole = replace(POST, parent_id="https://plaza.example/posts/0", parent_text="Hello", edited_at=after(1))
     with database.write() as tx:
-        row = messages.apply(tx, "bridge", created(whole), after(2), NATIVE)
+        row = messages.apply(tx, "bridge", [created(whole)], after(2), NATIVE)
+        tx.flush()
         tx.expire_all()
         assert messages.as_message(row, ["crisis"]) == replace(whole, tags=frozenset({"crisis"}))
 
@@ -169,7 +170,7 @@ def test_the_account_on_the_network_itself_keeps_the_message(database: Database,
     """A relay may bring it first; only the network's own account can answer."""
     with database.write() as tx:
         for event in order:
-            row = messages.apply(tx, "bridge", event, after(1), NATIVE)
+            row = messages.apply(tx, "bridge", [event], after(1), NATIVE)
     assert (row.account, row.native_id) == ("kopi-plaza", "1")
 
 
@@ -177,15 +178,15 @@ def test_the_same_tag_of_two_sources_is_two_facts(database: Database):
     """One source takes it off again: the other's still stands."""
     other = Tag("crisis", "somebody-else", after(1))
     with database.write() as tx:
-        messages.apply(tx, "bridge", tagged("crisis", after(1)), NOON, NATIVE)
+        messages.apply(tx, "bridge", [tagged("crisis", after(1))], NOON, NATIVE)
         messages.apply(
             tx,
             "bridge",
-            InboundEvent(EventKind.TAGGED, "standard", ID, after(1), tags=(other,)),
+            [InboundEvent(EventKind.TAGGED, "standard", ID, after(1), tags=(other,))],
             NOON,
             NATIVE,
         )
-        row = messages.apply(tx, "bridge", untagged("crisis", after(2)), NOON, NATIVE)
+        row = messages.apply(tx, "bridge", [untagged("crisis", after(2))], NOON, NATIVE)
         assert [tag.source for tag in messages.tags_of(tx, row)] == ["somebody-else"]
 
 
@@ -194,7 +195,7 @@ def test_the_same_id_on_two_networks_is_two_messages(database: Database):
     elsewhere = InboundEvent(EventKind.DELETED, "mastodon", ID, NOON)
     with database.write() as tx:
         for installation, event in (("a", deleted(NOON)), ("b", deleted(NOON)), ("a", elsewhere)):
-            messages.apply(tx, installation, event, NOON, NATIVE)
+            messages.apply(tx, installation, [event], NOON, NATIVE)
         assert tx.query(Message).count() == 3
 
 

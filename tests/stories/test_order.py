@@ -427,3 +427,12 @@ def test_a_follow_up_ticket_closes_its_loop_too(sandbox: Sandbox, running: InPro
 
     eventually(lambda: len(brand_posts(sandbox.plaza)) == 2, what="the second closing reply")
     eventually(lambda: sandbox.zendesk.ticket(second.id).says("Receipt", public=False), what="its receipt")
+
+
+def test_an_agent_who_is_faster_than_the_desks_answer_is_heard(sandbox: Sandbox, running: InProcess):
+    """The ticket is there seconds before the bridge is told its number: its webhook waits for that."""
+    sandbox.faults.add("zendesk", "open_ticket", "delay_after", seconds=4)
+    sandbox.plaza.post("dewi", WORDS, language="en", tags=["technical-issue"])
+    sandbox.zendesk.agent_comments(the_ticket(sandbox).id, "Which version do you use?")
+    eventually(lambda: brand_posts(sandbox.plaza), what="the question")
+    assert 0 == count(running, Delivery, Delivery.reason.contains("none of ours"))

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.core.desk import Customer, TicketDraft, TicketUpdate
@@ -16,7 +15,7 @@ from bridge.core.ports import Desk
 from bridge.errors import VendorBusyError, VendorError
 from bridge.flows import cards, drafting, writing
 from bridge.flows.recipe import Outcome, Recipe
-from bridge.store import casefile, deliveries, intents, messages, tickets
+from bridge.store import casefile, cases, deliveries, intents, messages, tickets
 from bridge.store.ids import new_id
 from bridge.store.insert import insert_new
 from bridge.store.tables import Case, CustomerRow, Intent, Message, TicketRow
@@ -86,7 +85,7 @@ class OpenTicket(DeskRecipe):
         customer = drafting.known_customer(tx, case)
         if customer is None:
             raise ValueError("ready() comes before freeze()")
-        message = messages.as_message(tx.get_one(Message, intent.draft["message"]))
+        message = messages.as_message(messages.one(tx, case, intent.draft["message"]))
         mapping = self.world.mappings.version(tx, case.mapping_version)
         queue, brand = mapping.queues[case.queue], mapping.brands[case.brand]
         draft = TicketDraft(
@@ -120,7 +119,9 @@ class OpenTicket(DeskRecipe):
     def confirmed(self, tx: Session, case: Case, intent: Intent, outcome: Outcome) -> None:
         now = self.world.clock.now()
         payload = _ticket.validate_python(intent.payload)
-        tx.add(
+        cases.add(
+            tx,
+            case,
             TicketRow(
                 installation=case.installation,
                 case_id=case.id,
@@ -128,10 +129,11 @@ class OpenTicket(DeskRecipe):
                 ticket_id=outcome.id,
                 url=outcome.data["url"],
                 requester_id=payload.requester_id,
+                state="current",
                 opened_at=now,
                 # Somebody may have been faster than our record of the answer.
                 hinted_at=now if intent.attempts > 1 or deliveries.some_wait(tx) else None,
-            )
+            ),
         )
         case.ticket_opened_at = case.ticket_opened_at or now
         for update in intents.of_case(tx, case.id):
@@ -178,7 +180,7 @@ class UpdateTicket(DeskRecipe):
         """The ticket takes nothing any more: what the customer wrote goes on elsewhere."""
         now = self.world.clock.now()
         gone = _update.validate_python(intent.payload).ticket_id
-        rows = list(tx.scalars(select(TicketRow).where(TicketRow.case_id == case.id)))
+        rows = cases.rows(tx, TicketRow, case.id)
         ticket = next(row for row in rows if row.ticket_id == gone)
         news = ticket.state == "current"
         if news:

@@ -15,7 +15,7 @@ from bridge.core.ports import Team
 from bridge.errors import VendorBusyError, VendorError
 from bridge.flows import cards, drafting
 from bridge.flows.recipe import Outcome, Recipe
-from bridge.store import casefile
+from bridge.store import casefile, cases
 from bridge.store.tables import CardRow, Case, Intent
 
 _card = TypeAdapter(Card)
@@ -60,16 +60,17 @@ class PostCard(TeamRecipe):
 
     def confirmed(self, tx: Session, case: Case, intent: Intent, outcome: Outcome) -> None:
         now = self.world.clock.now()
-        tx.add(
+        cases.add(
+            tx,
+            case,
             CardRow(
                 case_id=case.id,
                 queue=case.queue,
                 channel=outcome.data["channel"],
                 message_id=outcome.data["id"],
                 posted_at=now,
-            )
+            ),
         )
-        tx.flush()
         if not case.with_ticket and case.state == CaseState.OPEN:
             # A route that asks for no reply owes the public nothing once its team is told.
             case.state = move(CaseState(case.state), CaseState.CLOSED).value
