@@ -9,8 +9,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import event, inspect
-from sqlalchemy.orm import Session
+from sqlalchemy import event
+from sqlalchemy.orm import PassiveFlag, Session
+from sqlalchemy.orm.attributes import get_history
 
 from bridge.core.case import Receipt
 from bridge.core.intent import IntentState
@@ -76,9 +77,10 @@ def _look_at_case(tx: Session, case: Case) -> None:
 
 def _became(row: Base, attribute: str) -> bool:
     """Whether this flush gives *attribute* a value that it did not have."""
-    history = inspect(row).attrs[attribute].history
-    added = list(history.added or ())
-    return bool(added) and added[0] is not None and added != list(history.deleted or ())
+    # Not `inspect(row).attrs`, which makes an object for each column of the row.
+    change = get_history(row, attribute, PassiveFlag.PASSIVE_NO_INITIALIZE)
+    added = list(change.added or ())
+    return bool(added) and added[0] is not None and added != list(change.deleted or ())
 
 
 @event.listens_for(Session, "after_commit")
