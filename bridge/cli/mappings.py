@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,12 +14,14 @@ from zoneinfo import ZoneInfo
 import click
 
 from bridge import settings
+from bridge.cli import faults
 from bridge.core.account import Account
 from bridge.core.message import Author, SocialMessage
 from bridge.core.ports import Network
-from bridge.errors import MappingError
+from bridge.errors import Fault, MappingError
 from bridge.routing.decide import decide
 from bridge.routing.folder import ROOT, located
+from bridge.routing.lint import lint
 from bridge.routing.load import load
 from bridge.routing.match import tag_name
 from bridge.routing.model import AccountEntry, Considered, Decision, Mapping, Place
@@ -47,12 +49,40 @@ def mappings() -> None:
 
 @mappings.command()
 @mappings_folder
-def check(folder: Path) -> None:
-    """Report every fault in the mapping files, and run their examples.
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(sorted(faults.FORMATS)),
+    default="text",
+    show_default=True,
+    help="For people, or for a pipeline: JSON, GitHub's annotations, SARIF 2.1.0.",
+)
+@click.option("--strict", is_flag=True, help="Fail on warnings, too.")
+def check(folder: Path, form: str, strict: bool) -> None:
+    """Report every fault in the mapping files, run their examples, and warn of what looks wrong.
 
-    Exits with 0 when all is well, 1 when there are faults, 2 when the files cannot be read.
+    Exits with 0 when all is well (warnings or none), 1 when there are faults (with --strict:
+    or warnings), 2 when the files cannot be read.
     """
-    mapping = _load(folder)
+    mapping = _load(folder, form)
+    warnings = _located(lint(mapping), folder)
+    _say(warnings, form)
+    if form == "text":
+        _say_counts(mapping, folder, len(warnings))
+    if strict and warnings:
+        sys.exit(EXIT_FAULTS)
+
+
+def _say(found: list[Fault], form: str) -> None:
+    for line in faults.FORMATS[form](found):
+        click.echo(line)
+
+
+def _located(found: Iterable[Fault], folder: Path) -> list[Fault]:
+    return [replace(fault, file=located(fault.file, folder)) for fault in found]
+
+
+def _say_counts(mapping: Mapping, folder: Path, warnings: int) -> None:
     counts = (
         _count(len(mapping.brands), "brand"),
         _count(len(mapping.queues), "queue"),
@@ -62,7 +92,8 @@ def check(folder: Path) -> None:
     )
     examples = sum(len(route.examples) for route in mapping.routes)
     passed = _count(examples, "example passes", "examples pass")
-    click.echo(f"OK: {', '.join(counts)} in {folder}; {passed}")
+    warned = f"; {_count(warnings, 'warning')}" if warnings else ""
+    click.echo(f"OK: {', '.join(counts)} in {folder}; {passed}{warned}")
 
 
 @mappings.command()
@@ -98,14 +129,14 @@ def _networks() -> dict[str, Network]:
     return NETWORKS
 
 
-def _load(folder: Path) -> Mapping:
+def _load(folder: Path, form: str = "text") -> Mapping:
     """The mapping; without one, its faults are printed and the command ends."""
     try:
         return load(folder, _networks())
     except MappingError as error:
-        for fault in error.faults:
-            click.echo(str(replace(fault, file=located(fault.file, folder))))
-        click.echo(_count(len(error.faults), "fault"))
+        _say(_located(error.faults, folder), form)
+        if form == "text":
+            click.echo(_count(len(error.faults), "fault"))
         unreadable = any(fault.rule == "unreadable-file" or fault.file == ROOT for fault in error.faults)
         sys.exit(EXIT_UNREADABLE if unreadable else EXIT_FAULTS)
 

@@ -98,7 +98,7 @@ class _Reading:
         brands = self._brands()
         queues = self._queues()
         sources = self.accounts.read(self._top("tag_sources"))
-        tags, auto_tags = self._tags()
+        tags, auto_tags, tag_places = self._tags()
         templates = read_templates(files, self.known, self.report)
         wanted = self._wanted_replies()
         require_closing_replies(brands.values(), wanted, templates, self.report)
@@ -112,6 +112,7 @@ class _Reading:
             routes=self._routes(),
             fallback=self._fallback(),
             tags=tags,
+            tag_places=tag_places,
             auto_tags=auto_tags,
             templates=templates,
             accounts={account.key: account for account in (*accounts, *sources)},
@@ -249,18 +250,19 @@ class _Reading:
                 calendars[key] = Calendar(key, entry.zone, shifts, frozenset(entry.holidays))
         return calendars
 
-    def _tags(self) -> tuple[dict[str, str], tuple[AutoTag, ...]]:
+    def _tags(self) -> tuple[dict[str, str], tuple[AutoTag, ...], dict[str, Place]]:
         tags: dict[str, str] = {}
+        places: dict[str, Place] = {}
         auto: list[AutoTag] = []
         for key, (spot, node) in self._top("tags").items():
             entry = fit(node, spot, TagShape, self.known, self.report, {"meaning": "?"})
             if entry is None:
                 self.examples_can_run = False
             else:
-                tags[key] = entry.meaning
+                tags[key], places[key] = entry.meaning, _place(spot)
                 if entry.words:
                     auto.append(AutoTag(key, tuple(entry.words), _place(spot)))
-        return tags, tuple(auto)
+        return tags, tuple(auto), places
 
     def _routes(self) -> tuple[Route, ...]:
         routes: list[Route] = []

@@ -175,6 +175,7 @@ class Mapping:
     templates: Map[tuple[str, str, str], Template]  # (brand, name, language)
     accounts: Map[str, AccountEntry] = field(default_factory=dict)  # key → entry; tag sources too
     account_brand: Map[str, str] = field(default_factory=dict)  # account key → brand key; no tag sources
+    tag_places: Map[str, Place] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,3 +70,11 @@ RULES: dict[str, str] = {
     "example-mismatch": "An example does not take the route that it expects.",
     "example-unplaced": "No account fits the brand, network and account that an example names.",
 }
+
+WARNINGS: dict[str, str] = {
+    "unreachable-route": "A route that never takes a post, because one before it takes all of them.",
+    "unused-queue": "A queue that no route leads to.",
+    "unused-tag": "A tag that no route asks for.",
+    "reply-language-missing": "A brand speaks a language in which it has no closing reply.",
+}
+"""What `check` says of a mapping that is sound, and serves."""

@@ -1,0 +1,105 @@
+"""What a sound mapping may still have got wrong: warnings. Nothing here keeps a mapping from serving."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from bridge.errors import Fault
+from bridge.routing.folder import shown
+from bridge.routing.language import speaks
+from bridge.routing.match import fold
+from bridge.routing.model import Condition, Mapping, Place, Route
+from bridge.routing.rules import WARNINGS
+
+
+def lint(mapping: Mapping) -> list[Fault]:
+    """Every warning about *mapping*, in file order."""
+    found = [*_routes(mapping), *_queues(mapping), *_tags(mapping), *_replies(mapping)]
+    return sorted(found)
+
+
+def _warning(place: Place, rule: str, message: str) -> Fault:
+    if rule not in WARNINGS:
+        raise ValueError(f"{rule} is no warning")
+    return Fault(place.file, place.line, place.column, message, rule)
+
+
+def _routes(mapping: Mapping) -> Iterator[Fault]:
+    """Routes that never take a post, because one before them takes all of theirs."""
+    for number, route in enumerate(mapping.routes):
+        for earlier in mapping.routes[:number]:
+            if _covers(earlier.when, route.when, mapping):
+                message = f"{route.name} never takes a post: {_named(earlier)} takes all of them before it"
+                yield _warning(route.place, "unreachable-route", message)
+                break
+
+
+def _named(route: Route) -> str:
+    return f"{route.name} ({route.place.file.removeprefix(shown(''))}:{route.place.line})"
+
+
+def _covers(wide: Condition, narrow: Condition, mapping: Mapping) -> bool:
+    """Whether every message that fulfils *narrow* surely fulfils *wide*, too."""
+    has = {*narrow.all_tags, *(narrow.tags if len(narrow.tags) == 1 else ())}
+    accounts = _accounts(narrow, mapping)
+    return (
+        (not wide.tags or bool(has.intersection(wide.tags)) or _within(narrow.tags, wide.tags))
+        and has.issuperset(wide.all_tags)
+        and set(narrow.no_tags).issuperset(wide.no_tags)
+        and (not wide.accounts or all(key in wide.accounts for key in accounts))
+        and (not wide.brands or all(mapping.account_brand[key] in wide.brands for key in accounts))
+        and (not wide.networks or all(mapping.accounts[key].network in wide.networks for key in accounts))
+        and (not wide.languages or _all_speak(narrow.languages, wide.languages))
+        and (
+            not wide.words or _within([fold(one) for one in narrow.words], [fold(one) for one in wide.words])
+        )
+    )
+
+
+def _accounts(when: Condition, mapping: Mapping) -> list[str]:
+    """The accounts whose messages *when* may take."""
+    return [
+        key
+        for key, brand in mapping.account_brand.items()
+        if (not when.accounts or key in when.accounts)
+        and (not when.brands or brand in when.brands)
+        and (not when.networks or mapping.accounts[key].network in when.networks)
+    ]
+
+
+def _within(some: Collection[str], others: Collection[str]) -> bool:
+    return bool(some) and set(some) <= set(others)
+
+
+def _all_speak(languages: Collection[str], wanted: Collection[str]) -> bool:
+    return bool(languages) and all(speaks(language, wanted) for language in languages)
+
+
+def _queues(mapping: Mapping) -> Iterator[Fault]:
+    used = {mapping.fallback, *(route.queue for route in mapping.routes)}
+    for queue in mapping.queues.values():
+        if queue.key not in used:
+            yield _warning(queue.place, "unused-queue", f"{queue.key}: no route leads to this queue")
+
+
+def _tags(mapping: Mapping) -> Iterator[Fault]:
+    asked = {
+        tag
+        for route in mapping.routes
+        for tag in (*route.when.tags, *route.when.all_tags, *route.when.no_tags)
+    }
+    for tag, place in mapping.tag_places.items():
+        if tag not in asked:
+            yield _warning(place, "unused-tag", f"{tag}: no route asks for this tag")
+
+
+def _replies(mapping: Mapping) -> Iterator[Fault]:
+    """Languages that a brand speaks, and in which a closing reply would be told in another one."""
+    wanted = sorted({queue.closing_template for queue in mapping.queues.values() if queue.ticket})
+    for brand in mapping.brands.values():
+        for name in wanted:
+            for language in brand.languages[1:]:
+                if (brand.key, name, language) not in mapping.templates:
+                    path = f"replies/{brand.key}/{name}.{language}.txt.j2"
+                    message = f"{brand.key} speaks {language}, and there is no {path}: another is used"
+                    yield _warning(brand.place, "reply-language-missing", message)

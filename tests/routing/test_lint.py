@@ -1,0 +1,125 @@
+"""Warnings: what is sound, serves, and is probably not what the admin meant."""
+
+from __future__ import annotations
+
+import pytest
+
+from bridge.routing.lint import lint
+from bridge.routing.load import load_files
+from bridge.routing.rules import RULES, WARNINGS
+from tests.routing.catalogue import NETWORKS
+from tests.routing.conftest import STARTER
+
+ROUTES = "routes/10-social.yaml"
+MADE: tuple[tuple[str, str, str, str, str], ...] = (
+    (
+        "unreachable-route",
+        "routes/20-late.yaml",
+        "",
+        "routes:\n  - {name: late, when: {tags: [crisis], networks: [mastodon]}, queue: triage}\n",
+        "mappings/routes/20-late.yaml:2:5 late never takes a post: "
+        "crisis (routes/10-social.yaml:12) takes all of them before it (unreachable-route)",
+    ),
+    (
+        "unused-queue",
+        ROUTES,
+        "queue: sales",
+        "queue: community",
+        "mappings/queues.yaml:57:3 sales: no route leads to this queue (unused-queue)",
+    ),
+    (
+        "unused-tag",
+        "tags.yaml",
+        "  crisis:\n",
+        "  praise:\n    meaning: Somebody is happy.\n  crisis:\n",
+        "mappings/tags.yaml:42:3 praise: no route asks for this tag (unused-tag)",
+    ),
+    (
+        "reply-language-missing",
+        "brands.yaml",
+        "languages: [pl, en]",
+        "languages: [pl, en, th]",
+        "mappings/brands.yaml:33:3 rower speaks th, and there is no replies/rower/closing.th.txt.j2: "
+        "another is used (reply-language-missing)\n"
+        "mappings/brands.yaml:33:3 rower speaks th, and there is no replies/rower/thanks.th.txt.j2: "
+        "another is used (reply-language-missing)",
+    ),
+)
+
+
+def starter_files() -> dict[str, str]:
+    files = (path for path in STARTER.rglob("*") if path.is_file() and path.name != "README.md")
+    return {path.relative_to(STARTER).as_posix(): path.read_text(encoding="utf-8") for path in files}
+
+
+def warnings(files: dict[str, str]) -> str:
+    return "\n".join(map(str, lint(load_files(files, NETWORKS))))
+
+
+def test_the_starter_has_nothing_to_warn_of():
+    """People learn from it."""
+    assert warnings(starter_files()) == ""
+
+
+@pytest.mark.parametrize(
+    ("rule", "file", "written", "instead", "expected"), MADE, ids=[rule for rule, *_ in MADE]
+)
+def test_each_warning_says_what_and_where(rule, file, written, instead, expected):
+    """As `check` prints it, and nothing besides."""
+    files = starter_files()
+    before = files.setdefault(file, "")
+    assert written in before
+    files[file] = before.replace(written, instead) if written else instead
+
+    assert warnings(files) == expected
+    assert f"({rule})" in expected
+
+
+def test_every_warning_has_an_edit_that_brings_it():
+    """A warning without one has never been seen to work."""
+    assert {rule for rule, *_ in MADE} == set(WARNINGS)
+
+
+def test_every_warning_is_explained_to_admins():
+    """In the page's own table, in the warning's own words."""
+    page = (STARTER / "README.md").read_text(encoding="utf-8")
+    missing = [rule for rule, meaning in WARNINGS.items() if f"| `{rule}` | {meaning} |" not in page]
+
+    assert missing == []
+    assert not WARNINGS.keys() & RULES.keys()
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "covered"),
+    [
+        ("tags: [crisis]", "tags: [crisis]", True),
+        ("tags: [crisis, sales-lead]", "tags: [crisis]", True),
+        ("tags: [crisis]", "tags: [crisis, sales-lead]", False),
+        ("tags: [crisis]", "all_tags: [crisis, sales-lead]", True),
+        ("all_tags: [crisis]", "tags: [crisis]", True),
+        ("all_tags: [crisis]", "tags: [crisis, sales-lead]", False),
+        ("all_tags: [crisis, sales-lead]", "all_tags: [crisis]", False),
+        ("no_tags: [crisis]", "tags: [sales-lead]", False),
+        ("no_tags: [crisis]", "tags: [sales-lead], no_tags: [crisis]", True),
+        ("tags: [crisis], networks: [mastodon]", "tags: [crisis]", False),
+        ("tags: [crisis], networks: [mastodon]", "tags: [crisis], accounts: [kopi-mastodon]", True),
+        ("brands: [kopi]", "accounts: [kopi-plaza, kopi-mastodon]", True),
+        ("brands: [kopi]", "networks: [standard]", True),
+        ("brands: [kopi]", "networks: [mastodon]", False),
+        ("languages: [pt]", "languages: [pt-br]", True),
+        ("languages: [pt-br]", "languages: [pt]", False),
+        ("words: [Café]", "words: [cafe]", True),
+        ("words: [coffee]", "words: [coffee, tea]", False),
+        ("words: [coffee]", "tags: [crisis]", False),
+    ],
+)
+def test_a_route_is_shadowed_only_when_every_post_of_it_is_taken_before(earlier, later, covered):
+    """A doubt is no warning."""
+    files = starter_files()
+    files[ROUTES] = (
+        "routes:\n"
+        f"  - {{name: earlier, when: {{{earlier}}}, queue: triage}}\n"
+        f"  - {{name: later, when: {{{later}}}, queue: triage}}\n"
+    )
+
+    assert ("later never takes a post" in warnings(files)) is covered
