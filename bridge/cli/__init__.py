@@ -15,6 +15,7 @@ from bridge.cli.demo import demo
 from bridge.cli.doctor import doctor
 from bridge.cli.forget import forget
 from bridge.cli.intent import intent
+from bridge.cli.mapping_diff import diff
 from bridge.cli.mappings import mappings
 from bridge.cli.monitoring import monitoring
 from bridge.cli.pause import pause, resume
@@ -34,6 +35,7 @@ for command in (
     backup, restore, monitoring,
 ):  # fmt: skip
     bridge.add_command(command)
+mappings.add_command(diff)
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ import click
 
 from bridge import settings
 from bridge.cli import faults
+from bridge.cli.opened import find_case, opened_database
 from bridge.core.account import Account
 from bridge.core.message import Author, SocialMessage
 from bridge.core.ports import Network
@@ -27,6 +28,7 @@ from bridge.routing.match import tag_name
 from bridge.routing.model import AccountEntry, Considered, Decision, Mapping, Place
 from bridge.routing.nodes import nearest
 from bridge.routing.wording import Words, render
+from bridge.store import messages
 
 EXIT_FAULTS = 1
 EXIT_UNREADABLE = 2
@@ -64,7 +66,7 @@ def check(folder: Path, form: str, strict: bool) -> None:
     Exits with 0 when all is well (warnings or none), 1 when there are faults (with --strict:
     or warnings), 2 when the files cannot be read.
     """
-    mapping = _load(folder, form)
+    mapping = load_or_exit(folder, form)
     warnings = _located(lint(mapping), folder)
     _say(warnings, form)
     if form == "text":
@@ -105,16 +107,31 @@ def _say_counts(mapping: Mapping, folder: Path, warnings: int) -> None:
 @click.option("--language", help="The language that the source names.")
 @click.option("--author", default="Anna", show_default=True, help="The customer's name.")
 @click.option("--at", type=click.DateTime(), help="When it was posted, UTC; left out, now.")
-def explain(folder: Path, file: IO[bytes] | None, at: datetime | None, **given: object) -> None:
+@click.option("--message", "message_id", help="A message that came in: its id, or the end of it.")
+@click.option("--case", "case_id", help="The post that opened a case: the case's id, or its ticket's number.")
+def explain(
+    folder: Path,
+    file: IO[bytes] | None,
+    at: datetime | None,
+    message_id: str | None,
+    case_id: str | None,
+    **given: object,
+) -> None:
     """Show which route takes a message, why, and all that follows from it.
 
-    The message comes from the options, or from FILE: JSON with the keys text, tags,
-    account, language, author (a name). Exits as check does.
+    The message comes from the options, from FILE (JSON with the keys text, tags,
+    account, language, author: a name), or from what came in. It is held against the
+    files as they are now, whatever served then. Exits as check does.
     """
-    mapping = _load(folder)
-    message = _message(
-        mapping, {**given, **_read_file(file)}, at.replace(tzinfo=UTC) if at else datetime.now(UTC)
-    )
+    mapping = load_or_exit(folder)
+    if message_id or case_id:
+        message = _recorded(message_id, case_id)
+        if message.account not in mapping.account_brand:
+            raise click.ClickException(f"account {message.account} is in no mapping file any more")
+    else:
+        message = _message(
+            mapping, {**given, **_read_file(file)}, at.replace(tzinfo=UTC) if at else datetime.now(UTC)
+        )
     for tag in sorted(tag for tag in message.tags if tag_name(tag) not in mapping.tags):
         click.echo(f'Note: the tag "{tag}" is not in tags.yaml{_meant(tag, mapping)}', err=True)
     decision = decide(message, mapping, message.posted_at)
@@ -122,17 +139,33 @@ def explain(folder: Path, file: IO[bytes] | None, at: datetime | None, **given: 
         click.echo(line)
 
 
-def _networks() -> dict[str, Network]:
+def _recorded(message_id: str | None, case_id: str | None) -> SocialMessage:
+    """The message with the row id *message_id*, or the first of a case, with the tags that it has now."""
+    with opened_database() as database, database.read() as tx:
+        if case_id:
+            found = messages.of_case(tx, find_case(tx, case_id).id)[:1]
+        else:
+            found = messages.named(tx, message_id or "")
+        if len(found) != 1:
+            raise click.ClickException(f"There is no message {message_id}: give the whole of its id.")
+        if not found[0].complete or found[0].erased_at is not None:
+            raise click.ClickException(
+                "That message is not known, or was erased: there is nothing to decide on."
+            )
+        return messages.as_message(found[0], [tag.name for tag in messages.tags_of(tx, found[0])])
+
+
+def networks() -> dict[str, Network]:
     # Here, not above: listing the commands must not load every network.
     from bridge.networks import NETWORKS  # noqa: PLC0415
 
     return NETWORKS
 
 
-def _load(folder: Path, form: str = "text") -> Mapping:
+def load_or_exit(folder: Path, form: str = "text") -> Mapping:
     """The mapping; without one, its faults are printed and the command ends."""
     try:
-        return load(folder, _networks())
+        return load(folder, networks())
     except MappingError as error:
         _say(_located(error.faults, folder), form)
         if form == "text":
@@ -240,7 +273,7 @@ class _Story:
         """Whether a public reply is possible, and the closing reply in each language that there is."""
         message, decision, mapping = self.message, self.decision, self.mapping
         entry = mapping.accounts[message.account]
-        network, account = _networks()[entry.network], _account(entry, decision.brand)
+        network, account = networks()[entry.network], public_account(entry, decision.brand)
         light = network.light(account, message)
         yield f"Public reply  {'possible' if light.possible else 'not possible'}: {light.reason}"
         yield f"Closing  {decision.closing}, in {decision.language} ({decision.language_reason})"
@@ -257,10 +290,10 @@ class _Story:
 
 def _label(entry: AccountEntry) -> str:
     """What people call the account's network."""
-    return entry.fields.get("label") or _networks()[entry.network].label
+    return entry.fields.get("label") or networks()[entry.network].label
 
 
-def _account(entry: AccountEntry, brand: str) -> Account:
+def public_account(entry: AccountEntry, brand: str) -> Account:
     """The account without its secrets. What the environment holds is shown by its name."""
     unread = {name: f"${variable}" for name, variable in entry.env_fields.items()}
     return Account(entry.key, entry.network, brand, entry.handle, fields={**entry.fields, **unread})

@@ -169,6 +169,14 @@ def one(tx: Session, case: Case, message_id: str) -> Message:
     return next(row for row in of_case(tx, case.id) if row.id == message_id)
 
 
+def named(tx: Session, ending: str) -> list[Message]:
+    """Up to two messages whose row id is *ending*, or ends with it."""
+    row = tx.get(Message, ending)
+    if row is not None:
+        return [row]
+    return list(tx.scalars(select(Message).where(Message.id.endswith(ending, autoescape=True)).limit(2)))
+
+
 def is_there(row: Message) -> bool:
     """Whether the post is known, and neither deleted nor erased: somebody can answer it."""
     return row.complete and row.deleted_at is None and row.erased_at is None
