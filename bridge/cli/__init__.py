@@ -16,6 +16,7 @@ from bridge.cli.doctor import doctor
 from bridge.cli.forget import forget
 from bridge.cli.intent import intent
 from bridge.cli.mapping_diff import diff
+from bridge.cli.mapping_history import history, reload, rollback, show
 from bridge.cli.mappings import mappings
 from bridge.cli.monitoring import monitoring
 from bridge.cli.pause import pause, resume
@@ -35,7 +36,8 @@ for command in (
     backup, restore, monitoring,
 ):  # fmt: skip
     bridge.add_command(command)
-mappings.add_command(diff)
+for command in (diff, history, show, reload, rollback):
+    mappings.add_command(command)
 
 
 def main() -> None:

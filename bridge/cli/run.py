@@ -82,6 +82,7 @@ def _run(bridge: Bridge, *, listen: bool) -> None:
 
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGINT, leave)
+    signal.signal(signal.SIGHUP, lambda _signal, _frame: bridge.world.mappings.hurry())
     bridge.start()
     try:
         if listen:

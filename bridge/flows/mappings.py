@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import getpass
 import logging
 import threading
 from collections.abc import Mapping as Map
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.core.ports import Network
 from bridge.errors import MappingError
 from bridge.routing.load import load, load_files
 from bridge.routing.model import Mapping
+from bridge.routing.origin import origin
+from bridge.store import versions
 from bridge.store.database import Database
-from bridge.store.insert import insert_new
 from bridge.store.tables import MappingVersion
 
 log = logging.getLogger(__name__)
@@ -26,9 +25,11 @@ LOOK_EVERY = timedelta(seconds=2)
 
 
 class Mappings:
-    """Today's mapping, from the admins' folder.
+    """Today's mapping: what the admins' folder held when somebody edited it last, anywhere.
 
-    A broken edit leaves the last good mapping serving, and ``error`` says what is wrong.
+    A process that notices an edit of its folder checks it, and writes it down as what
+    serves; every other process of the installation follows what is written down. A broken
+    edit leaves the last good mapping serving, and ``error`` says what is wrong.
     """
 
     def __init__(self, folder: Path, networks: Map[str, Network], database: Database) -> None:
@@ -40,6 +41,7 @@ class Mappings:
         self._looked_at: datetime | None = None
         self._current: Mapping | None = None
         self._versions: dict[str, Mapping | None] = {}  # None: it no longer loads
+        self._passed_over: str | None = None  # what serves elsewhere, and does not load here
         self.error: MappingError | None = None
 
     @property
@@ -51,10 +53,17 @@ class Mappings:
     def start(self, at: datetime) -> None:
         """Load the folder; fall back to the last mapping that served.
 
-        Raises MappingError when the folder is faulty and none has ever served.
+        With a database of its own the folder is what counts. Where several machines share
+        one, the later edit counts: a folder that was edited before the mapping that serves
+        began to is out of date. Raises MappingError when the folder is faulty and none has
+        ever served.
         """
         try:
-            self._serve(load(self._folder, self._networks), at)
+            mapping = load(self._folder, self._networks)
+            if not self._database.embedded and self._is_out_of_date(mapping):
+                self._follow()
+            if self._current is None:
+                self._serve(mapping, at)
         except MappingError as error:
             last = self._last_good()
             if last is None:
@@ -82,9 +91,13 @@ class Mappings:
         self._looked_at = at
         seen = self._look()
         if seen == self._seen:
+            self._follow()
             return
         try:
-            self._serve(load(self._folder, self._networks), at)
+            mapping = load(self._folder, self._networks)
+            if self._look() != seen:
+                return  # somebody was writing while we read: half an edit is no edit
+            self._serve(mapping, at)
         except MappingError as error:
             self.error = error
             log.warning("the edited mapping files are faulty, so version %s still serves:\n%s",
@@ -93,6 +106,43 @@ class Mappings:
             log.info("mapping version %s serves now", self.current.version[:12])
         # Only now: an edit that could not be stored is taken up at the next look.
         self._seen = seen
+
+    def hurry(self) -> None:
+        """Look at the next chance, however lately that was done. Safe in a signal's handler."""
+        self._looked_at = None
+
+    def _follow(self) -> None:
+        """Take up what another process, or a command, has had served."""
+        with self._database.read() as tx:
+            version = versions.serving_version(tx)
+            if version in (None, self._passed_over) or (self._current and version == self._current.version):
+                return
+            row = tx.get_one(MappingVersion, version)
+        try:
+            mapping = load_files(row.files, self._networks)
+        except MappingError as error:
+            # Written by a bridge of another version: that one serves it, this one cannot.
+            self._passed_over = row.version
+            log.warning("mapping version %s is not for this bridge: %s", row.version[:12], error.faults[0])
+            return
+        self._versions[mapping.version] = mapping
+        self._current = mapping
+        log.info("mapping version %s serves now, as %s has it", mapping.version[:12], row.by)
+
+    def _is_out_of_date(self, mapping: Mapping) -> bool:
+        with self._database.read() as tx:
+            row = versions.serving(tx)
+        if row is None or row.version == mapping.version:
+            return False
+        edited_at = max((changed_ns for _, changed_ns, _ in self._seen), default=0) / 1e9
+        if edited_at >= row.since.timestamp():
+            return False
+        log.warning(
+            "the mapping files are older than version %s, which serves: "
+            "`bridge mappings reload` has them served",
+            row.version[:12],
+        )
+        return True
 
     def version(self, tx: Session, version: str) -> Mapping:
         """The mapping that a case was opened with; today's where its texts no longer load."""
@@ -106,23 +156,15 @@ class Mappings:
         return self._versions[version] or self.current
 
     def _serve(self, mapping: Mapping, at: datetime) -> None:
+        by = origin(self._folder)  # not below: it asks git
         with self._database.write() as tx:
-            insert_new(
-                tx,
-                MappingVersion,
-                version=mapping.version,
-                files=dict(mapping.files),
-                since=at,
-                by=getpass.getuser(),
-            )
-            # What served last is what a start with a broken folder falls back on.
-            tx.get_one(MappingVersion, mapping.version).since = at
+            versions.serve(tx, mapping.version, mapping.files, at, by)
         self._versions[mapping.version] = mapping
         self._current, self.error = mapping, None
 
     def _last_good(self) -> Mapping | None:
         with self._database.read() as tx:
-            rows = list(tx.scalars(select(MappingVersion).order_by(MappingVersion.since.desc()).limit(5)))
+            rows = versions.latest(tx, 5)
         for row in rows:
             try:
                 return load_files(row.files, self._networks)

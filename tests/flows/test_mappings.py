@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -13,11 +15,18 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import MappingError, StoreBusyError
+from bridge.flows import mappings as flow_mappings
 from bridge.flows.mappings import Mappings
 from bridge.networks import NETWORKS
+from bridge.routing.decide import decide
+from bridge.routing.load import version_of
+from bridge.routing.model import Mapping
 from bridge.sandbox import Sandbox
+from bridge.store import versions
 from bridge.store.database import Database
 from bridge.store.tables import Case, MappingVersion
+from tests.postgres import Postgres
+from tests.routing.conftest import make_message
 from tests.running import REPOSITORY, InProcess, eventually
 from tests.stories.seen import brand_posts, the_card, the_ticket
 
@@ -349,3 +358,131 @@ def test_a_queue_that_was_removed_still_serves_its_open_cases(
 
     sandbox.zendesk.agent_comments(ticket.id, "Fixed in 4.3.", status="solved")
     eventually(lambda: "Closed publicly" in the_card(sandbox, "support-technical").words, what="the receipt")
+
+
+# --- several processes, and what was served before -----------------------------------------
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, database: Database) -> Callable[..., Mappings]:
+    """Another process of the installation, with a copy of the files of its own."""
+    shutil.copytree(REPOSITORY / "mappings", tmp_path / "elsewhere")
+
+    def elsewhere(at: datetime = NOON) -> Mappings:
+        mappings = Mappings(tmp_path / "elsewhere", NETWORKS, database)
+        mappings.start(at)
+        return mappings
+
+    return elsewhere
+
+
+def test_every_process_serves_what_one_has_taken_up(start, elsewhere, folder: Folder):
+    """An edit on one machine: the others follow it, and nobody falls back to the older files."""
+    here, there = start(), elsewhere()
+    folder.edit("Helpdesk")
+    look(here)
+    look(there)
+    assert (label(there), there.current.version) == ("Helpdesk", here.current.version)
+    look(here)
+    look(there)
+    assert (label(here), label(there)) == ("Helpdesk", "Helpdesk")
+
+
+def test_a_fault_in_one_folder_keeps_no_process_from_following_another(start, elsewhere, folder: Folder):
+    """The broken folder is still called broken."""
+    here, there = start(), elsewhere()
+    folder.break_()
+    look(here)
+    assert here.error is not None
+    queues = there._folder / QUEUES
+    queues.write_text(folder.whole.replace("label: Technical Support", "label: Helpdesk"), encoding="utf-8")
+    look(there)
+    look(here)
+    assert (label(here), here.error is not None) == ("Helpdesk", True)
+
+
+def test_what_another_bridge_wrote_and_this_one_cannot_load_is_left_alone(start, database: Database):
+    """A newer bridge beside an older one, while they are brought up to date."""
+    mappings = start()
+    with database.write() as tx:
+        versions.serve(tx, "f" * 64, {"brands.yaml": "of tomorrow: true"}, NOON + timedelta(1), "b")
+    for _ in range(2):
+        look(mappings)
+    assert (label(mappings), mappings.error) == ("Technical Support", None)
+
+
+@pytest.mark.parametrize(("edited_at", "serves"), [(-1, "Helpdesk"), (+1, "Technical Support")])
+def test_where_machines_share_a_database_the_later_edit_counts_at_a_start(
+    postgres: Postgres, folder: Folder, edited_at: int, serves: str
+):
+    """A machine that was away comes back with old files; or with files that were edited meanwhile."""
+    shared = Database(postgres.new_database())
+    shared.migrate()
+    old = folder.path.with_name("old")
+    shutil.copytree(folder.path, old)
+    folder.edit("Helpdesk")
+    try:
+        Mappings(folder.path, NETWORKS, shared).start(NOON)
+        since = NOON.timestamp() + edited_at
+        for path in (old, *old.rglob("*")):
+            os.utime(path, (since, since))
+        there = Mappings(old, NETWORKS, shared)
+        there.start(NOON + timedelta(days=1))
+        assert label(there) == serves
+    finally:
+        shared.close()
+
+
+def test_half_an_edit_is_not_served(start, folder: Folder, monkeypatch):
+    """Somebody writes while the files are read: that reading is thrown away."""
+    mappings = start()
+    folder.edit("Helpdesk")
+    whole = flow_mappings.load
+
+    def while_somebody_writes(*given: object) -> Mapping:
+        loaded = whole(*given)
+        folder.edit("Desk of Help")
+        return loaded
+
+    with monkeypatch.context() as patched:
+        patched.setattr(flow_mappings, "load", while_somebody_writes)
+        look(mappings)
+    assert label(mappings) == "Technical Support"
+    look(mappings)
+    assert label(mappings) == "Desk of Help"
+
+
+def test_a_thousand_edits_never_serve_a_half_mapping(start, folder: Folder):
+    """Good and broken ones, while messages are decided on: each decision is one whole mapping's."""
+    mappings = start()
+    chance = random.Random(7)  # noqa: S311 - a story that is the same each time
+    saved, wrong, decided = {mappings.current.version}, [], count()
+    over = threading.Event()
+
+    def decide_on() -> None:
+        post = make_message("help", "technical-issue", language="en")
+        while not over.is_set():
+            now = mappings.current
+            if {now.version, decide(post, now, NOON).mapping_version} - saved:
+                wrong.append(now.version)
+            next(decided)
+
+    reader = threading.Thread(target=decide_on)
+    reader.start()
+    try:
+        for number in range(1_000):
+            text, at = folder.whole, chance.randrange(len(folder.whole))
+            text = text[:at] + chance.choice("[]{}:\"'#-\tabc 7") + text[at + 1 :]
+            saved.add(version_of({**mappings.current.files, QUEUES: text}))
+            folder.save(text)
+            if number % 50 == 0:
+                look(mappings)
+    finally:
+        over.set()
+        reader.join()
+    assert wrong == []
+    assert next(decided) > 100
+    assert len(saved) > 100
+    folder.edit("Whole")
+    look(mappings)
+    assert (label(mappings), mappings.error) == ("Whole", None)
