@@ -199,6 +199,24 @@ def test_wrong_settings_are_a_finding_too(alone: Shell):
     assert "BRIDGE_LOG_LEVEL must be" in said.out
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("DATABASE_URL", "postgresql://bridge@127.0.0.1:54x2/bridge", "the port must be a number"),
+        ("BRIDGE_POLL_S", "1e300", "from 0.1 to 86,400"),
+    ],
+)
+def test_a_slip_in_a_setting_is_a_finding_with_what_is_possible(
+    alone: Shell, name: str, value: str, says: str
+):
+    """As every other command says it, and without a traceback."""
+    said = alone("doctor", **{name: value})
+    assert (said.code, len(said.lines)) == (1, 2)
+    assert said.lines[0].startswith("FAIL settings")
+    assert f"fix: {name}" in said.lines[1]
+    assert says in said.lines[1]
+
+
 def test_setting_zendesk_up_twice_changes_nothing(sandbox: Sandbox, shell: Shell):
     """The first run creates, the second finds everything as it should be."""
     first = shell("setup", "zendesk")
