@@ -128,8 +128,9 @@ def _slack(loaded: Settings, mapping: Mapping | None) -> Iterator[Finding]:
             "Slack", False, "not set up", "set SLACK_BOT_TOKEN; `bridge setup slack` has the manifest"
         )
         return
-    channels = {queue.channel for queue in mapping.queues.values()} if mapping else set()
-    channels |= {loaded.admin_channel} - {""}
+    channels = {loaded.admin_channel: "BRIDGE_ADMIN_CHANNEL"} if loaded.admin_channel else {}
+    if mapping is not None:
+        channels |= {queue.channel: "queues.yaml" for queue in mapping.queues.values()}
     try:
         yield from slack.SlackTeam(account).check(channels)
     except VendorError as error:

@@ -29,7 +29,9 @@ def conditions(tx: Session, now: datetime) -> Iterator[Condition]:
         yield Condition(
             f"lane:{lane.name}",
             f"lane {lane.name} is parked: {lane.reason}",
-            "mend the credentials (`bridge doctor` tries them), or end a pause with `bridge resume`",
+            "`bridge resume` lets public replies leave again"
+            if lane.name == lanes.PUBLIC
+            else "mend the credentials (`bridge doctor` tries them); it is tried again by itself",
         )
     yield from _polls(tx)
     yield from _intents(tx, now)
