@@ -20,6 +20,7 @@ FAILED_OFTEN = 3
 # Kinds that only the watch finds, and keeps in the table of alerts.
 SILENCE, CHECK = "silence", "check"
 WATCHED = (SILENCE, CHECK)
+WORKER, DATABASE = "worker", "database"
 
 
 def conditions(tx: Session, now: datetime) -> Iterator[Condition]:
@@ -45,6 +46,16 @@ def conditions(tx: Session, now: datetime) -> Iterator[Condition]:
         )
 
 
+def unwritable(why: str) -> Condition:
+    """No table can hold this one. It also keeps workers from saying that they live."""
+    return Condition(
+        DATABASE,
+        why,
+        "see what its disk has room for, and who may write there; it goes on by itself",
+        down=True,
+    )
+
+
 def faulty_mapping(error: MappingError) -> Condition:
     """The edit that is not served."""
     return Condition(
@@ -59,7 +70,7 @@ def _workers(tx: Session, now: datetime) -> Iterator[Condition]:
     if seen is None or now - seen > WORKER_GONE:
         # Nobody is told: whoever could do it is what is missing.
         yield Condition(
-            "worker",
+            WORKER,
             "no worker is alive",
             "start `bridge worker` (or `bridge serve`)",
             down=True,

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +17,7 @@ from bridge.sandbox import Sandbox
 from bridge.store import lanes
 from bridge.store.tables import Alert, Cursor
 from tests.cli.conftest import Said, Shell, environment_of, run
-from tests.running import InProcess, eventually
+from tests.running import REPOSITORY, InProcess, eventually
 
 
 @pytest.fixture
@@ -174,6 +178,31 @@ def test_no_worker_is_said_with_the_command(healthy: Shell, running: InProcess):
     assert "`bridge serve`" in only(healthy("doctor"), "worker: none is alive")
 
 
+def test_a_worker_that_was_killed_is_not_alive(sandbox: Sandbox, tmp_path: Path, start_process):
+    """It was seen a second ago, and the lock on the folder says that it is dead."""
+    process = start_process()
+    environment = environment_of(tmp_path / "data", sandbox, process.url)
+    assert "ok   worker: alive" in run(environment, "doctor").out
+    process.kill()
+    assert "FAIL worker: none is alive" in run(environment, "doctor").out
+
+
+def test_a_full_disk_is_named_and_no_worker_is_called_dead(healthy: Shell, environment: dict[str, str]):
+    """The doctor tries a write: nothing else would show it before the next customer does."""
+    limited = subprocess.run(
+        [sys.executable, "-m", "bridge", "doctor"],
+        env={**os.environ, **environment},
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, 2**16)),
+    )
+    said = Said(limited.returncode, limited.stdout, limited.stderr)
+    assert "goes on by itself" in only(said, "database: the database cannot be written: ")
+    assert "ok   worker: alive" in said.out
+
+
 def test_a_faulty_mapping_is_named_and_the_rest_is_still_checked(healthy: Shell, tmp_path: Path):
     """With the first fault and the command that lists all."""
     (tmp_path / "faulty").mkdir()
@@ -189,6 +218,19 @@ def test_nothing_set_up_is_a_list_of_what_to_do(alone: Shell):
     assert said.code == 1
     for part in ("BRIDGE_PUBLIC_URL", "https://", "bridge migrate", "ZENDESK_SUBDOMAIN", "SLACK_BOT_TOKEN"):
         assert part in said.out + fixes
+
+
+def test_a_database_that_cannot_be_used_says_what_to_do_about_it(alone: Shell, tmp_path: Path):
+    """Unreachable, or no database at all: `bridge migrate` would not help."""
+    (tmp_path / "list.txt").write_text("This is a shopping list, not a database.\n" * 40)
+    for url, says in (
+        ("postgresql://bridge@127.0.0.1:1/bridge", "DATABASE_URL is its address"),
+        (f"sqlite:///{tmp_path}/list.txt", "point DATABASE_URL elsewhere"),
+    ):
+        found = failed(alone("doctor", DATABASE_URL=url))
+        [fix] = [fix for what, fix in found.items() if what.startswith("database: ")]
+        assert says in fix
+        assert "migrate" not in fix
 
 
 def test_wrong_settings_are_a_finding_too(alone: Shell):
