@@ -15,6 +15,7 @@ from bridge.core.account import Account
 from bridge.core.ports import Clock
 from bridge.errors import StoreError
 from bridge.flows import listen, reconcile
+from bridge.flows.alarm import Alarm
 from bridge.flows.counting import Bringer
 from bridge.flows.engine import Engine, Wakes
 from bridge.flows.mappings import Mappings
@@ -239,7 +240,7 @@ def _engine(world: World, settings: Settings, wakes: Wakes) -> Engine:
             "poll": lambda key: listen.poll(world, key),
             "reconcile": lambda key: reconcile.reconcile(world, key),
             "retain": lambda key: retain(world, key),
-            "sweep": Sweep(world, wakes.crowded),
+            "sweep": Sweep(world, wakes.crowded, Alarm(world, settings.admin_channel)),
             "watch": Watch(world, settings.admin_channel, timedelta(hours=settings.silence_h)),
         },
         threads=settings.threads,

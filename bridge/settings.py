@@ -20,6 +20,9 @@ from sqlalchemy.exc import ArgumentError
 from bridge.errors import SettingsError
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+# The longest spans that make sense, so that a slip of the keyboard is said instead of waited for.
+TEN_MINUTES_S, HOUR_S, DAY_S = 600, 3600, 86_400
+YEAR_H = 8760
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,14 +174,15 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     env = dict(os.environ if environment is None else environment)
     wrong: list[str] = []
 
-    def number(name: str, default: float, least: float) -> float:
+    def number(name: str, default: float, least: float, most: float = math.inf) -> float:
         text = env.get(name, "").strip()
         try:
             value = float(text) if text else default
         except ValueError:
             value = math.nan
-        if not least <= value < math.inf:
-            wrong.append(f"{name} must be a number of at least {least:g}, not {text!r}.")
+        if not least <= value <= most or value == math.inf:
+            bounds = f"of at least {least:g}" if most == math.inf else f"from {least:g} to {most:,.10g}"
+            wrong.append(f"{name} must be a number {bounds}, not {text!r}.")
             return default
         return value
 
@@ -198,8 +202,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
 
     def address(name: str, default: str = "") -> str:
         value = text(name, default).rstrip("/")
-        parts = urlsplit(value)
-        if value and (parts.scheme not in ("http", "https") or not parts.netloc):
+        if value and not _is_web_address(value):
             wrong.append(f"{name} must begin with https:// and name a host (http:// is for loopback).")
         return value
 
@@ -217,7 +220,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         wrong.append("BRIDGE_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR.")
     wrong += _database_faults(database_url)
     redis_url = text("REDIS_URL")
-    if redis_url and urlsplit(redis_url).scheme not in ("redis", "rediss", "unix"):
+    if redis_url and not redis_url.startswith(("redis://", "rediss://", "unix://")):
         wrong.append("REDIS_URL must begin with redis:// or rediss://.")
     zendesk = ZendeskSettings(
         subdomain=text("ZENDESK_SUBDOMAIN"),
@@ -252,17 +255,17 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         public_url=public_url,
         installation=installation,
         threads=whole("BRIDGE_THREADS", 8, 1, 1000),
-        call_timeout_s=number("BRIDGE_CALL_TIMEOUT_S", 15, 0.1),
-        settle_s=number("BRIDGE_SETTLE_S", 0, 0) if text("BRIDGE_SETTLE_S") else None,
-        linger_s=number("BRIDGE_LINGER_S", 3, 0),
-        poll_s=number("BRIDGE_POLL_S", 30, 0.1),
-        reread_s=number("BRIDGE_REREAD_S", 120, 0.1),
-        sweep_s=number("BRIDGE_SWEEP_S", 300, 0.1),
+        call_timeout_s=number("BRIDGE_CALL_TIMEOUT_S", 15, 0.1, TEN_MINUTES_S),
+        settle_s=number("BRIDGE_SETTLE_S", 0, 0, DAY_S) if text("BRIDGE_SETTLE_S") else None,
+        linger_s=number("BRIDGE_LINGER_S", 3, 0, HOUR_S),
+        poll_s=number("BRIDGE_POLL_S", 30, 0.1, DAY_S),
+        reread_s=number("BRIDGE_REREAD_S", 120, 0.1, DAY_S),
+        sweep_s=number("BRIDGE_SWEEP_S", 300, 0.1, DAY_S),
         retention_days=whole("BRIDGE_RETENTION_DAYS", 180, 0, 36_500),
         log_level=log_level,
         log_format=log_format,
         admin_channel=text("BRIDGE_ADMIN_CHANNEL"),
-        silence_h=number("BRIDGE_SILENCE_H", 24, 0.001),
+        silence_h=number("BRIDGE_SILENCE_H", 24, 0.001, YEAR_H),
         zendesk=zendesk if has_zendesk else None,
         slack=slack if slack.bot_token else None,
         environment=env,
@@ -292,11 +295,22 @@ def _plain(url: str) -> str:
     return re.sub(r"^postgres(ql)?(\+psycopg)?:", "postgresql:", url)
 
 
+def _is_web_address(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        # A port that is no number, half an IPv6 address.
+        return False
+
+
 def _database_faults(url: str) -> list[str]:
     try:
         parsed = make_url(url)
     except ArgumentError:
         return ["DATABASE_URL is not a database address; an embedded one is sqlite:///var/bridge.db."]
+    except ValueError:
+        return ["DATABASE_URL: the port must be a number, as in postgresql://user:password@host:5432/name."]
     backend = parsed.get_backend_name()
     if backend == "postgresql":
         return []

@@ -206,6 +206,26 @@ def test_what_is_no_number_is_refused(name: str, value: str):
     assert repr(value) in str(caught.value)
 
 
+SPANS = [
+    ("BRIDGE_CALL_TIMEOUT_S", "0.1 to 600"),
+    ("BRIDGE_SETTLE_S", "0 to 86,400"),
+    ("BRIDGE_LINGER_S", "0 to 3,600"),
+    ("BRIDGE_POLL_S", "0.1 to 86,400"),
+    ("BRIDGE_REREAD_S", "0.1 to 86,400"),
+    ("BRIDGE_SWEEP_S", "0.1 to 86,400"),
+    ("BRIDGE_SILENCE_H", "0.001 to 8,760"),
+]
+
+
+@pytest.mark.parametrize(("name", "bounds"), SPANS)
+@pytest.mark.parametrize("value", ["1e300", "86401", "-1"])
+def test_a_span_out_of_reason_is_refused_with_its_bounds(name: str, bounds: str, value: str):
+    """A zero too many: said at the start, where a calendar would overflow hours later."""
+    with pytest.raises(SettingsError) as caught:
+        settings.load({name: value})
+    assert str(caught.value) == f"{name} must be a number from {bounds}, not {value!r}."
+
+
 @pytest.mark.parametrize("port", ["65536", "100000", "80.5"])
 def test_a_port_that_does_not_exist_is_refused(port: str):
     """Said at the start, not by the socket's traceback."""
@@ -220,7 +240,17 @@ def test_half_a_thread_is_refused():
 
 
 @pytest.mark.parametrize("name", ["BRIDGE_PUBLIC_URL", "ZENDESK_URL", "SLACK_API_URL"])
-@pytest.mark.parametrize("value", ["kopi.example", "ftp://kopi.example", "https://", "//kopi.example"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "kopi.example",
+        "ftp://kopi.example",
+        "https://",
+        "//kopi.example",
+        "https://kopi:eighty",
+        "https://[::1",
+    ],
+)
 def test_an_address_that_is_none_is_refused(name: str, value: str):
     """Scheme and host must be there; the variable is named."""
     with pytest.raises(SettingsError, match=f"{name} must begin with https://"):
@@ -240,6 +270,7 @@ def test_an_api_token_needs_its_user():
         ("sqlite://", "must name a file"),
         ("sqlite:///:memory:", "must name a file"),
         ("bridge.db", "not a database address"),
+        ("postgresql://u:test-secret-one@localhost:54x2/b", "the port must be a number"),
     ],
 )
 def test_a_database_that_cannot_be_used_is_refused_clearly(url: str, says: str):

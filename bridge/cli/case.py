@@ -6,7 +6,7 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bridge.cli.opened import ago, find_case, opened_database, short, span
+from bridge.cli.opened import ago, find_case, first_of, limited, opened_database, say_more, short, span
 from bridge.core.case import CaseState
 from bridge.store import casefile, intents, messages
 from bridge.store.tables import Case, TicketRow
@@ -18,19 +18,20 @@ def case() -> None:
 
 
 @case.command("list")
-@click.option("--open-loops", is_flag=True, help="Only solved cases without a receipt.")
-@click.option("--limit", default=50, show_default=True)
+@click.option("--open-loops", is_flag=True, help="Only solved cases without a receipt, the oldest first.")
+@limited
 def list_(open_loops: bool, limit: int) -> None:
     """List cases, newest first."""
     with opened_database() as database, database.read() as tx:
-        query = select(Case).order_by(Case.id.desc()).limit(limit)
+        query = select(Case).order_by(Case.id.desc())
         if open_loops:
-            query = query.where(Case.state == CaseState.SOLVED)
-        cases = list(tx.scalars(query))
+            query = select(Case).where(Case.state == CaseState.SOLVED).order_by(Case.id)
+        cases, more = first_of(tx, query, limit)
         if not cases:
             click.echo("No open loops." if open_loops else "No cases yet.")
         for row in cases:
             _line(tx, row)
+        say_more(more)
 
 
 @case.command()

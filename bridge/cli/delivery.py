@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import click
 from sqlalchemy import select
 
-from bridge.cli.opened import LEAST, ago, opened_database, short
+from bridge.cli.opened import LEAST, ago, first_of, limited, opened_database, say_more, short
 from bridge.store import deliveries
 from bridge.store.tables import Delivery
 
@@ -20,15 +20,15 @@ def delivery() -> None:
 
 
 @delivery.command("list")
-@click.option("--failed", is_flag=True, help="Only what was not understood.")
-@click.option("--limit", default=50, show_default=True)
+@click.option("--failed", is_flag=True, help="Only what was not understood, the oldest first.")
+@limited
 def list_(failed: bool, limit: int) -> None:
     """List deliveries, newest first."""
     with opened_database() as database, database.read() as tx:
-        query = select(Delivery).order_by(Delivery.id.desc()).limit(limit)
+        query = select(Delivery).order_by(Delivery.id.desc())
         if failed:
-            query = query.where(Delivery.state.in_(NOT_UNDERSTOOD))
-        rows = list(tx.scalars(query))
+            query = select(Delivery).where(Delivery.state.in_(NOT_UNDERSTOOD)).order_by(Delivery.id)
+        rows, more = first_of(tx, query, limit)
     if not rows:
         click.echo("None failed." if failed else "No deliveries yet.")
     for row in rows:
@@ -36,6 +36,7 @@ def list_(failed: bool, limit: int) -> None:
             f"{short(row.id)}  {row.state:<10} {row.source:<9} {row.account:<18} {ago(row.received_at):>12}"
             + (f"  {row.reason}" if row.reason else "")
         )
+    say_more(more)
 
 
 @delivery.command()

@@ -5,24 +5,24 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import click
 
 from bridge import app, settings, slack, zendesk
 from bridge.core.account import Account
 from bridge.core.ports import Finding
-from bridge.errors import MappingError, SettingsError, StoreError, VendorError
+from bridge.errors import MappingError, SettingsError, StoreBusyError, StoreError, VendorError
 from bridge.flows import reconcile
 from bridge.flows.world import SystemClock
 from bridge.networks import NETWORKS
 from bridge.routing.load import load
 from bridge.routing.model import AccountEntry, Mapping
 from bridge.settings import Settings
-from bridge.store import standing
-from bridge.store.conditions import SILENCE, conditions
+from bridge.store import room, standing
+from bridge.store.conditions import SILENCE, WORKER_GONE, conditions, unwritable
 from bridge.store.database import Database
-from bridge.store.presence import last_seen
+from bridge.store.presence import FolderLock, last_seen
 
 
 @click.command()
@@ -75,7 +75,11 @@ def _database(loaded: Settings) -> Iterator[Finding]:
     try:
         database = Database(loaded.database_url)
         try:
-            database.require_current()
+            if database.revision() != database.head():
+                fix = "run `bridge migrate` (`bridge serve` does it by itself)"
+                yield Finding("database", False, f"{database.name} is not migrated", fix)
+                return
+            why = room.why_not(database)
             with database.read() as tx:
                 seen = last_seen(tx)
                 period = timedelta(seconds=loaded.sweep_s)
@@ -84,16 +88,18 @@ def _database(loaded: Settings) -> Iterator[Finding]:
                 silent = [alert for alert in standing.alerts(tx) if alert.key.startswith(f"{SILENCE}:")]
         finally:
             database.close()
-    except (StoreError, OSError) as error:
-        yield Finding(
-            "database", False, str(error), "run `bridge migrate` (`bridge serve` does it by itself)"
-        )
+    except StoreBusyError as error:
+        fix = "see that it runs, that DATABASE_URL is its address, and who may read and write there"
+        yield Finding("database", False, str(error), fix)
         return
-    yield Finding("database", True, f"{database.name} is at this version's revision")
-    age = None if seen is None else (SystemClock().now() - seen).total_seconds()
-    alive = age is not None and age < 30
-    detail = "alive" if alive else "none is alive" if age is None else f"last seen {age:.0f} s ago"
-    yield Finding("worker", alive, detail, "start `bridge serve`, or `bridge worker` beside `bridge web`")
+    except StoreError as error:
+        yield Finding("database", False, "it cannot be used", str(error))
+        return
+    if why is None:
+        yield Finding("database", True, f"{database.name} is at this version's revision, and can be written")
+    else:
+        yield Finding("database", False, why, unwritable(why).fix)
+    yield _worker(database, seen, writable=why is None)
     if loaded.zendesk is not None:
         fix = "let a worker run, as an admin of Zendesk with the scope read: see bridge/zendesk/README.md"
         yield Finding("sweep", swept, sweep, fix)
@@ -103,6 +109,20 @@ def _database(loaded: Settings) -> Iterator[Finding]:
         yield Finding(
             alert.key, False, alert.text, "look at what should send, and at the proxy in front of us"
         )
+
+
+def _worker(database: Database, seen: datetime | None, *, writable: bool) -> Finding:
+    """Whether one is alive: by what it wrote last and, where that can be asked, by its lock."""
+    fix = "start `bridge serve`, or `bridge worker` beside `bridge web`"
+    if seen is None or (database.embedded and not FolderLock(database.file).is_held()):
+        return Finding("worker", False, "none is alive", fix)
+    age = SystemClock().now() - seen
+    if age < WORKER_GONE:
+        return Finding("worker", True, "alive")
+    detail = f"last seen {age.total_seconds():.0f} s ago"
+    if not writable:
+        return Finding("worker", True, f"{detail}: it cannot write that it lives")
+    return Finding("worker", False, detail, fix)
 
 
 def _zendesk(loaded: Settings, mapping: Mapping | None) -> Iterator[Finding]:
@@ -128,8 +148,9 @@ def _slack(loaded: Settings, mapping: Mapping | None) -> Iterator[Finding]:
             "Slack", False, "not set up", "set SLACK_BOT_TOKEN; `bridge setup slack` has the manifest"
         )
         return
-    channels = {queue.channel for queue in mapping.queues.values()} if mapping else set()
-    channels |= {loaded.admin_channel} - {""}
+    channels = {loaded.admin_channel: "BRIDGE_ADMIN_CHANNEL"} if loaded.admin_channel else {}
+    if mapping is not None:
+        channels |= {queue.channel: "queues.yaml" for queue in mapping.queues.values()}
     try:
         yield from slack.SlackTeam(account).check(channels)
     except VendorError as error:

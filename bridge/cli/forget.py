@@ -41,6 +41,8 @@ def forget(
             click.confirm("Erase it for good?", abort=True)
         done = erase.forget(world, person, who())
         _say("Erased:", done)
+        if not world.database.empty_log():
+            click.echo("The database's write-ahead log is in use and keeps the words until its next turn.")
         click.echo("What remains, and is yours to decide:")
         for sentence in done.remains:
             click.echo(f"  {sentence}")

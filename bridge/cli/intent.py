@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bridge.cli.opened import LEAST, ago, opened_database, opened_world, short, who
+from bridge.cli.opened import (
+    LEAST,
+    ago,
+    first_of,
+    limited,
+    opened_database,
+    opened_world,
+    say_more,
+    short,
+    who,
+)
 from bridge.core.intent import IntentState
 from bridge.flows import settle as settling
-from bridge.store import intents
+from bridge.store import intents, lanes
 from bridge.store.tables import Intent
 
 
@@ -19,17 +31,17 @@ def intent() -> None:
 
 
 @intent.command("list")
-@click.option("--all", "everything", is_flag=True, help="Settled ones too.")
-@click.option("--limit", default=50, show_default=True)
+@click.option("--all", "everything", is_flag=True, help="Settled ones too, the newest first.")
+@limited
 def list_(everything: bool, limit: int) -> None:
-    """List what is open: waiting for a person, for its time, on its way, or refused by a vendor."""
+    """List what is open, the oldest first: for a person, for its time, on its way, refused by a vendor."""
     with opened_database() as database, database.read() as tx:
-        query = select(Intent).order_by(Intent.id.desc()).limit(limit)
+        query = select(Intent).order_by(Intent.id.desc() if everything else Intent.id)
         if not everything:
             final = [state.value for state in IntentState if state.is_final]
             refused_outside = (Intent.state == IntentState.REFUSED) & Intent.decided_by.is_(None)
             query = query.where(Intent.state.not_in(final) | refused_outside)
-        rows = list(tx.scalars(query))
+        rows, more = first_of(tx, query, limit)
         if not rows:
             click.echo("Nothing is open.")
         for row in rows:
@@ -42,6 +54,7 @@ def list_(everything: bool, limit: int) -> None:
             text = (row.payload or {}).get("text") if row.effect == "reply" else None
             if text and IntentState(row.state).needs_person:
                 click.echo(f"    “{text}”")
+        say_more(more)
 
 
 @intent.command()
@@ -49,8 +62,15 @@ def list_(everything: bool, limit: int) -> None:
 def approve(which: str) -> None:
     """Let a held text out; try a refused one again."""
     with opened_world() as world, world.database.write() as tx:
-        settling.approve(tx, world, _find(tx, which), who(), again=True)
-    click.echo("Approved: the running bridge sends it now.")
+        found = _find(tx, which)
+        settling.approve(tx, world, found, who(), again=True)
+        shut = _shut(tx, found)
+    if shut is None:
+        click.echo("Approved: the running bridge sends it now.")
+    elif shut.name == lanes.PUBLIC:
+        click.echo(f"Approved. It waits until `bridge resume`: paused, {shut.reason}.")
+    else:
+        click.echo(f"Approved. It waits for lane {shut.name}, which is parked: {shut.reason}.")
 
 
 @intent.command()
@@ -80,6 +100,13 @@ def settle(which: str, sent: str | None, not_sent: bool, send: bool) -> None:
         else:
             settling.approve(tx, world, found, who())
     click.echo("Settled.")
+
+
+def _shut(tx: Session, intent_id: str) -> lanes.Parked | None:
+    """The parked lane that keeps an intent from leaving now."""
+    intent = tx.get_one(Intent, intent_id)
+    parked = lanes.parked(tx, datetime.now(UTC))
+    return next((one for one in parked.values() if lanes.blocks({one.name: one}, intent)), None)
 
 
 def _find(tx: Session, named: str) -> str:

@@ -14,13 +14,19 @@ from bridge.store.tables import Intent
 
 
 @click.command()
-@click.option("--reason", default="paused by a person", show_default=True)
-def pause(reason: str) -> None:
+@click.option("--reason", help="Shown wherever it is said that it is paused.")
+def pause(reason: str | None) -> None:
     """Stop everything public, and nothing else. Tickets and cards go on."""
+    now = datetime.now(UTC)
     with opened_database() as database, database.write() as tx:
-        lanes.park(tx, lanes.PUBLIC, reason, who(), datetime.now(UTC))
+        before = lanes.parked(tx, now).get(lanes.PUBLIC)
+        # Whoever paused first had a reason; it is replaced by another reason only.
+        if before is None or reason:
+            lanes.park(tx, lanes.PUBLIC, reason or "paused by a person", who(), now)
         waiting = len(list(tx.scalars(_replies())))
-    click.echo(f"Paused. {waiting} public replies wait; `bridge resume` lets them go on.")
+    head = "Paused." if before is None else f"It was paused already: {before.reason}."
+    wait = "1 public reply waits" if waiting == 1 else f"{waiting} public replies wait"
+    click.echo(f"{head} {wait}; `bridge resume` lets {'it' if waiting == 1 else 'them'} go on.")
 
 
 @click.command()

@@ -89,9 +89,9 @@ def happened(tx: Session, world: World, intent_id: str, url: str, by: str) -> No
     intent, case = _waiting(tx, intent_id)
     outcome = recipe(world, intent.effect).at_address(url)
     if outcome is None:
-        raise NotWaitingError(
-            f"{url} is no address of a {intents.named(intent)}; say --send or --not-sent instead"
-        )
+        named = intents.named(intent)
+        a = "an" if named[0] in "aeiou" else "a"
+        raise NotWaitingError(f"{url} is no address of {a} {named}; say --send or --not-sent instead")
     _happened(tx, world, case, intent, outcome, by)
 
 

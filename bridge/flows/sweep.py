@@ -27,15 +27,30 @@ LEASES_KEPT = timedelta(hours=1)
 class Sweep:
     """Call it every second or so."""
 
-    def __init__(self, world: World, crowded: Callable[[], bool] = lambda: False) -> None:
-        """*crowded* says whether so many wake-ups wait that no more should be added."""
+    def __init__(
+        self,
+        world: World,
+        crowded: Callable[[], bool] = lambda: False,
+        alarm: Callable[[], None] = lambda: None,
+    ) -> None:
+        """*crowded* says whether so many wake-ups wait that no more should be added.
+
+        *alarm* is called each time, also when the tables cannot be written.
+        """
         self._world = world
         self._crowded = crowded
+        self._alarm = alarm
         self._beat_at: datetime | None = None
         self._retained_at: datetime | None = None
         self._mine = False
 
     def __call__(self, _key: str) -> None:
+        try:
+            self._look()
+        finally:
+            self._alarm()
+
+    def _look(self) -> None:
         world = self._world
         now = world.clock.now()
         world.mappings.refresh(now)

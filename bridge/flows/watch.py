@@ -117,8 +117,9 @@ class Watch:
             brands = {brand.desk_brand for brand in mapping.brands.values() if brand.desk_brand}
             yield from world.desk.check(groups, brands)
         if world.team is not None:
-            named = {queue.channel for queue in mapping.queues.values()}
-            yield from world.team.check(named | ({self.channel} if self.channel else set()))
+            named = {self.channel: "BRIDGE_ADMIN_CHANNEL"} if self.channel else {}
+            named |= {queue.channel: "queues.yaml" for queue in mapping.queues.values()}
+            yield from world.team.check(named)
         for key, entry in sorted(mapping.accounts.items()):
             account = None if world.unset(entry) else world.account(key)
             if account is None:

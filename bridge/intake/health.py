@@ -13,8 +13,8 @@ from bridge.core.condition import Condition
 from bridge.core.intent import IntentState
 from bridge.errors import MappingError, StoreError
 from bridge.intake.door import Door
-from bridge.store import standing
-from bridge.store.conditions import WATCHED, conditions, faulty_mapping
+from bridge.store import room, standing
+from bridge.store.conditions import WATCHED, WORKER, conditions, faulty_mapping, unwritable
 from bridge.store.presence import last_seen
 
 _FOR_A_PERSON = (IntentState.HELD, IntentState.UNKNOWN)
@@ -33,17 +33,25 @@ class Health:
     missing: Callable[[], list[str]] = list
 
     def report(self) -> dict[str, Any]:
-        """``status`` is ok, degraded (it works, somebody should look) or down."""
+        """``status`` is ok, degraded (it works, somebody should look) or down.
+
+        Reads only, unless a write has failed since one was seen to work: then it tries.
+        """
+        database = self.door.database
+        why = room.why_not(database) if database.in_doubt else None
         try:
-            with self.door.database.read() as tx:
-                report = self._read(tx, self.door.clock.now())
+            with database.read() as tx:
+                report = self._read(tx, self.door.clock.now(), why)
         except StoreError as error:
             return {"status": "down", "problems": [str(error)]}
         return report
 
-    def _read(self, tx: Session, now: datetime) -> dict[str, Any]:
+    def _read(self, tx: Session, now: datetime, why: str | None) -> dict[str, Any]:
         seen = last_seen(tx)
         found = self._conditions(tx, now)
+        if why is not None:
+            # Whether a worker lives is not known then: it could not write that down either.
+            found = [unwritable(why), *(one for one in found if one.key != WORKER)]
         down = [one.text for one in found if one.down]
         problems = self.missing() + [one.text for one in found if not one.down]
         unsettled = standing.unsettled_intents(tx)

@@ -14,6 +14,7 @@ _NO_COLON = "a key must be followed by a colon and a space"
 OPEN_QUOTE = "the quote that is opened here is never closed"
 _AFTER_QUOTE = "the text goes on after its closing quote: put all of it between other quotes"
 _ESCAPE = "a backslash in double quotes: use single quotes"
+_COMMA = "there is nothing before this comma: take it out, or put the text that it belongs to in quotes"
 _LOST = "cannot be read from here on: look for a missing quote, colon, space or bracket"
 
 # Both take linear time: a file may be one line of a million characters.
@@ -81,10 +82,32 @@ def _line(text: str, mark: yaml.Mark) -> str:
 
 
 def _brackets(text: str, mark: yaml.Mark, opened: yaml.Mark) -> tuple[yaml.Mark, str]:
+    if _letter(text, opened) not in _CLOSING:
+        # Where a value should be and none is, the parser tells that place and not the bracket's.
+        opened = _open_before(text, mark) or opened
     bracket = _letter(text, opened)
     if mark.line == opened.line and _CLOSING.get(bracket, "") in _line(text, mark)[mark.column :]:
+        if _letter(text, mark) == ",":
+            return mark, _COMMA
         return mark, f"a comma is missing before this, or the {bracket} is not closed where it should be"
     return opened, f"the bracket {bracket} that is opened here is never closed, or a comma is missing in it"
+
+
+def _open_before(text: str, mark: yaml.Mark) -> yaml.Mark | None:
+    """The bracket that is open at *mark*, the innermost one."""
+    still_open: list[yaml.Mark] = []
+    try:
+        for token in yaml.scan(text, Loader=yaml.SafeLoader):
+            if token.start_mark.index >= mark.index:
+                break
+            if isinstance(token, yaml.FlowSequenceStartToken | yaml.FlowMappingStartToken):
+                still_open.append(token.start_mark)
+            elif isinstance(token, yaml.FlowSequenceEndToken | yaml.FlowMappingEndToken) and still_open:
+                still_open.pop()
+    except yaml.YAMLError:
+        # The scanner looks ahead; what it had found before it stopped is enough.
+        pass
+    return still_open[-1] if still_open else None
 
 
 def _colon(text: str, mark: yaml.Mark) -> tuple[yaml.Mark, str]:

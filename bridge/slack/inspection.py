@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from slack_sdk import WebClient
@@ -28,7 +28,7 @@ class Inspection:
         self._read = read
         self._channel_id = channel_id
 
-    def findings(self, channels: Collection[str]) -> list[Finding]:
+    def findings(self, channels: Mapping[str, str]) -> list[Finding]:
         try:
             identity = self._read("auth.test", self._client.auth_test)
         except VendorError as error:
@@ -40,7 +40,7 @@ class Inspection:
             Finding("Slack token", True, f"the app is {who}"),
             self._scopes(identity),
             self._presses(),
-            *(self._channel(channel) for channel in channels),
+            *(self._channel(channel, named_in) for channel, named_in in channels.items()),
         ]
 
     def _scopes(self, identity: SlackResponse) -> Finding:
@@ -66,7 +66,7 @@ class Inspection:
         fix = "set SLACK_SIGNING_SECRET, or SLACK_APP_TOKEN for Socket Mode"
         return Finding(check, False, "no signing secret and no app token: presses cannot come in", fix)
 
-    def _channel(self, channel: str) -> Finding:
+    def _channel(self, channel: str, named_in: str) -> Finding:
         check = f"Slack channel {channel}"
         invite = f"in Slack, type `/invite @` and the app's name in {channel}"
         try:
@@ -74,11 +74,11 @@ class Inspection:
             answer = self._read("conversations.info", partial(self._client.conversations_info, channel=found))
         except VendorError as error:
             return Finding(
-                check, False, str(error), f"check the name in queues.yaml; if it is right, {invite}"
+                check, False, str(error), f"check the name in {named_in}; if it is right, {invite}"
             )
         info = answer.get("channel") or {}
         if info.get("is_archived"):
-            return Finding(check, False, "archived", "unarchive it, or name another in queues.yaml")
+            return Finding(check, False, "archived", f"unarchive it, or name another in {named_in}")
         if not info.get("is_member"):
             return Finding(check, False, "the app is not a member", invite)
         return Finding(check, True, "the app is a member")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -150,7 +150,7 @@ class SlackTeam(Team):
         profile = _dict(_dict(answer.get("user")).get("profile"))
         return str(profile["email"]) if profile.get("email") else None
 
-    def check(self, channels: Collection[str]) -> list[Finding]:
+    def check(self, channels: Mapping[str, str]) -> list[Finding]:
         """What Slack says of the app, and of each of *channels*. Never raises a VendorError."""
         return Inspection(self._account, self._client, self._read, self._channel_id).findings(channels)
 

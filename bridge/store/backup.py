@@ -10,11 +10,13 @@ for outside first; and what agents wrote in between is held (`told_in_between`).
 
 from __future__ import annotations
 
-import shutil
+import sqlite3
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy import Table, func, insert, select, update
 from sqlalchemy.orm import Session
@@ -23,7 +25,7 @@ from bridge.core.intent import IntentState
 from bridge.errors import StoreError
 from bridge.store import lanes
 from bridge.store.database import Database
-from bridge.store.tables import Base, Case, Delivery, Intent, Lane, TicketRow
+from bridge.store.tables import Base, Case, Delivery, Intent, Lane, TicketRow, WorkerRow
 
 ROWS_AT_ONCE = 500
 CLOCKS = timedelta(minutes=1)
@@ -52,7 +54,6 @@ def back_up(database: Database, file: Path, at: datetime, by: str) -> dict[str, 
                 target.merge(Lane(name=TAKEN, since=at, until=at, reason="a backup was taken", by=by))
         finally:
             copy.close()
-        part.chmod(0o600)  # customers' words are in it
         part.replace(file)
     return counts
 
@@ -65,20 +66,14 @@ def restore(file: Path, database: Database, at: datetime, by: str) -> dict[str, 
     """
     if not file.is_file():
         raise StoreError(f"there is no file {file}")
-    with tempfile.TemporaryDirectory(prefix="bridge-restore-") as folder:
-        shutil.copy(file, Path(folder) / "backup.db")
-        backup = Database(f"sqlite:///{folder}/backup.db")
-        try:
-            if backup.revision() is None:
-                raise StoreError(f"{file} is no backup of a bridge")
-            backup.migrate()
-            database.migrate()
-            with backup.read() as source, database.write() as target:
-                _require_empty(target, database.name)
-                counts = _copy(source, target, Base.metadata.sorted_tables)
-                _be_careful(target, at, by)
-        finally:
-            backup.close()
+    with _private_copy(file) as backup:
+        _require_backup(file, backup)
+        backup.migrate()
+        database.migrate()
+        with backup.read() as source, database.write() as target:
+            _require_empty(target, database.name)
+            counts = _copy(source, target, Base.metadata.sorted_tables)
+            _be_careful(target, at, by)
     return counts
 
 
@@ -89,6 +84,47 @@ def told_in_between(tx: Session, at: datetime) -> bool:
         return False
     # Vendors' times are theirs, and of whole seconds; what was decided on before is not asked about again.
     return row.since - CLOCKS <= at <= row.until + CLOCKS
+
+
+@contextmanager
+def _private_copy(file: Path) -> Iterator[Database]:
+    """A copy of *file* that has no name on any disk, so that nothing of it is left whatever happens.
+
+    *file* itself is only read. Raises StoreError when it is no database, or a damaged one.
+    """
+    log = file.with_name(f"{file.name}-wal")
+    if log.is_file() and log.stat().st_size:
+        raise StoreError(
+            f"{file} is not all: the newest rows are in {log.name}, beside it. "
+            "Make a backup of that database with `bridge backup`, and restore that"
+        )
+    # What SQLite calls a temporary database: removed from its folder as soon as it is opened.
+    copy = Database("sqlite:///file:?uri=true")
+    address = f"file:{quote(str(file.resolve()))}?mode=ro&immutable=1"
+    try:
+        with (
+            closing(copy.engine.raw_connection()) as target,
+            closing(sqlite3.connect(address, uri=True)) as source,
+        ):
+            source.backup(target.driver_connection)  # type: ignore[arg-type]
+            verdict = target.cursor().execute("PRAGMA quick_check(1)").fetchone()[0]
+            if verdict != "ok":
+                raise sqlite3.DatabaseError(verdict)
+        yield copy
+    except sqlite3.Error as error:
+        said = " ".join(str(error).split())
+        raise StoreError(f"{file} cannot be used as a backup ({said}): give another file") from error
+    finally:
+        copy.close()
+
+
+def _require_backup(file: Path, copy: Database) -> None:
+    try:
+        revision = copy.revision()
+    except StoreError as error:
+        raise StoreError(f"{file} cannot be used as a backup: {error}") from error
+    if revision is None:
+        raise StoreError(f"{file} is no backup of a bridge: give a file that `bridge backup` made")
 
 
 def _copy(source: Session, target: Session, tables: Iterable[Table]) -> dict[str, int]:
@@ -129,6 +165,12 @@ def _be_careful(tx: Session, at: datetime, by: str) -> None:
         update(Intent)
         .where(Intent.state == IntentState.APPROVED)
         .values(state=IntentState.SENDING.value, sender=None, sent_at=at, over_at=None)
+    )
+    # None of them works on this database; their own calls may still end, so they are missed, not stopped.
+    tx.execute(
+        update(WorkerRow)
+        .where(WorkerRow.stopped_at.is_(None), WorkerRow.gone_at.is_(None))
+        .values(gone_at=at)
     )
     tx.execute(update(TicketRow).where(TicketRow.state == "current").values(hinted_at=at))
     tx.execute(update(Case).where(Case.state != "closed").values(due_at=at))

@@ -20,6 +20,7 @@ FAILED_OFTEN = 3
 # Kinds that only the watch finds, and keeps in the table of alerts.
 SILENCE, CHECK = "silence", "check"
 WATCHED = (SILENCE, CHECK)
+WORKER, DATABASE = "worker", "database"
 
 
 def conditions(tx: Session, now: datetime) -> Iterator[Condition]:
@@ -29,7 +30,9 @@ def conditions(tx: Session, now: datetime) -> Iterator[Condition]:
         yield Condition(
             f"lane:{lane.name}",
             f"lane {lane.name} is parked: {lane.reason}",
-            "mend the credentials (`bridge doctor` tries them), or end a pause with `bridge resume`",
+            "`bridge resume` lets public replies leave again"
+            if lane.name == lanes.PUBLIC
+            else "mend the credentials (`bridge doctor` tries them); it is tried again by itself",
         )
     yield from _polls(tx)
     yield from _intents(tx, now)
@@ -41,6 +44,16 @@ def conditions(tx: Session, now: datetime) -> Iterator[Condition]:
             f"{failed} deliveries failed",
             "see `bridge delivery list --failed`, then `bridge delivery replay`",
         )
+
+
+def unwritable(why: str) -> Condition:
+    """No table can hold this one. It also keeps workers from saying that they live."""
+    return Condition(
+        DATABASE,
+        why,
+        "see what its disk has room for, and who may write there; it goes on by itself",
+        down=True,
+    )
 
 
 def faulty_mapping(error: MappingError) -> Condition:
@@ -57,7 +70,7 @@ def _workers(tx: Session, now: datetime) -> Iterator[Condition]:
     if seen is None or now - seen > WORKER_GONE:
         # Nobody is told: whoever could do it is what is missing.
         yield Condition(
-            "worker",
+            WORKER,
             "no worker is alive",
             "start `bridge worker` (or `bridge serve`)",
             down=True,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,9 @@ class Database:
         """
         self.url = make_url(url)
         self.info: dict[str, Any] = {}  # what each writing session is given to know
+        # Whether a write has failed. Not taken back by the next that works: a small one finds room
+        # in a page that is there already. `store.room` finds out.
+        self.in_doubt = False
         self._queue = threading.Lock()
         self._patience_s = 4 * busy_timeout_s
         self.embedded = self.url.get_backend_name() == "sqlite"
@@ -81,6 +86,7 @@ class Database:
             ):
                 yield session
         except _BUSY as error:
+            self.in_doubt = True
             raise StoreBusyError(f"the database cannot be written: {_cause(error)}") from error
 
     @contextmanager
@@ -108,6 +114,22 @@ class Database:
             yield
         finally:
             self._queue.release()
+
+    def empty_log(self) -> bool:
+        """Take what was overwritten out of an embedded database's write-ahead log, too.
+
+        False when it cannot be done just now, because somebody reads or writes; always True on
+        a server, whose log is its own business.
+        """
+        if not self.embedded:
+            return True
+        try:
+            with self._turn(), closing(self.engine.raw_connection()) as connection:
+                cursor = connection.cursor()
+                busy, _frames, _moved = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                return not busy
+        except (sqlite3.Error, *_BUSY):
+            return False
 
     def migrate(self) -> str:
         """Bring the tables to this code's revision; return that revision.
@@ -183,6 +205,7 @@ def _embedded_engine(url: URL, busy_timeout_s: float) -> Engine:
         hide_parameters=True,  # parameters are customers' words
         connect_args={"timeout": busy_timeout_s, "check_same_thread": False},
     )
+    event.listen(engine, "do_connect", _keep_to_ourselves)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
@@ -202,11 +225,21 @@ def _server_engine(url: URL, connections: int, busy_timeout_s: float) -> Engine:
     return engine
 
 
+def _keep_to_ourselves(_dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> None:
+    """Make a new file readable for its owner only: customers' words will be in it, and in its logs."""
+    if options.get("uri"):
+        return
+    # A file that is there is not opened: closing it would drop the locks that this process has on it.
+    # What cannot be made is SQLite's to complain of.
+    with suppress(OSError):
+        os.close(os.open(arguments[0], os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
 def _prepare(connection: Any, _record: Any) -> None:
     # The driver's own implicit BEGIN is deferred; ours is immediate (see _begin).
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
@@ -232,4 +265,4 @@ def _begin(connection: Connection) -> None:
 
 def _cause(error: Exception) -> str:
     original = getattr(error, "orig", None)
-    return str(original) if original is not None else "no connection was free in time"
+    return " ".join(str(original).split()) if original is not None else "no connection was free in time"

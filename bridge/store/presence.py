@@ -14,6 +14,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+import time
 import uuid
 from abc import ABC, abstractmethod
 from datetime import datetime, timedelta
@@ -61,16 +62,14 @@ class FolderLock(ProofOfLife):
     def acquire(self, worker: str = "") -> None:
         """Raises FolderInUseError, naming the holder, when another process has it."""
         file = self.path.open("a+", encoding="utf-8")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _locked(file):
             file.seek(0)
             holder = file.read().strip() or "another process"
             file.close()
             raise FolderInUseError(
                 f"{holder} already runs the bridge on {self.path.parent}: "
                 "stop it first, or give this one a folder of its own with BRIDGE_DATA"
-            ) from None
+            )
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
         file.flush()
@@ -80,6 +79,19 @@ class FolderLock(ProofOfLife):
         if self._file is not None:
             self._file.close()
             self._file = None
+
+    def is_held(self) -> bool:
+        """Whether some process holds it now; whoever asks does not, but for a moment."""
+        try:
+            file = self.path.open(encoding="utf-8")
+        except FileNotFoundError:
+            return False
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return True
+        return False
 
     def lives(self, tx: Session, worker: str) -> bool:
         return worker == self._worker
@@ -195,15 +207,29 @@ class Presence:
         return row.gone_at + call
 
 
+def _locked(file: IO[str]) -> bool:
+    """Lock *file* for this process alone. Tried again for a moment: somebody may only ask (`is_held`)."""
+    for wait_s in (0.02, 0.05, 0.1, 0.0):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(wait_s)
+        else:
+            return True
+    return False
+
+
 def presence(database: Database) -> Presence:
     """The presence of a worker on *database*; nothing is taken yet."""
     return Presence(FolderLock(database.file) if database.embedded else SessionLock(database))
 
 
 def last_seen(tx: Session) -> datetime | None:
-    """When a worker that has not stopped was last seen."""
+    """When a worker was last seen that has not stopped, and that nobody has found gone."""
     return tx.scalars(
-        select(WorkerRow.seen_at).where(WorkerRow.stopped_at.is_(None)).order_by(WorkerRow.seen_at.desc())
+        select(WorkerRow.seen_at)
+        .where(WorkerRow.stopped_at.is_(None), WorkerRow.gone_at.is_(None))
+        .order_by(WorkerRow.seen_at.desc())
     ).first()
 
 

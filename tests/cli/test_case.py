@@ -11,9 +11,11 @@ import pytest
 
 from bridge.sandbox import Sandbox
 from bridge.store import deliveries
+from bridge.store.database import Database
 from bridge.store.tables import Case, Delivery
 from tests.cli.conftest import Said, Shell, environment_of, run
 from tests.running import InProcess, eventually
+from tests.store.conftest import NOON, make_case
 from tests.stories.seen import brand_posts, the_ticket
 
 COMPLAINT = "The app logs me out every hour"
@@ -77,8 +79,10 @@ def test_cases_are_listed_newest_first(office: Office):
 
 
 def test_the_list_can_be_cut(office: Office):
-    """--limit: the newest of them."""
-    assert len(office.shell("case", "list", "--limit", "1").lines) == 1
+    """--limit: the newest of them, and how many are not shown."""
+    [line, more] = office.shell("case", "list", "--limit", "1").lines
+    assert line.startswith(office.held[-12:])
+    assert more == "… and 1 more (--limit)"
 
 
 def test_open_loops_are_solved_cases_without_a_receipt(office: Office):
@@ -161,7 +165,38 @@ def test_deliveries_are_listed_newest_first(office: Office):
     )
     assert said.code == 0
     assert {"standard", "zendesk"} <= {line.split()[2] for line in said.lines}
-    assert len(office.shell("delivery", "list", "--limit", "2").lines) == 2
+    cut = office.shell("delivery", "list", "--limit", "2").lines
+    assert len(cut) == 3
+    assert cut[-1] == f"… and {len(said.lines) - 2} more (--limit)"
+
+
+def test_what_waits_is_listed_oldest_first(alone: Shell, tmp_path: Path):
+    """Whoever has waited longest is never the one that a cut hides."""
+    assert alone("migrate").code == 0
+    database = Database(f"sqlite:///{tmp_path}/alone/bridge.db")
+    with database.write() as tx:
+        for number in range(3):
+            tx.add(make_case(thread_root=f"post-{number}", state="solved", queue=f"queue-{number}"))
+            deliveries.record(
+                tx,
+                installation="bridge",
+                source="standard",
+                account="kopi-plaza",
+                delivery_id=str(number),
+                body=b"{}",
+                at=NOON,
+                state="unreadable",
+                reason=f"reason-{number}",
+            )
+            tx.flush()
+    database.close()
+    for words, what in (
+        (("case", "list", "--open-loops"), "queue"),
+        (("delivery", "list", "--failed"), "reason"),
+    ):
+        lines = alone(*words, "--limit", "2").lines
+        assert [f"{what}-{number}" in line for number, line in enumerate(lines)] == [True, True, False]
+        assert lines[2] == "… and 1 more (--limit)"
 
 
 def test_an_empty_bridge_says_that_there_is_nothing(shell: Shell):

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +17,7 @@ from bridge.sandbox import Sandbox
 from bridge.store import lanes
 from bridge.store.tables import Alert, Cursor
 from tests.cli.conftest import Said, Shell, environment_of, run
-from tests.running import InProcess, eventually
+from tests.running import REPOSITORY, InProcess, eventually
 
 
 @pytest.fixture
@@ -174,6 +178,31 @@ def test_no_worker_is_said_with_the_command(healthy: Shell, running: InProcess):
     assert "`bridge serve`" in only(healthy("doctor"), "worker: none is alive")
 
 
+def test_a_worker_that_was_killed_is_not_alive(sandbox: Sandbox, tmp_path: Path, start_process):
+    """It was seen a second ago, and the lock on the folder says that it is dead."""
+    process = start_process()
+    environment = environment_of(tmp_path / "data", sandbox, process.url)
+    assert "ok   worker: alive" in run(environment, "doctor").out
+    process.kill()
+    assert "FAIL worker: none is alive" in run(environment, "doctor").out
+
+
+def test_a_full_disk_is_named_and_no_worker_is_called_dead(healthy: Shell, environment: dict[str, str]):
+    """The doctor tries a write: nothing else would show it before the next customer does."""
+    limited = subprocess.run(
+        [sys.executable, "-m", "bridge", "doctor"],
+        env={**os.environ, **environment},
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, 2**16)),
+    )
+    said = Said(limited.returncode, limited.stdout, limited.stderr)
+    assert "goes on by itself" in only(said, "database: the database cannot be written: ")
+    assert "ok   worker: alive" in said.out
+
+
 def test_a_faulty_mapping_is_named_and_the_rest_is_still_checked(healthy: Shell, tmp_path: Path):
     """With the first fault and the command that lists all."""
     (tmp_path / "faulty").mkdir()
@@ -191,12 +220,43 @@ def test_nothing_set_up_is_a_list_of_what_to_do(alone: Shell):
         assert part in said.out + fixes
 
 
+def test_a_database_that_cannot_be_used_says_what_to_do_about_it(alone: Shell, tmp_path: Path):
+    """Unreachable, or no database at all: `bridge migrate` would not help."""
+    (tmp_path / "list.txt").write_text("This is a shopping list, not a database.\n" * 40)
+    for url, says in (
+        ("postgresql://bridge@127.0.0.1:1/bridge", "DATABASE_URL is its address"),
+        (f"sqlite:///{tmp_path}/list.txt", "point DATABASE_URL elsewhere"),
+    ):
+        found = failed(alone("doctor", DATABASE_URL=url))
+        [fix] = [fix for what, fix in found.items() if what.startswith("database: ")]
+        assert says in fix
+        assert "migrate" not in fix
+
+
 def test_wrong_settings_are_a_finding_too(alone: Shell):
     """All of them, and then it ends: nothing else can be looked at."""
     said = alone("doctor", PORT="eighty", BRIDGE_LOG_LEVEL="chatty")
     assert said.code == 1
     assert "PORT must be" in said.out
     assert "BRIDGE_LOG_LEVEL must be" in said.out
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("DATABASE_URL", "postgresql://bridge@127.0.0.1:54x2/bridge", "the port must be a number"),
+        ("BRIDGE_POLL_S", "1e300", "from 0.1 to 86,400"),
+    ],
+)
+def test_a_slip_in_a_setting_is_a_finding_with_what_is_possible(
+    alone: Shell, name: str, value: str, says: str
+):
+    """As every other command says it, and without a traceback."""
+    said = alone("doctor", **{name: value})
+    assert (said.code, len(said.lines)) == (1, 2)
+    assert said.lines[0].startswith("FAIL settings")
+    assert f"fix: {name}" in said.lines[1]
+    assert says in said.lines[1]
 
 
 def test_setting_zendesk_up_twice_changes_nothing(sandbox: Sandbox, shell: Shell):
@@ -286,10 +346,14 @@ def test_what_is_wrong_in_the_tables_is_said_with_its_fix(healthy: Shell, runnin
         "lane:public: lane public is parked: somebody paused it",
         "silence:kopi-plaza: nothing has come in from kopi-plaza",
     }
-    assert "`bridge resume`" in found["lane:public: lane public is parked: somebody paused it"]
+    fix = found["lane:public: lane public is parked: somebody paused it"]
+    assert fix.startswith("`bridge resume`")
+    assert "credentials" not in fix
 
 
 def test_the_admin_channel_is_checked_like_those_of_queues(healthy: Shell):
     """Whoever should hear that something is wrong must be reachable before it is."""
     fix = only(healthy("doctor", BRIDGE_ADMIN_CHANNEL="#nowhere"), "Slack channel #nowhere")
     assert "/invite" in fix
+    assert "BRIDGE_ADMIN_CHANNEL" in fix
+    assert "queues.yaml" not in fix

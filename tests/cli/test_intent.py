@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
 from bridge.core.intent import Effect, IntentState
 from bridge.sandbox import Sandbox
-from bridge.store import casefile
-from bridge.store.tables import Case, Intent
+from bridge.store import casefile, lanes
+from bridge.store.tables import Case, Intent, Lane
 from tests.cli.conftest import Shell
 from tests.running import InProcess, eventually, stays
 from tests.stories.seen import brand_posts, the_card, the_ticket
@@ -61,6 +59,33 @@ def test_settled_intents_are_listed_only_on_request(held: str, shell: Shell):
     assert len(shell("intent", "list", "--all", "--limit", "2").lines) <= 4
 
 
+def test_what_waits_longest_is_listed_first_and_a_cut_is_said(running: InProcess, held: str, shell: Shell):
+    """What is not shown is counted, so that nobody takes it for not there."""
+    with running.database.write() as tx:
+        first = tx.get_one(Intent, held)
+        columns = [one.key for one in Intent.__table__.columns if one.key not in ("id", "cause")]
+        for number in (2, 3):
+            copied = {name: getattr(first, name) for name in columns}
+            tx.add(Intent(**{**copied, "cause": f"copy {number}", "reason": f"the copy {number}"}))
+    listed = lambda: [line for line in shell("intent", "list").lines if not line.startswith(" ")]  # noqa: E731
+    eventually(lambda: len(listed()) == 3, what="what else was under way")
+    held_ones = listed()
+    assert held_ones[0].startswith(held[-12:])
+    assert held_ones[1].endswith("the copy 2")
+    assert held_ones[2].endswith("the copy 3")
+    cut = shell("intent", "list", "--limit", "1")
+    assert cut.lines[-1] == "… and 2 more (--limit)"
+
+
+@pytest.mark.parametrize("what", ["intent", "case", "delivery"])
+@pytest.mark.parametrize("limit", ["0", "-1", "10001", "9" * 30])
+def test_a_limit_out_of_range_is_refused_with_the_range(alone: Shell, what: str, limit: str):
+    """None at all would read as "nothing is open"; too many is a slip."""
+    said = alone(what, "list", "--limit", limit)
+    assert said.code == 2
+    assert "1<=x<=10000" in said.err
+
+
 def test_approving_lets_the_text_out_once(sandbox: Sandbox, running: InProcess, held: str, shell: Shell):
     """By the end of its id, as the list shows it; the case file says who it was."""
     said = shell("intent", "approve", held[-12:])
@@ -73,6 +98,23 @@ def test_approving_lets_the_text_out_once(sandbox: Sandbox, running: InProcess, 
         assert tx.get_one(Intent, held).decided_by.endswith("(command line)")
         assert case.approved_at is not None
     assert "(command line)" in file
+
+
+def test_an_approval_while_paused_says_that_it_waits(
+    sandbox: Sandbox, running: InProcess, held: str, shell: Shell
+):
+    """Approved is not sent: whoever approves hears what it waits for."""
+    shell("pause", "--reason", "a fire")
+    said = shell("intent", "approve", held)
+    assert (said.code, said.out) == (0, "Approved. It waits until `bridge resume`: paused, a fire.\n")
+    stays(lambda: not brand_posts(sandbox.plaza), seconds=0.3)
+    with running.database.write() as tx:
+        lane = tx.get_one(Intent, held).lane
+        lanes.resume(tx, lanes.PUBLIC)
+        lanes.park(tx, lane, "answered 401", "a test", running.bridge.world.clock.now())
+        intent = tx.get_one(Intent, held)
+        intent.state, intent.decided_by = IntentState.HELD.value, None
+    assert f"It waits for lane {lane}, which is parked: answered 401." in shell("intent", "approve", held).out
 
 
 def test_refusing_ends_the_loop_without_a_word(sandbox: Sandbox, running: InProcess, held: str, shell: Shell):
@@ -145,6 +187,13 @@ def test_an_address_that_is_none_is_not_taken_for_a_receipt(held: str, shell: Sh
     assert "held" in shell("intent", "list").out
 
 
+def test_an_answer_is_spoken_of_in_english(running: InProcess, held: str, shell: Shell):
+    """The sentence is read by somebody who has other worries."""
+    with running.database.write() as tx:
+        tx.get_one(Intent, held).closing = False
+    assert "yes is no address of an answer;" in shell("intent", "settle", held, "--sent", "yes").err
+
+
 def test_a_note_on_a_ticket_is_not_settled_by_an_address(running: InProcess, held: str, shell: Shell):
     """It has none: somebody says that it is there, or has it sent."""
     eventually(lambda: not under_way(running), what="the notes on the ticket")
@@ -190,8 +239,12 @@ def test_a_pause_stops_public_replies_and_nothing_else(sandbox: Sandbox, running
     stays(lambda: not brand_posts(sandbox.plaza), seconds=0.5)
     problems = running.bridge.web.test_client().get("/readyz").json["problems"]
     assert any("public is parked: a fire" in problem for problem in problems)
-    again = shell("pause")
-    assert re.match("Paused. 1 public repl(y waits|ies wait)", again.out)
+    said = "It was paused already: a fire. 1 public reply waits; `bridge resume` lets it go on.\n"
+    assert shell("pause").out == said
+    with running.database.read() as tx:
+        assert tx.get_one(Lane, "public").reason == "a fire"
+    shell("pause", "--reason", "a flood")
+    assert "already: a flood" in shell("pause").out
 
     resumed = shell("resume")
     assert (resumed.code, resumed.out) == (0, "Resumed.\n")

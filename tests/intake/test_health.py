@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from bridge.app import Bridge
 from bridge.store import deliveries, lanes
 from bridge.store.tables import Cursor, Lane
+from tests.disk import fill, limit
 from tests.intake.knocking import STANDARD, stored
 
 
@@ -75,6 +76,37 @@ def test_without_a_worker_it_is_down(client):
     status, word, problems = ready(client)
     assert (503, "down") == (status, word)
     assert "no worker is alive" in problems[0]
+
+
+def test_a_full_disk_is_said_first_and_instead_of_what_follows_from_it(bridge, client):
+    """A worker that cannot write that it lives is not gone: nobody is told to start another."""
+    database = bridge.world.database
+    limit(database, 0)
+    fill(database)
+    status, word, problems = ready(client)
+    assert (503, "down") == (status, word)
+    assert problems[0].startswith("the database cannot be written: database or disk is full: ")
+    assert not any("no worker" in one for one in problems)
+
+    limit(database, None)
+    assert "no worker is alive" in ready(client)[2][0]
+    assert not any("cannot be written" in one for one in ready(client)[2])
+
+
+def test_it_writes_nothing_while_nothing_has_failed(bridge, client, worker):
+    """It is asked every few seconds; and what it tries when it must leaves no trace."""
+    database = bridge.world.database
+    before = stored(bridge)
+    assert "ok" == ready(client)[1]
+    with database.read() as tx:
+        changes = tx.connection().exec_driver_sql("SELECT total_changes()").scalar_one()
+    ready(client)
+    with database.read() as tx:
+        assert changes == tx.connection().exec_driver_sql("SELECT total_changes()").scalar_one()
+    database.in_doubt = True
+    assert "ok" == ready(client)[1]
+    assert not database.in_doubt
+    assert before == stored(bridge)
 
 
 def test_a_worker_that_is_gone_is_noticed(bridge, client, worker):

@@ -69,7 +69,7 @@ def finding(findings: list[Finding], check: str) -> Finding:
 
 def test_a_healthy_app_has_nothing_to_fix(healthy: FakeSlack, team: SlackTeam) -> None:
     """Token, scopes, buttons and each channel are looked at, and well."""
-    findings = team.check([CHANNEL])
+    findings = team.check({CHANNEL: "queues.yaml"})
 
     assert [found.check for found in findings] == [
         "Slack token",
@@ -85,7 +85,7 @@ def test_a_dead_token_is_one_finding(slack: FakeSlack, team: SlackTeam) -> None:
     """Nothing else can be known then."""
     slack.default("auth.test", {"ok": False, "error": "token_revoked"})
 
-    (found,) = team.check([CHANNEL])
+    (found,) = team.check({CHANNEL: "queues.yaml"})
 
     assert not found.ok
     assert "SLACK_BOT_TOKEN" in found.fix
@@ -97,7 +97,7 @@ def test_missing_scopes_are_named(healthy: FakeSlack, team: SlackTeam) -> None:
         "auth.test", {"ok": True, "user": "b", "team": "t"}, headers={"x-oauth-scopes": "chat:write"}
     )
 
-    found = finding(team.check([]), "Slack scopes")
+    found = finding(team.check({}), "Slack scopes")
 
     assert not found.ok
     assert "users:read.email" in found.detail
@@ -119,27 +119,30 @@ def test_a_channel_that_cannot_be_used_says_what_to_do(
     """Not a member, archived, or not there."""
     healthy.default("conversations.info", answer)
 
-    found = finding(team.check([CHANNEL]), f"Slack channel {CHANNEL}")
+    found = finding(team.check({CHANNEL: "queues.yaml"}), f"Slack channel {CHANNEL}")
 
     assert not found.ok
     assert fix in found.fix
 
 
 def test_a_channel_by_a_wrong_name_is_a_finding(healthy: FakeSlack, team: SlackTeam) -> None:
-    """Checked like the others, and no error."""
+    """Checked like the others, and no error; the fix names the place that has the name."""
     healthy.default("conversations.list", {"ok": True, "channels": []})
 
-    assert not finding(team.check(["#suport"]), "Slack channel #suport").ok
+    found = finding(team.check({"#suport": "BRIDGE_ADMIN_CHANNEL"}), "Slack channel #suport")
+
+    assert not found.ok
+    assert found.fix.startswith("check the name in BRIDGE_ADMIN_CHANNEL;")
 
 
 def test_buttons_need_a_way_in(healthy: FakeSlack, account: SlackAccount) -> None:
     """A signing secret or an app token that works."""
     neither = SlackTeam(replace(account, signing_secrets=()))
-    assert "SLACK_SIGNING_SECRET" in finding(neither.check([]), "Slack buttons").fix
+    assert "SLACK_SIGNING_SECRET" in finding(neither.check({}), "Slack buttons").fix
 
     sockets = SlackTeam(replace(account, app_token="test-app-token-one"))
-    assert finding(sockets.check([]), "Slack buttons").ok
+    assert finding(sockets.check({}), "Slack buttons").ok
     assert healthy.calls[-1].token == "Bearer test-app-token-one"
 
     healthy.default("apps.connections.open", {"ok": False, "error": "invalid_auth"})
-    assert "SLACK_APP_TOKEN" in finding(sockets.check([]), "Slack buttons").fix
+    assert "SLACK_APP_TOKEN" in finding(sockets.check({}), "Slack buttons").fix

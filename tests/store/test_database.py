@@ -20,9 +20,9 @@ from bridge.store.tables import Event, Lane
 from tests.store.conftest import NOON
 
 
-def event(database: Database, at: datetime) -> str:
+def event(database: Database, at: datetime, words: str = "text") -> str:
     with database.write() as tx:
-        row = Event(at=at, kind="kind", text="text")
+        row = Event(at=at, kind="kind", text=words)
         tx.add(row)
         tx.flush()
         return row.id
@@ -178,6 +178,47 @@ def test_parameters_never_stand_in_an_error(database: Database):
     assert "secret complaint" not in str(caught.value)
 
 
+def test_what_it_makes_is_for_its_owner_only(tmp_path: Path):
+    """Customers' words are in the file and in both of its logs; a file that was there keeps its rights."""
+    (tmp_path / "old.db").touch(mode=0o640)
+    for name in ("new.db", "old.db"):
+        database = Database(f"sqlite:///{tmp_path}/{name}")
+        database.migrate()
+        modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.glob(f"{name}*")}
+        database.close()
+        allowed = 0o600 if name == "new.db" else 0o640
+        assert modes == {name: allowed, f"{name}-wal": allowed, f"{name}-shm": allowed}
+
+
+def test_what_is_blank_is_blank_on_the_disk_once_the_log_is_emptied(database: Database, file: Path):
+    """Also while it is open: neither the file nor its log holds the words any more."""
+    key = event(database, NOON, "a very long complaint " * 500)
+    assert in_files(file, b"very long complaint")
+    with database.write() as tx:
+        tx.get_one(Event, key).text = ""
+    assert in_files(file, b"very long complaint")
+    assert database.empty_log()
+    assert not in_files(file, b"very long complaint")
+
+
+def test_a_log_that_somebody_reads_is_emptied_another_time(database: Database, file: Path):
+    """It is no error: whoever asked says so, or asks again."""
+    event(database, NOON)
+    reader = sqlite3.connect(file, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM events").fetchall()
+    event(database, NOON)
+    try:
+        assert not database.empty_log()
+    finally:
+        reader.close()
+    assert database.empty_log()
+
+
+def in_files(file: Path, words: bytes) -> bool:
+    return any(words in one.read_bytes() for one in file.parent.glob(f"{file.name}*"))
+
+
 def test_every_commit_is_durable(database: Database):
     """The 2xx is given after the commit: WAL, fully synchronous, foreign keys on."""
     with database.read() as tx:
@@ -185,4 +226,4 @@ def test_every_commit_is_durable(database: Database):
     assert said == PRAGMAS
 
 
-PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "secure_delete": 1}

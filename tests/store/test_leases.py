@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import threading
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -199,6 +201,30 @@ def test_a_released_lock_is_free_and_releasing_twice_is_harmless(file: Path):
     first.release()
     second.acquire()
     second.release()
+
+
+def test_whether_it_is_held_can_be_asked_by_anybody(file: Path, holder):
+    """Without taking it from whoever has it, or keeping it from whoever wants it."""
+    lock = FolderLock(file.with_name("nobody.db"))
+    assert not lock.is_held()
+    lock.acquire()
+    lock.release()
+    assert not lock.is_held()
+    assert FolderLock(file).is_held()
+    holder.kill()
+    eventually(lambda: not FolderLock(file).is_held(), what="the lock is free")
+
+
+def test_who_only_asks_keeps_nobody_from_starting(file: Path):
+    """The doctor looks at the very moment when the bridge starts."""
+    asking = file.with_name(f"{file.name}.lock").open("a+")
+    fcntl.flock(asking, fcntl.LOCK_SH)
+    timer = threading.Timer(0.05, asking.close)
+    timer.start()
+    lock = FolderLock(file)
+    lock.acquire()
+    lock.release()
+    timer.join()
 
 
 def test_two_databases_in_one_folder_have_a_lock_each(tmp_path: Path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -124,6 +125,14 @@ def test_a_run_is_proven_and_the_next_begins_where_it_ended(world: World, databa
     retain.retain(world)
     [proof] = kept(database, Erasure, Erasure.counts)
     assert proof["messages"] == retention.ROWS + 3
+
+
+def test_what_retention_blanked_is_in_no_file_any_more(world: World, database: Database, file: Path):
+    """Nor in the write-ahead log, while the bridge runs on."""
+    with database.write() as tx:
+        tx.add(message(1, OLD, text="a very long complaint " * 500))
+    retain.retain(world)
+    assert not any(b"very long complaint" in one.read_bytes() for one in file.parent.glob("bridge.db*"))
 
 
 def test_retention_can_be_turned_off(world: World, database: Database):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from bridge.errors import StoreError
 from bridge.sandbox import Sandbox
 from bridge.store import backup, lanes
 from bridge.store.database import Database
+from bridge.store.presence import last_seen
 from bridge.store.tables import Base, Case, Intent
 from tests.postgres import Postgres
 from tests.running import InProcess, eventually, stays
@@ -165,6 +167,65 @@ def test_what_is_no_backup_is_refused(tmp_path: Path):
             with pytest.raises(StoreError, match=says):
                 backup.restore(tmp_path / name, target, now(), "ana")
     finally:
+        target.close()
+
+
+def test_a_backup_that_is_cut_short_is_refused_by_its_own_name(answered: InProcess, tmp_path: Path):
+    """The operator gave that file, and no other; nothing came into the database."""
+    backup.back_up(answered.database, tmp_path / "copy.db", now(), "ana")
+    whole = (tmp_path / "copy.db").read_bytes()
+    target = Database(f"sqlite:///{tmp_path}/new.db")
+    try:
+        for part in (0.3, 0.9):
+            (tmp_path / "trunc.db").write_bytes(whole[: int(len(whole) * part)])
+            with pytest.raises(StoreError, match="cannot be used as a backup") as caught:
+                backup.restore(tmp_path / "trunc.db", target, now(), "ana")
+            assert str(caught.value).startswith(f"{tmp_path}/trunc.db ")
+            assert "DATABASE_URL" not in str(caught.value)
+        assert target.revision() is None
+    finally:
+        target.close()
+
+
+def test_a_restore_leaves_no_copy_behind_even_if_it_is_killed(
+    answered: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """While it is at work, no folder has a second file with customers' words in it."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setenv("SQLITE_TMPDIR", str(folder))
+    backup.back_up(answered.database, tmp_path / "copy.db", now(), "ana")
+    before = sorted((tmp_path / "copy.db").parent.iterdir())
+    seen: list[list[Path]] = []
+    copy = backup._copy
+
+    def copying(*given):
+        seen.append([*folder.rglob("*")])
+        return copy(*given)
+
+    monkeypatch.setattr(backup, "_copy", copying)
+    target = Database(f"sqlite:///{tmp_path}/data3/new.db")
+    try:
+        backup.restore(tmp_path / "copy.db", target, now(), "ana")
+        with target.read() as tx:
+            assert last_seen(tx) is None, "a worker of another day works here"
+    finally:
+        target.close()
+    assert seen == [[]]
+    assert sorted((tmp_path / "copy.db").parent.iterdir()) == sorted([*before, tmp_path / "data3"])
+
+
+def test_a_file_whose_newest_rows_are_beside_it_is_no_backup(tmp_path: Path):
+    """A database at work was copied, or named: half of it would be restored in silence."""
+    source = Database(f"sqlite:///{tmp_path}/live.db")
+    target = Database(f"sqlite:///{tmp_path}/new.db")
+    try:
+        source.migrate()
+        with pytest.raises(StoreError, match=r"live.db is not all: .* `bridge backup`"):
+            backup.restore(tmp_path / "live.db", target, now(), "ana")
+    finally:
+        source.close()
         target.close()
 
 

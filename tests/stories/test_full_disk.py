@@ -8,9 +8,9 @@ from pathlib import Path
 
 import requests
 
-from bridge.errors import StoreBusyError
 from bridge.sandbox import Sandbox
 from bridge.sandbox.signing import standard_headers
+from tests.disk import fill, limit
 from tests.running import InProcess, eventually
 from tests.stories.seen import brand_posts, the_card, the_ticket
 
@@ -40,24 +40,16 @@ def send(running: InProcess, sandbox: Sandbox) -> requests.Response:
     )
 
 
-def limit(running: InProcess, pages: int | None) -> None:
-    """Let the database grow to *pages* more than it has; None: as it likes."""
-    with running.database.engine.connect().execution_options(bridge_read=True) as connection:
-        now = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-        most = 2**30 if pages is None else now + pages
-        assert connection.exec_driver_sql(f"PRAGMA max_page_count = {most}").scalar_one() == most
-
-
 def test_a_full_disk_is_said_at_the_door_and_heals_by_itself(sandbox: Sandbox, tmp_path: Path):
     """503 with a wait, so that the sender repeats; the flows try again, and one case comes of it."""
     running = InProcess(tmp_path / "data", sandbox)
     try:
-        limit(running, 0)
+        limit(running.database, 0)
         refused = send(running, sandbox)
         assert (503, "5") == (refused.status_code, refused.headers["Retry-After"])
         assert requests.get(f"{running.url}/healthz", timeout=5).status_code == 200
 
-        limit(running, None)
+        limit(running.database, None)
         assert 202 == send(running, sandbox).status_code
         ticket = the_ticket(sandbox)
         the_card(sandbox, "support-technical")
@@ -76,12 +68,12 @@ def test_a_disk_that_fills_up_in_mid_flow_doubles_nothing(sandbox: Sandbox, tmp_
         fault = sandbox.faults.add("plaza", "reply", "hold_after")
         sandbox.zendesk.agent_comments(ticket.id, "Which version is it?")
         assert fault.reached.wait(15)
-        limit(running, 0)
-        fill(running)
+        limit(running.database, 0)
+        fill(running.database)
         fault.release()
         eventually(lambda: len(brand_posts(sandbox.plaza)) == 1, what="the reply")
 
-        limit(running, None)
+        limit(running.database, None)
         eventually(
             lambda: sandbox.zendesk.ticket(ticket.id).says("was posted", public=False), what="the note"
         )
@@ -90,15 +82,30 @@ def test_a_disk_that_fills_up_in_mid_flow_doubles_nothing(sandbox: Sandbox, tmp_
         running.stop()
 
 
-def fill(running: InProcess) -> None:
-    """Use up what is left of the last pages."""
-    for number in range(2000):
-        try:
-            with running.database.write() as tx:
-                tx.connection().exec_driver_sql(
-                    "INSERT INTO tallies (name, labels, value) VALUES (?, ?, 1)",
-                    (f"filler {number}", "x" * 200),
-                )
-        except StoreBusyError:
-            return
-    raise AssertionError("it never filled up")
+def test_a_full_disk_is_told_without_the_tables(sandbox: Sandbox, tmp_path: Path):
+    """The admin channel hears of it once; /readyz says it as long as it lasts, also between small writes."""
+    running = InProcess(tmp_path / "data", sandbox, BRIDGE_ADMIN_CHANNEL="#bridge-admin")
+    try:
+        limit(running.database, 0)
+        fill(running.database)
+        assert 503 == send(running, sandbox).status_code
+        eventually(lambda: told(sandbox), what="the message")
+        assert "the database cannot be written: database or disk is full" in told(sandbox)[0]
+        for _ in range(3):
+            answer = requests.get(f"{running.url}/readyz", timeout=5)
+            assert (503, "down") == (answer.status_code, answer.json()["status"])
+            assert answer.json()["problems"][0].startswith("the database cannot be written: ")
+            with running.database.write() as tx:  # there is room in a page that is there already
+                tx.connection().exec_driver_sql("UPDATE tallies SET value = value + 1")
+
+        limit(running.database, None)
+        assert 202 == send(running, sandbox).status_code
+        answer = requests.get(f"{running.url}/readyz", timeout=5)
+        assert not any("cannot be written" in one for one in answer.json()["problems"])
+        assert 1 == len(told(sandbox))
+    finally:
+        running.stop()
+
+
+def told(sandbox: Sandbox) -> list[str]:
+    return [card.words for card in sandbox.slack.cards("bridge-admin")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -59,7 +59,7 @@ class Channel:
             raise VendorBusyError("slack", "conversations.history", "answered 503")
         return "found" if key in self.keys else None
 
-    def check(self, channels: Collection[str]) -> list[Finding]:
+    def check(self, channels: Mapping[str, str]) -> list[Finding]:
         self.asked.append(set(channels))
         return self.findings
 
