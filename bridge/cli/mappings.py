@@ -20,7 +20,7 @@ from bridge.core.account import Account
 from bridge.core.message import Author, SocialMessage
 from bridge.core.ports import Network
 from bridge.errors import Fault, MappingError
-from bridge.routing.decide import decide
+from bridge.routing.decide import consider, decide
 from bridge.routing.folder import ROOT, located
 from bridge.routing.lint import lint
 from bridge.routing.load import load
@@ -236,7 +236,7 @@ class _Story:
             f" (by words: {own})" if own else ""
         )
         yield "Routes"
-        for considered in decision.considered:
+        for considered in consider(self.message, self.mapping):
             yield from self._route(considered)
         taken = decision.route or "no route: the fallback"
         yield f"Taken    {taken} → {decision.queue} ({self._at(decision.place)})"

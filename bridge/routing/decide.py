@@ -8,7 +8,7 @@ from datetime import datetime
 
 from bridge.core.message import SocialMessage
 from bridge.routing.language import chain, speaks, spoken
-from bridge.routing.match import first_found, fold, tag_name
+from bridge.routing.match import Tokens, first_found, fold, tag_name, tokens
 from bridge.routing.model import (
     Brand,
     Condition,
@@ -34,9 +34,20 @@ def decide(message: SocialMessage, mapping: Mapping, at: datetime) -> Decision:
     same answer tomorrow.
     """
     facts = _facts(message, mapping)
-    taken, considered = _consider(facts, mapping.routes)
-    since = min(message.posted_at, at)
-    return _decision(facts, mapping, route=taken, since=since, considered=considered)
+    return _decision(facts, mapping, route=_taken(facts, mapping), since=min(message.posted_at, at))
+
+
+def consider(message: SocialMessage, mapping: Mapping) -> tuple[Considered, ...]:
+    """Every route up to the one that takes *message*, with each of its conditions held against it."""
+    facts = _facts(message, mapping)
+    considered: list[Considered] = []
+    for route in mapping.routes:
+        tested = tuple(_test(route.when, facts))
+        holds = all(test.holds for test in tested)
+        considered.append(Considered(route.name, route.place, holds, tested))
+        if holds:
+            break
+    return tuple(considered)
 
 
 def choose(message: SocialMessage, mapping: Mapping) -> tuple[str | None, frozenset[str]]:
@@ -45,7 +56,7 @@ def choose(message: SocialMessage, mapping: Mapping) -> tuple[str | None, frozen
     Needs no queues: what a route leads to does not matter here.
     """
     facts = _facts(message, mapping)
-    taken, _ = _consider(facts, mapping.routes)
+    taken = _taken(facts, mapping)
     return (taken.name if taken else None), facts.tags
 
 
@@ -55,6 +66,7 @@ class _Facts:
 
     message: SocialMessage
     folded: str
+    tokens: Tokens
     brand: Brand | None
     tags: frozenset[str]
     language: str | None
@@ -63,23 +75,41 @@ class _Facts:
 
 def _facts(message: SocialMessage, mapping: Mapping) -> _Facts:
     folded = fold(message.text)
-    own = {auto.tag for auto in mapping.auto_tags if first_found(folded, auto.words) is not None}
+    parts = tokens(folded)
+    likely = (mapping.auto_tags[number] for number in mapping.own_words.candidates(parts))
+    own = {auto.tag for auto in likely if first_found(folded, auto.words) is not None}
     brand = mapping.brands.get(mapping.account_brand.get(message.account, ""))
     language, source = spoken(message, brand)
     given = {name for tag in message.tags if (name := tag_name(tag))}
-    return _Facts(message, folded, brand, frozenset(given | own), language, source)
+    return _Facts(message, folded, parts, brand, frozenset(given | own), language, source)
 
 
-def _consider(facts: _Facts, routes: Iterable[Route]) -> tuple[Route | None, tuple[Considered, ...]]:
-    """The route that takes the message, and each one that was looked at on the way."""
-    considered: list[Considered] = []
-    for route in routes:
-        tested = tuple(_test(route.when, facts))
-        holds = all(test.holds for test in tested)
-        considered.append(Considered(route.name, route.place, holds, tested))
-        if holds:
-            return route, tuple(considered)
-    return None, tuple(considered)
+def _taken(facts: _Facts, mapping: Mapping) -> Route | None:
+    """The first route whose conditions all hold; those that cannot hold are not tried."""
+    positions = mapping.index.candidates(
+        facts.tags,
+        facts.tokens,
+        account=facts.message.account,
+        brand=facts.brand.key if facts.brand else "",
+        network=facts.message.network,
+    )
+    likely = (mapping.routes[position] for position in positions)
+    return next((route for route in likely if _holds(route.when, facts)), None)
+
+
+def _holds(when: Condition, facts: _Facts) -> bool:
+    """Whether every condition of *when* holds: what `_test` tells, without telling it."""
+    brand = facts.brand.key if facts.brand else ""
+    return (
+        (not when.tags or not facts.tags.isdisjoint(when.tags))
+        and facts.tags.issuperset(when.all_tags)
+        and facts.tags.isdisjoint(when.no_tags)
+        and (not when.networks or facts.message.network in when.networks)
+        and (not when.accounts or facts.message.account in when.accounts)
+        and (not when.brands or brand in when.brands)
+        and (not when.languages or speaks(facts.language, when.languages))
+        and (not when.words or first_found(facts.folded, when.words) is not None)
+    )
 
 
 def _test(when: Condition, facts: _Facts) -> Iterator[Tested]:
@@ -118,7 +148,6 @@ def _decision(
     *,
     route: Route | None,
     since: datetime,
-    considered: tuple[Considered, ...],
 ) -> Decision:
     queue = mapping.queues[route.queue if route else mapping.fallback]
     promise = (route.promise if route else None) or queue.promise
@@ -127,7 +156,7 @@ def _decision(
     return Decision(
         route=route.name if route else None,
         queue=queue.key,
-        reason=_reason(considered[-1]) if route else NO_ROUTE,
+        reason=_reason(_test(route.when, facts)) if route else NO_ROUTE,
         place=route.place if route else queue.place,
         brand=facts.brand.key if facts.brand else "",
         tags=facts.tags,
@@ -140,12 +169,11 @@ def _decision(
         promise_at=promise_end(since, promise, calendar) if promise else None,
         ticket_tags=route.ticket_tags if route else (),
         mapping_version=mapping.version,
-        considered=considered,
     )
 
 
-def _reason(taken: Considered) -> str:
-    return "; ".join(f"{test.condition} (seen: {test.seen})" for test in taken.tested)
+def _reason(tested: Iterable[Tested]) -> str:
+    return "; ".join(f"{test.condition} (seen: {test.seen})" for test in tested)
 
 
 def _reply_language(facts: _Facts, mapping: Mapping, template: str) -> tuple[str, str]:

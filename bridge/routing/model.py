@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 
+from bridge.routing.index import RouteIndex, Words
+
 
 class ClosingPolicy(StrEnum):
     """Who lets a closing reply out: the bridge, a person's press, or a person by hand."""
@@ -63,12 +65,18 @@ class Brand:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """Opening hours: weekday (0 = Monday) → shifts; closed on ``holidays``."""
+    """Opening hours: weekday (0 = Monday) → shifts; closed on ``holidays``.
+
+    ``days`` remembers what `promise` makes of a date: (opens, closes) in UTC.
+    """
 
     key: str
     zone: str
     shifts: Map[int, tuple[tuple[time, time], ...]]
     holidays: frozenset[date]
+    days: dict[date, tuple[tuple[datetime, datetime], ...]] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +184,13 @@ class Mapping:
     accounts: Map[str, AccountEntry] = field(default_factory=dict)  # key → entry; tag sources too
     account_brand: Map[str, str] = field(default_factory=dict)  # account key → brand key; no tag sources
     tag_places: Map[str, Place] = field(default_factory=dict)
+    index: RouteIndex = field(init=False, compare=False, repr=False)
+    own_words: Words[int] = field(init=False, compare=False, repr=False)  # positions in ``auto_tags``
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "index", RouteIndex(route.when for route in self.routes))
+        words = Words((number, auto.words) for number, auto in enumerate(self.auto_tags))
+        object.__setattr__(self, "own_words", words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,4 +231,3 @@ class Decision:
     promise_at: datetime | None
     ticket_tags: tuple[str, ...]
     mapping_version: str
-    considered: tuple[Considered, ...] = ()

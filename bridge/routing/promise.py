@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -39,16 +40,19 @@ def _in_shifts(start: datetime, span: timedelta, calendar: Calendar) -> datetime
     return None
 
 
-def _shifts_on(day: date, calendar: Calendar) -> list[tuple[datetime, datetime]]:
-    if day in calendar.holidays:
-        return []
-    return [
-        (
-            _utc(day, opens, calendar),
-            _utc(day if closes > _MIDNIGHT else day + timedelta(days=1), closes, calendar),
-        )
-        for opens, closes in calendar.shifts.get(day.weekday(), ())
-    ]
+def _shifts_on(day: date, calendar: Calendar) -> tuple[tuple[datetime, datetime], ...]:
+    known = calendar.days.get(day)
+    if known is None:
+        known = () if day in calendar.holidays else tuple(_shifts(day, calendar))
+        if len(calendar.days) < MAX_DAYS:
+            calendar.days[day] = known
+    return known
+
+
+def _shifts(day: date, calendar: Calendar) -> Iterator[tuple[datetime, datetime]]:
+    for opens, closes in calendar.shifts.get(day.weekday(), ()):
+        until = day if closes > _MIDNIGHT else day + timedelta(days=1)
+        yield _utc(day, opens, calendar), _utc(until, closes, calendar)
 
 
 def _utc(day: date, at: time, calendar: Calendar) -> datetime:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.routing.decide import NO_ROUTE, decide
+from bridge.routing.decide import NO_ROUTE, consider, decide
 from bridge.routing.model import ClosingPolicy, Condition, Mapping, Place, Route
 from tests.routing.conftest import MONDAY_NOON, make_message
 
@@ -29,7 +29,8 @@ def test_the_first_route_whose_conditions_hold_takes_the_message(starter):
 
     assert decision.route == "crisis"
     assert decision.queue == "incident-response"
-    assert [(seen.route, seen.taken) for seen in decision.considered] == [("crisis", True)]
+    considered = consider(make_message("x", "technical-issue", "crisis"), starter)
+    assert [(seen.route, seen.taken) for seen in considered] == [("crisis", True)]
 
 
 def test_what_no_route_claims_goes_to_the_fallback(starter):
@@ -38,7 +39,8 @@ def test_what_no_route_claims_goes_to_the_fallback(starter):
 
     assert (decision.route, decision.queue, decision.reason) == (None, "triage", NO_ROUTE)
     assert decision.place == starter.queues["triage"].place
-    assert [seen.taken for seen in decision.considered] == [False] * len(starter.routes)
+    considered = consider(make_message("nothing that anybody knows"), starter)
+    assert [seen.taken for seen in considered] == [False] * len(starter.routes)
 
 
 def test_the_mappings_words_tag_a_message_that_nobody_tagged(starter):
@@ -84,17 +86,16 @@ def test_a_condition_holds_or_not(starter, when, holds):
     """Each kind of condition, both ways; all conditions of a route must hold."""
     message = make_message("A conta sumiu", "crisis", "sales-lead", language="pt-BR")
 
-    decision = decide(message, with_routes(starter, when), MONDAY_NOON)
+    mapping = with_routes(starter, when)
 
-    assert decision.considered[0].taken is holds
+    assert (decide(message, mapping, MONDAY_NOON).route == "r0") is holds
+    assert consider(message, mapping)[0].taken is holds
 
 
 def test_a_decision_says_what_was_asked_and_what_was_seen(starter):
     """The trace names each condition as written and what the message has."""
     when = Condition(tags=("crisis",), brands=("rower",), words=("crash",))
-    tested = (
-        decide(make_message("no", "crisis"), with_routes(starter, when), MONDAY_NOON).considered[0].tested
-    )
+    tested = consider(make_message("no", "crisis"), with_routes(starter, when))[0].tested
 
     assert [(test.condition, test.holds, test.seen) for test in tested] == [
         ("tags: any of crisis", True, "crisis"),
@@ -195,3 +196,49 @@ def test_the_order_of_routes_is_the_only_order(starter, message, when):
     expected = next((f"r{number}" for number, taken in enumerate(alone) if taken), None)
 
     assert decide(message, with_routes(starter, *when), MONDAY_NOON).route == expected
+
+
+TAGS = ("crisis", "sales-lead", "technical-issue")
+WORDS = ("crash", "can't log in", "log", "#promo", "แอปเด้ง", "ไม่ได้ app", "naïve", "हिन्दी", "a b")
+PARTS = (" ", "  ", "x", "อ", ".", "CRASH", "Naive", "\u0301", "_")
+
+
+def some(*names: str) -> st.SearchStrategy[tuple[str, ...]]:
+    return st.lists(st.sampled_from(names), max_size=2, unique=True).map(tuple)
+
+
+CONDITIONS = st.builds(
+    Condition,
+    tags=some(*TAGS),
+    all_tags=some(*TAGS),
+    no_tags=some(*TAGS),
+    networks=some("mastodon", "standard"),
+    accounts=some("kopi-mastodon", "kopi-plaza", "rower-mastodon"),
+    brands=some("kopi", "rower"),
+    languages=some("en", "th"),
+    words=some(*WORDS),
+)
+POSTS = st.builds(
+    lambda parts, tags, account, language: make_message(
+        "".join(parts), *tags, account=account, network="mastodon", language=language
+    ),
+    st.lists(
+        st.sampled_from((*WORDS, " ", "  ", "x", "อ", ".", "CRASH", "Naive", "\u0301", "_")), max_size=6
+    ),
+    some(*TAGS),
+    st.sampled_from(["kopi-mastodon", "rower-mastodon", "nobody"]),
+    st.sampled_from(["en", "th-TH", "pl"]),
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(conditions=st.lists(CONDITIONS, max_size=12), post=POSTS)
+def test_the_trace_agrees_with_the_decision(starter, conditions, post):
+    """`decide` tries only routes that may hold; what it takes is what trying each in turn takes."""
+    mapping = with_routes(starter, *conditions)
+    considered = consider(post, mapping)
+    taken = considered[-1].route if considered and considered[-1].taken else None
+
+    assert decide(post, mapping, MONDAY_NOON).route == taken
+    assert [seen.route for seen in considered] == [f"r{number}" for number in range(len(considered))]
+    assert not any(seen.taken for seen in considered[:-1])
