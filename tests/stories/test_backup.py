@@ -97,6 +97,34 @@ def test_what_was_said_after_the_backup_is_not_said_again(
         bridge.stop()
 
 
+def test_a_solve_without_a_word_after_the_backup_closes_on_the_answer_before_it(
+    sandbox: Sandbox, answered: InProcess, tmp_path: Path
+):
+    """The customer has the answer already: nothing goes out, so nothing is held, and the loop has its end."""
+    backup.back_up(answered.database, tmp_path / "copy.db", now(), "ana")
+    ticket = the_ticket(sandbox)
+    sandbox.zendesk.solve(ticket.id)
+    eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("Receipt", public=False), what="the receipt")
+    answered.stop()
+
+    new = Database(f"sqlite:///{tmp_path}/new.db")
+    backup.restore(tmp_path / "copy.db", new, now(), "ana")
+    new.close()
+    bridge = InProcess(tmp_path / "data2", sandbox, DATABASE_URL=f"sqlite:///{tmp_path}/new.db")
+    try:
+        eventually(lambda: the_case(bridge).state == "closed", what="the end of the loop")
+        [reply] = brand_posts(sandbox.plaza)
+        assert (the_case(bridge).receipt, waiting(bridge)) == ("closed publicly", None)
+        assert reply.id in (the_case(bridge).receipt_url or "")
+    finally:
+        bridge.stop()
+
+
+def the_case(bridge: InProcess) -> Case:
+    with bridge.database.read() as tx:
+        return tx.scalars(select(Case)).one()
+
+
 def waiting(bridge: InProcess) -> Intent | None:
     with bridge.database.read() as tx:
         return tx.scalars(select(Intent).where(Intent.state == IntentState.HELD)).first()
