@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -33,7 +35,8 @@ def forget(
         return
     with opened_world() as world:
         person = _person(world, whom, author_id, network)
-        rehearsed = erase.forget(world, person, who(), rehearse=True)
+        patience = timedelta(0) if dry_run else erase.PATIENCE
+        rehearsed = erase.forget(world, person, who(), rehearse=True, patience=patience)
         _say("Would be erased:" if dry_run else "To be erased:", rehearsed)
         if dry_run:
             return

@@ -1,6 +1,7 @@
 """Forgetting a person, and what a network deleted: in our tables, and outside as far as it goes.
 
-Our own tables are blanked in one transaction. What stands outside is taken back by
+Our own tables are blanked in one transaction, which writes the proof, too: there is no proof
+of an erasure that was cut short, and nothing is half erased. What stands outside is taken back by
 intents, carried out like all others, and what the outside does not let us take back
 is written into the proof of the erasure.
 """
@@ -8,9 +9,10 @@ is written into the proof of the erasure.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -21,7 +23,7 @@ from bridge.errors import BridgeError
 from bridge.flows import cards, drafting, ending
 from bridge.flows.world import World
 from bridge.store import casefile, cases, erasure, intents, messages
-from bridge.store.forget import Eraser, cases_of
+from bridge.store.forget import Eraser, case_ids_of, cases_of
 from bridge.store.person import Person, traces
 from bridge.store.tables import CardRow, Case, CustomerRow, Erasure, Intent, LeaseRow, Message, TicketRow
 
@@ -37,6 +39,7 @@ REDACTIONS = frozenset(
 WAITING = (IntentState.DRAFTED, IntentState.HELD, IntentState.APPROVED)
 # A body may have been written down shortly before its message.
 MARGIN = timedelta(minutes=1)
+PATIENCE = timedelta(seconds=30)
 _PAUSE_S = 0.5
 
 
@@ -63,7 +66,7 @@ def forget(
     by: str,
     *,
     rehearse: bool = False,
-    patience: timedelta = timedelta(seconds=30),
+    patience: timedelta = PATIENCE,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Forgotten:
     """Erase *person* everywhere. Run twice, it finds nothing the second time.
@@ -76,7 +79,7 @@ def forget(
         try:
             return _forget(world, person, by, rehearse)
         except StillMovingError:
-            if rehearse or world.clock.now() >= give_up_at:
+            if world.clock.now() >= give_up_at:
                 raise
             sleep(_PAUSE_S)
 
@@ -84,9 +87,12 @@ def forget(
 def _forget(world: World, person: Person, by: str, rehearse: bool) -> Forgotten:
     started = world.clock.now()
     with world.database.read() as tx:
-        if any(person.is_named_in(body) for body in erasure.not_taken_in(tx)):
-            raise StillMovingError("a delivery that names them is being taken in; try again in a moment")
+        _require_taken_in(tx, person)
+        for case_id in case_ids_of(tx, world.installation, person):
+            _require_rest(tx, case_id)
         found = traces(tx, world.installation, person)
+    # Looked for in small steps, so that the door never waits for it; what is found goes with all else.
+    bodies = [row.id for page in _bodies(world, until=started) for row in page if _names(row, person)]
     counts: dict[str, int] = {}
     remains: list[str] = []
     proof_id = None
@@ -94,7 +100,11 @@ def _forget(world: World, person: Person, by: str, rehearse: bool) -> Forgotten:
         with world.database.write() as tx:
             _end_leases(tx, world, person)
             cases = cases_of(tx, world.installation, person)
-            _require_rest(tx, cases)
+            for case in cases:
+                _require_rest(tx, case.id)
+            _require_taken_in(tx, person)
+            late = erasure.bodies_between(tx, None, world.clock.now(), started)
+            bodies += [row.id for row in late if _names(row, person)]
             proof = erasure.record(
                 tx, installation=world.installation, at=started, cause=ASKED, by=by, network=person.network
             )
@@ -102,38 +112,35 @@ def _forget(world: World, person: Person, by: str, rehearse: bool) -> Forgotten:
             for case in cases:
                 remains += _take_back(tx, world, case, proof.id)
             counts = Eraser(tx, world.installation, person, found, started)(cases)
+            blanked = erasure.blank_bodies(tx, bodies)
+            counts |= {"deliveries": blanked} if blanked else {}
             remains += _what_remains(person, counts, remains)
             proof.counts, proof.remains = counts, remains
             if rehearse:
                 raise _RehearsedError
     except _RehearsedError:
-        counts = {**counts, **_deliveries(world, person, started, None)}
         return Forgotten(counts, tuple(remains), None)
-    counts = {**counts, **_deliveries(world, person, started, proof_id)}
     return Forgotten(counts, tuple(remains), proof_id)
 
 
 def _end_leases(tx: Session, world: World, person: Person) -> None:
     """Whoever works on one of the cases stops before it writes or calls: it has lost its lease."""
-    keys = select(Case.id).where(
-        Case.installation == world.installation,
-        Case.network == person.network,
-        Case.author_id.in_(person.author_ids),
-    )
-    for case_id in list(tx.scalars(keys)):
+    for case_id in case_ids_of(tx, world.installation, person):
         tx.execute(delete(LeaseRow).where(LeaseRow.key == f"case:{case_id}"))
 
 
-def _require_rest(tx: Session, cases: Collection[Case]) -> None:
+def _require_taken_in(tx: Session, person: Person) -> None:
+    if any(person.is_named_in(body) for body in erasure.not_taken_in(tx)):
+        raise StillMovingError("a delivery that names them is being taken in; try again in a moment")
+
+
+def _require_rest(tx: Session, case_id: str) -> None:
     """A call that is under way, or whose end nobody knows, is settled first: it needs its words."""
-    for case in cases:
-        for intent in intents.of_case(tx, case.id, [IntentState.SENDING, IntentState.UNKNOWN]):
-            what = f"{intents.named(intent)} ({intent.id}) of case {case.id} is {intent.state}"
-            if intent.state == IntentState.UNKNOWN:
-                raise StillMovingError(
-                    f"{what}: say what became of it with `bridge intent settle`, then again"
-                )
-            raise StillMovingError(f"{what}; try again in a moment")
+    for intent in intents.of_case(tx, case_id, [IntentState.SENDING, IntentState.UNKNOWN]):
+        what = f"{intents.named(intent)} ({intent.id}) of case {case_id} is {intent.state}"
+        if intent.state == IntentState.UNKNOWN:
+            raise StillMovingError(f"{what}: say what became of it with `bridge intent settle`, then again")
+        raise StillMovingError(f"{what}; try again in a moment")
 
 
 # --- one case ------------------------------------------------------------------------
@@ -245,42 +252,20 @@ def _what_remains(person: Person, counts: dict[str, int], of_tickets: Collection
 # --- deliveries --------------------------------------------------------------------------
 
 
-def _deliveries(world: World, person: Person, until: datetime, proof: str | None) -> dict[str, int]:
-    """Blank the bodies that name *person* and came before *until*; without a proof they are only counted."""
-
-    def is_theirs(body: bytes, delivery_id: str) -> bool:
-        return person.is_named_in(erasure.text_of(body)) or person.is_in_id(delivery_id)
-
-    number = blank_bodies(world, is_theirs, until=until, write=proof is not None)
-    if proof is not None:
-        with world.database.write() as tx:
-            erasure.count_more(tx, proof, "deliveries", number)
-    return {"deliveries": number} if number else {}
+def _names(delivery: Any, person: Person) -> bool:
+    return person.is_named_in(erasure.text_of(delivery.body)) or person.is_in_id(delivery.delivery_id)
 
 
-def blank_bodies(
-    world: World,
-    is_meant: Callable[[bytes, str], bool],
-    *,
-    until: datetime,
-    since: datetime | None = None,
-    write: bool = True,
-) -> int:
-    """Look through the bodies in small steps, so that the door never waits for it."""
-    number = 0
+def _bodies(world: World, *, until: datetime, since: datetime | None = None) -> Iterator[list[Any]]:
+    """The deliveries with a body, some hundred at a time: see `erasure.bodies_between`."""
     after: tuple[datetime, str] | None = None
     while True:
         with world.database.read() as tx:
             page = erasure.bodies_between(tx, after, until, since)
         if not page:
-            return number
-        last = page[-1]
-        after = (last.received_at, last.id)
-        ids = [row.id for row in page if is_meant(row.body, row.delivery_id)]
-        number += len(ids)
-        if ids and write:
-            with world.database.write() as tx:
-                erasure.blank_bodies(tx, ids)
+            return
+        yield page
+        after = (page[-1].received_at, page[-1].id)
 
 
 # --- what a network deleted ------------------------------------------------------------------
@@ -290,11 +275,15 @@ def bodies_of(world: World, row: Message) -> None:
     """Blank the bodies that brought the deleted post *row*, or show it (a press on its card)."""
     needles = [one for one in (row.global_id, row.case_id) if one]
 
-    def is_meant(body: bytes, _delivery_id: str) -> bool:
+    def is_meant(body: bytes) -> bool:
         text = erasure.text_of(body).replace("\\/", "/")
         return any(needle in text for needle in needles)
 
-    blank_bodies(world, is_meant, until=world.clock.now(), since=row.received_at - MARGIN)
+    for page in _bodies(world, until=world.clock.now(), since=row.received_at - MARGIN):
+        ids = [one.id for one in page if is_meant(one.body)]
+        if ids:
+            with world.database.write() as tx:
+                erasure.blank_bodies(tx, ids)
 
 
 def must_go(row: Message) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from bridge.store.tables import Delivery, Erasure, Intent, Message
@@ -113,12 +113,6 @@ def remains_too(tx: Session, erasure_id: str, sentence: str) -> None:
         proof.remains = [*proof.remains, sentence]
 
 
-def count_more(tx: Session, erasure_id: str, what: str, number: int) -> None:
-    proof = tx.get(Erasure, erasure_id, with_for_update=True)
-    if proof is not None and number:
-        proof.counts = {**proof.counts, what: proof.counts.get(what, 0) + number}
-
-
 def parts(ids: Collection[str]) -> Iterator[list[str]]:
     each = sorted(ids)
     for start in range(0, len(each), _MANY):
@@ -155,12 +149,25 @@ def known_hidden(tx: Session, installation: str, source: str, account: str, ids:
 
 
 def blank_bodies(tx: Session, ids: Collection[str]) -> int:
-    """Blank these deliveries; returns how many there were."""
+    """Blank these deliveries; returns how many there were that still had a body."""
     number = 0
+    columns = (Delivery.id, Delivery.installation, Delivery.source, Delivery.delivery_id)
     for part in parts(ids):
-        for delivery in tx.scalars(select(Delivery).where(Delivery.id.in_(part))):
-            hide_delivery(delivery)
-            number += 1
+        found = tx.execute(select(*columns).where(Delivery.id.in_(part), Delivery.body.is_not(None))).all()
+        if found:
+            # Not as objects: there may be many thousands, and everybody who writes waits meanwhile.
+            tx.execute(
+                update(Delivery),
+                [
+                    {
+                        "id": row.id,
+                        "body": None,
+                        "delivery_id": hidden_delivery(row.installation, row.source, row.delivery_id),
+                    }
+                    for row in found
+                ],
+            )
+        number += len(found)
     return number
 
 

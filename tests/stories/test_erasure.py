@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import select
@@ -9,6 +13,7 @@ from sqlalchemy import select
 from bridge.cli import bridge as command
 from bridge.flows import erase
 from bridge.sandbox import Sandbox
+from bridge.store.database import Database
 from bridge.store.person import find_person
 from bridge.store.tables import Case, Delivery, Erasure, Intent, Message
 from tests.running import QUICK, InProcess, eventually
@@ -131,6 +136,62 @@ def test_nothing_is_erased_while_a_call_is_under_way(sandbox: Sandbox, running: 
     assert len(brand_posts(sandbox.plaza)) == 1
 
 
+class Dying(Database):
+    """The connection of a process that is killed as soon as a proof is written down."""
+
+    dead = False
+
+    @contextmanager
+    def write(self, *words, **given):
+        assert not self.dead, "killed"
+        with super().write(*words, **given) as tx:
+            yield tx
+        with super().read() as tx:
+            self.dead = tx.scalars(select(Erasure.id)).first() is not None
+
+    @contextmanager
+    def read(self):
+        assert not self.dead, "killed"
+        with super().read() as tx:
+            yield tx
+
+
+def test_an_erasure_that_is_proven_has_reached_everything(
+    sandbox: Sandbox, running: InProcess, ticket, store_url: str
+):
+    """Killed the moment the proof is there: what came in is blank already, like all else."""
+    rest(running)
+    database = Dying(running.bridge.settings.database_url)
+    world = replace(running.bridge.world, database=database)
+    with running.database.read() as tx:
+        person = find_person(tx, "bridge", "standard", handle="dewi")
+    with suppress(AssertionError):
+        erase.forget(world, person, "a test")
+    database.close()
+
+    [proof] = rows(running, Erasure)
+    assert proof.counts["deliveries"] >= 1
+    assert not any(b"logs me out" in (one.body or b"") for one in rows(running, Delivery))
+
+
+def test_the_command_waits_for_a_call_that_is_under_way(sandbox: Sandbox, running: InProcess, ticket):
+    """It goes on when the call has ended; only a dry run says at once what stands in its way."""
+    rest(running)
+    held = sandbox.faults.add("plaza", "reply", "hold_after")
+    sandbox.zendesk.agent_comments(ticket.id, "Which version do you use?")
+    assert held.reached.wait(15)
+    refused = command_of(running)("@dewi@plaza", "--dry-run")
+    assert refused.exit_code == 1
+    assert "is sending" in str(refused.exception) + refused.output
+    ends = threading.Timer(1.0, held.release)
+    ends.start()
+    done = command_of(running)("@dewi@plaza", "--yes")
+    ends.join()
+
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert rows(running, Message)[0].text is None
+
+
 def test_what_the_desk_does_not_let_us_redact_is_said(sandbox: Sandbox, running: InProcess, ticket):
     """An account without the newer redaction, and a closed ticket that the older one refuses."""
     sandbox.zendesk.agent_workspace = False
@@ -190,12 +251,17 @@ def test_a_post_that_is_deleted_before_its_ticket_leaves_no_words_in_it(sandbox:
     assert "logs me out" not in shown_of(sandbox, ticket.id)
 
 
-def test_the_command_asks_and_gives_a_proof(sandbox: Sandbox, running: InProcess, ticket, monkeypatch):
+def command_of(running: InProcess):
+    """``bridge forget`` beside that bridge."""
+    given = {**QUICK, **running.sandbox.environment(running.url), **running._changes}
+    env = {"BRIDGE_DATA": str(running._folder), **given}
+    return lambda *words, **more: CliRunner().invoke(command, ["forget", *words], env=env, **more)
+
+
+def test_the_command_asks_and_gives_a_proof(sandbox: Sandbox, running: InProcess, ticket):
     """By handle and network, by the network's label; nothing without a yes."""
     rest(running)
-    given = {**QUICK, **sandbox.environment(running.url), **running._changes}
-    env = {"BRIDGE_DATA": str(running._folder), **given}
-    run = lambda *words, **more: CliRunner().invoke(command, ["forget", *words], env=env, **more)  # noqa: E731
+    run = command_of(running)
     assert "1  messages" in run("@dewi@Plaza", "--dry-run").output
     assert run("@dewi@plaza", input="n\n").exit_code == 1
     assert rows(running, Message)[0].text == WORDS
