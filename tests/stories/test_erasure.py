@@ -14,7 +14,7 @@ from bridge.cli import bridge as command
 from bridge.flows import erase
 from bridge.sandbox import Sandbox
 from bridge.store.database import Database
-from bridge.store.person import find_person
+from bridge.store.person import Person, find_person
 from bridge.store.tables import Case, Delivery, Erasure, Intent, Message
 from tests.running import QUICK, InProcess, eventually
 from tests.stories.seen import brand_posts, the_ticket
@@ -271,3 +271,33 @@ def test_the_command_asks_and_gives_a_proof(sandbox: Sandbox, running: InProcess
     assert "What remains" in done.output
     assert rows(running, Erasure)[0].id in run("--list").output
     assert "There is no network" in run("@dewi@nowhere", "--yes").output
+
+
+def test_a_handle_that_nobody_has_erases_nobody(sandbox: Sandbox, running: InProcess, ticket):
+    """Neither who has the same name on another server, nor who has nearly the same; the command names them."""
+    rest(running)
+    before = [one.body for one in rows(running, Delivery)]
+    run = command_of(running)
+    for asked in ("@dewi@social.example@plaza", "@dewy@plaza"):
+        refused = run(asked, "--yes")
+        assert refused.exit_code == 1
+        name = asked.removesuffix("@plaza")
+        assert f"Nobody is known as {name} on standard; did you mean @dewi@standard?" in refused.output
+    assert "Nobody is known as @nemo on standard. If you" in run("@nemo@plaza", "--dry-run").output
+    assert before == [one.body for one in rows(running, Delivery)]
+    assert rows(running, Erasure) == []
+
+
+def test_the_same_name_on_another_server_is_another_person():
+    """A handle is a name and a server; a mention without a server may be theirs."""
+    ewa = Person("mastodon", frozenset({"https://kopi.example/users/ewa"}), frozenset({"ewa@kopi.example"}))
+    for body in (
+        '{"acct":"ewa@kopi.example"}',
+        '{"url":"https:\\/\\/kopi.example\\/@ewa"}',
+        "@EWA@kopi.example",
+    ):
+        assert ewa.is_named_in(body), body
+    for body in ('{"acct":"ewa@social.example","username":"ewa"}', '{"url":"https://social.example/@ewa"}'):
+        assert not ewa.is_named_in(body), body
+    said = "@ewa and @ewa@kopi.example, not @ewa@social.example or @ewald"
+    assert ewa.without_mentions(said) == "(erased) and (erased), not @ewa@social.example or @ewald"
