@@ -307,7 +307,9 @@ def deleted(tx: Session, world: World, case: Case | None, row: Message) -> None:
         Message.thread_root == row.thread_root,
         Message.parent_id == row.global_id,
     )
-    for answer in tx.scalars(quoting):
+    answers = list(tx.scalars(quoting))
+    for answer in answers:
+        words += [answer.parent_text] if answer.parent_text else []  # of an earlier version, perhaps
         answer.parent_text = None
     if not row.complete:
         return
@@ -317,6 +319,7 @@ def deleted(tx: Session, world: World, case: Case | None, row: Message) -> None:
     )
     if case is not None:
         counts["intents"] = _take_back_one(tx, world, case, row, words, proof, now)
+        counts["intents"] += _unquote(tx, case, answers)
     proof.counts = counts
 
 
@@ -343,7 +346,9 @@ def _take_back_one(
             _redact(tx, case, intent, proof.id, now)
         if about and IntentState(intent.state).is_final:
             erasure.blank_intent(intent)
-        number += about or _strike(intent, row, words)
+        # None of these by their text: an earlier version of the post had another.
+        shown = _off_the_card(intent) or _off_the_reply(intent, row)
+        number += _strike(intent, words) or shown or about
     current = cards.current_card(tx, case)
     for card in cases.rows(tx, CardRow, case.id):
         if current is None or card.id == current.id:
@@ -355,6 +360,8 @@ def _take_back_one(
 
 def _is_about(intent: Intent, row: Message, *, first: bool) -> bool:
     """Whether *intent* brings the post *row* to the desk; retention may have blanked its draft."""
+    if intent.effect == Effect.REGISTER_CUSTOMER:
+        return first  # it brought the name that stood on it
     if intent.effect == Effect.OPEN_TICKET:
         return first if "message" not in intent.draft else intent.draft["message"] == row.id
     _, _, of_post = intent.cause.partition(":")
@@ -362,17 +369,40 @@ def _is_about(intent: Intent, row: Message, *, first: bool) -> bool:
     return is_update and of_post.partition(":")[0] == row.id
 
 
-def _strike(intent: Intent, row: Message, words: Collection[str]) -> bool:
+def _off_the_card(intent: Intent) -> bool:
+    """A card that was shown keeps its state and nobody's words; one that was not is drawn anew."""
+    if intent.effect not in (Effect.POST_CARD, Effect.UPDATE_CARD):
+        return False
+    if IntentState(intent.state).is_final:
+        return erasure.blank_card(intent)
+    if intent.state not in WAITING or intent.payload is None:
+        return False  # on its way: `effects.team` blanks it when it is settled
+    intent.payload = None
+    return True
+
+
+def _off_the_reply(intent: Intent, row: Message) -> bool:
+    return intent.effect == Effect.REPLY and erasure.blank_target(intent, row.global_id)
+
+
+def _unquote(tx: Session, case: Case, answers: Collection[Message]) -> int:
+    """What brought *answers* to the desk quotes what they answer; settled, nobody needs it any more."""
+    number = 0
+    for intent in intents.of_case(tx, case.id):
+        opens = intent.effect == Effect.OPEN_TICKET  # what brings a later post quotes nothing
+        quotes = opens and any(_is_about(intent, answer, first=False) for answer in answers)
+        if quotes and IntentState(intent.state).is_final and intent.payload is not None:
+            erasure.blank_intent(intent)
+            number += 1
+    return number
+
+
+def _strike(intent: Intent, words: Collection[str]) -> bool:
     """Take *words* out of what an intent keeps, unless a call with exactly these bytes may be repeated."""
-    is_reply = intent.effect == Effect.REPLY
-    if intent.state in (IntentState.SENDING, IntentState.UNKNOWN) and not is_reply:
+    if intent.state in (IntentState.SENDING, IntentState.UNKNOWN) and intent.effect != Effect.REPLY:
         return False
     kept = (intent.draft, intent.payload, intent.outcome)
     draft, payload, outcome = (erasure.without(one, words) for one in kept)
-    target = (payload or {}).get("target") if is_reply else None
-    if target is not None and target["id"] == row.global_id:
-        nobody = {**target["author"], "handle": "", "name": "", "url": None}
-        payload = {**payload, "target": {**target, "author": nobody}}
     if (draft, payload, outcome) == kept:
         return False
     intent.draft, intent.payload, intent.outcome = draft, payload, outcome

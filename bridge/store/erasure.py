@@ -64,6 +64,35 @@ def blank_intent(intent: Intent) -> None:
     intent.payload = intent.outcome = None
 
 
+def blank_card(intent: Intent) -> bool:
+    """Take the customer's words and name off what *intent* showed the team; whether there were any."""
+    card = (intent.payload or {}).get("card")
+    if card is None:
+        return False
+    blank = {**card, "text": "", "author": "", "permalink": None}
+    if blank == card:
+        return False
+    intent.payload = {**(intent.payload or {}), "card": blank}
+    return True
+
+
+def blank_target(intent: Intent, post: str) -> bool:
+    """Take what *post* (a global id) says off the reply *intent*, which answers it or an answer to it."""
+    target = (intent.payload or {}).get("target")
+    if target is None:
+        return False
+    blank = target
+    if target["id"] == post:
+        nobody = {**target["author"], "handle": "", "name": "", "url": None}
+        blank = {**target, "author": nobody, "text": "", "permalink": None, "attachments": []}
+    elif target["parent_id"] == post:
+        blank = {**target, "parent_text": None}
+    if blank == target:
+        return False
+    intent.payload = {**(intent.payload or {}), "target": blank}
+    return True
+
+
 def without(value: Any, words: Collection[str]) -> Any:
     """*value*, as JSON has it, without the strings in *words* and without long quotations of them."""
     if isinstance(value, str):

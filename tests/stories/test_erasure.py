@@ -239,6 +239,48 @@ def test_a_deleted_post_goes_from_tables_ticket_and_card(sandbox: Sandbox, runni
     assert [proof.cause for proof in rows(running, Erasure)] == ["deleted"]
 
 
+def kept(running: InProcess) -> str:
+    """Everything that the ledger keeps of what was wanted and done."""
+    return str([(one.draft, one.payload, one.outcome) for one in rows(running, Intent)]).lower()
+
+
+def test_a_post_that_was_edited_and_then_deleted_leaves_no_version_in_the_ledger(
+    sandbox: Sandbox, running: InProcess, ticket
+):
+    """Cards, answers and tickets of each version: neither the words nor the name are found by their text."""
+    root = sandbox.plaza.posts()[0].id
+    sandbox.zendesk.agent_comments(ticket.id, "Which version do you use?")
+    eventually(lambda: brand_posts(sandbox.plaza), what="the answer")
+    rest(running)
+    sandbox.plaza.edit(root, "It crashes every hour")
+    eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("crashes", public=False), what="the edit")
+    rest(running)
+    assert "logs me out" in kept(running)
+    sandbox.plaza.delete(root)
+    eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("deleted", public=False), what="the note")
+    rest(running)
+
+    for word in ("logs me out", "crashes every hour", "'name': 'dewi'", "'author': 'dewi", "(dewi)", "@dewi"):
+        assert word not in kept(running), word
+    assert "which version do you use" in kept(running)
+
+
+def test_a_card_that_is_on_its_way_when_its_post_is_deleted_keeps_no_words(
+    sandbox: Sandbox, running: InProcess
+):
+    """Its bytes are needed until somebody knows what became of it, and no longer."""
+    held = sandbox.faults.add("slack", "chat.postMessage", "hold_after")
+    post = sandbox.plaza.post("dewi", WORDS, language="en", tags=["technical-issue"])
+    ticket = the_ticket(sandbox)
+    assert held.reached.wait(15)
+    sandbox.plaza.delete(post.id)
+    eventually(lambda: rows(running, Message)[0].erased_at, what="the deletion")
+    held.release()
+    rest(running)
+
+    assert "logs me out" not in kept(running) + shown_of(sandbox, ticket.id)
+
+
 def test_a_post_that_is_deleted_before_its_ticket_leaves_no_words_in_it(sandbox: Sandbox, running):
     """Zendesk was down meanwhile: the ticket that was drawn up already goes without them."""
     sandbox.faults.add("zendesk", "open_ticket", "status", times=2, status=429, retry_after=1)
@@ -274,7 +316,7 @@ def test_the_command_asks_and_gives_a_proof(sandbox: Sandbox, running: InProcess
 
 
 def test_a_handle_that_nobody_has_erases_nobody(sandbox: Sandbox, running: InProcess, ticket):
-    """Neither who has the same name on another server, nor who has nearly the same; the command names them."""
+    """Neither who has the same name on another server, nor who has nearly the same: they are named."""
     rest(running)
     before = [one.body for one in rows(running, Delivery)]
     run = command_of(running)
