@@ -14,7 +14,7 @@ from bridge import slack, zendesk
 from bridge.core.account import Account
 from bridge.core.ports import Clock
 from bridge.errors import StoreError
-from bridge.flows import listen, reconcile
+from bridge.flows import astray, listen, reconcile
 from bridge.flows.alarm import Alarm
 from bridge.flows.counting import Bringer
 from bridge.flows.engine import Engine, Wakes
@@ -225,7 +225,7 @@ def _world(settings: Settings, database: Database, clock: Clock) -> World:
         ),
         desk=None if desk is None else zendesk.ZendeskDesk(desk),
         team=None if team is None else slack.SlackTeam(team),
-        read_hint=lambda body: webhook.read_hint(body).ticket_id,
+        read_hint=webhook.read_hint,
         read_press=slack.read_press,
     )
 
@@ -239,6 +239,7 @@ def _engine(world: World, settings: Settings, wakes: Wakes) -> Engine:
             "work": lambda key: work(world, slots, key),
             "poll": lambda key: listen.poll(world, key),
             "reconcile": lambda key: reconcile.reconcile(world, key),
+            "astray": lambda key: astray.look(world, key),
             "retain": lambda key: retain(world, key),
             "sweep": Sweep(world, wakes.crowded, Alarm(world, settings.admin_channel)),
             "watch": Watch(world, settings.admin_channel, timedelta(hours=settings.silence_h)),
@@ -262,7 +263,7 @@ def _failed(world: World, flow: str, key: str) -> None:
             message = tx.get(Message, key)
             if message is not None:
                 message.due_at = now + timedelta(seconds=30)
-        elif flow in ("poll", "reconcile"):
+        elif flow in ("poll", "reconcile", "astray"):
             cursor = tx.get(Cursor, key)
             if cursor is not None:
                 cursor.due_at, cursor.failures = now + timedelta(seconds=30), cursor.failures + 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -9,7 +11,7 @@ from sqlalchemy.orm import Session
 from bridge.cli.opened import opened_database, opened_world, who
 from bridge.flows import erase
 from bridge.flows.world import World
-from bridge.store.person import Person, find_person
+from bridge.store.person import Person, find_person, similar_handles
 from bridge.store.tables import Erasure, Message
 
 
@@ -33,7 +35,8 @@ def forget(
         return
     with opened_world() as world:
         person = _person(world, whom, author_id, network)
-        rehearsed = erase.forget(world, person, who(), rehearse=True)
+        patience = timedelta(0) if dry_run else erase.PATIENCE
+        rehearsed = erase.forget(world, person, who(), rehearse=True, patience=patience)
         _say("Would be erased:" if dry_run else "To be erased:", rehearsed)
         if dry_run:
             return
@@ -61,7 +64,20 @@ def _person(world: World, whom: str | None, author_id: str | None, network: str 
             raise click.UsageError("The last @-part is the network's name: @dewi@plaza.")
     with world.database.read() as tx:
         name = _network(tx, world, network or "")
-        return find_person(tx, world.installation, name, handle=handle, author_id=author_id or "")
+        person = find_person(tx, world.installation, name, handle=handle, author_id=author_id or "")
+        if not person.author_ids:
+            raise click.ClickException(
+                _unknown(name, handle, similar_handles(tx, world.installation, name, handle))
+            )
+        return person
+
+
+def _unknown(network: str, handle: str, similar: list[str]) -> str:
+    """Whoever may only be somebody of the same name is asked about, never erased."""
+    wrong = f"Nobody is known as @{handle} on {network}"
+    if not similar:
+        return f"{wrong}. If you have the network's own id of them, give --author-id and --network."
+    return f"{wrong}; did you mean {' or '.join(f'@{one}@{network}' for one in similar)}?"
 
 
 def _network(tx: Session, world: World, named: str) -> str:

@@ -123,6 +123,14 @@ class Ticket:
 
 
 @dataclass(frozen=True, slots=True)
+class Hint:
+    """A ticket that is worth reading again. ``external_id`` may belong to another installation."""
+
+    ticket_id: str
+    external_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """A ticket of the desk's export: that it changed, not what changed.
 

@@ -17,6 +17,8 @@ from bridge.routing import wording
 from bridge.store import casefile, intents
 from bridge.store.tables import Case, Intent, Message
 
+RESTORED = "The database was restored from a backup: this may have been posted already."
+
 _UNDER_WAY = (IntentState.APPROVED, IntentState.SENDING, IntentState.UNKNOWN)
 _SAID_OR_ASKED = (IntentState.CONFIRMED, *_UNDER_WAY, IntentState.HELD)
 
@@ -52,7 +54,8 @@ def close(tx: Session, world: World, case: Case, update: Update, *, hold: str | 
         casefile.tell(tx, case.id, now, "desk", "a closing reply is on its way already")
         return
     recent = _recent_answer(tx, world, case, update)
-    if recent is not None and recent.state == IntentState.CONFIRMED and hold is None:
+    # What may have been posted already is held; here nothing is posted, the answer is there.
+    if recent is not None and recent.state == IntentState.CONFIRMED and hold in (None, RESTORED):
         ending.close(tx, world, case, Receipt.PUBLIC, url=(recent.outcome or {}).get("permalink"))
         return
     if recent is not None and recent.state != IntentState.CONFIRMED:

@@ -57,6 +57,20 @@ def note(tx: Session, case: Case, cause: str, text: str, at: datetime) -> None:
         _draft_update(tx, case, cause, at, text=text, public=False)
 
 
+def note_elsewhere(tx: Session, case: Case, ticket_id: str, cause: str, text: str, at: datetime) -> None:
+    """Say *text* once, internally, on a ticket that is none of the case's own."""
+    intents.draft(
+        tx,
+        case,
+        Effect.UPDATE_TICKET,
+        target=f"ticket:{ticket_id}",
+        cause=cause,
+        lane=DESK,
+        at=at,
+        content={"text": text, "public": False, "ticket_id": ticket_id},
+    )
+
+
 def pass_on(tx: Session, case: Case, message: Message, at: datetime, again: str = "") -> None:
     """Put a later post of the customer on the ticket, in their name."""
     text = writing.later_post(messages.as_message(message))

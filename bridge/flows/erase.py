@@ -1,6 +1,7 @@
 """Forgetting a person, and what a network deleted: in our tables, and outside as far as it goes.
 
-Our own tables are blanked in one transaction. What stands outside is taken back by
+Our own tables are blanked in one transaction, which writes the proof, too: there is no proof
+of an erasure that was cut short, and nothing is half erased. What stands outside is taken back by
 intents, carried out like all others, and what the outside does not let us take back
 is written into the proof of the erasure.
 """
@@ -8,9 +9,10 @@ is written into the proof of the erasure.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -21,7 +23,7 @@ from bridge.errors import BridgeError
 from bridge.flows import cards, drafting, ending
 from bridge.flows.world import World
 from bridge.store import casefile, cases, erasure, intents, messages
-from bridge.store.forget import Eraser, cases_of
+from bridge.store.forget import Eraser, case_ids_of, cases_of
 from bridge.store.person import Person, traces
 from bridge.store.tables import CardRow, Case, CustomerRow, Erasure, Intent, LeaseRow, Message, TicketRow
 
@@ -37,6 +39,7 @@ REDACTIONS = frozenset(
 WAITING = (IntentState.DRAFTED, IntentState.HELD, IntentState.APPROVED)
 # A body may have been written down shortly before its message.
 MARGIN = timedelta(minutes=1)
+PATIENCE = timedelta(seconds=30)
 _PAUSE_S = 0.5
 
 
@@ -63,7 +66,7 @@ def forget(
     by: str,
     *,
     rehearse: bool = False,
-    patience: timedelta = timedelta(seconds=30),
+    patience: timedelta = PATIENCE,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Forgotten:
     """Erase *person* everywhere. Run twice, it finds nothing the second time.
@@ -76,7 +79,7 @@ def forget(
         try:
             return _forget(world, person, by, rehearse)
         except StillMovingError:
-            if rehearse or world.clock.now() >= give_up_at:
+            if world.clock.now() >= give_up_at:
                 raise
             sleep(_PAUSE_S)
 
@@ -84,9 +87,12 @@ def forget(
 def _forget(world: World, person: Person, by: str, rehearse: bool) -> Forgotten:
     started = world.clock.now()
     with world.database.read() as tx:
-        if any(person.is_named_in(body) for body in erasure.not_taken_in(tx)):
-            raise StillMovingError("a delivery that names them is being taken in; try again in a moment")
+        _require_taken_in(tx, person)
+        for case_id in case_ids_of(tx, world.installation, person):
+            _require_rest(tx, case_id)
         found = traces(tx, world.installation, person)
+    # Looked for in small steps, so that the door never waits for it; what is found goes with all else.
+    bodies = [row.id for page in _bodies(world, until=started) for row in page if _names(row, person)]
     counts: dict[str, int] = {}
     remains: list[str] = []
     proof_id = None
@@ -94,7 +100,11 @@ def _forget(world: World, person: Person, by: str, rehearse: bool) -> Forgotten:
         with world.database.write() as tx:
             _end_leases(tx, world, person)
             cases = cases_of(tx, world.installation, person)
-            _require_rest(tx, cases)
+            for case in cases:
+                _require_rest(tx, case.id)
+            _require_taken_in(tx, person)
+            late = erasure.bodies_between(tx, None, world.clock.now(), started)
+            bodies += [row.id for row in late if _names(row, person)]
             proof = erasure.record(
                 tx, installation=world.installation, at=started, cause=ASKED, by=by, network=person.network
             )
@@ -102,38 +112,35 @@ def _forget(world: World, person: Person, by: str, rehearse: bool) -> Forgotten:
             for case in cases:
                 remains += _take_back(tx, world, case, proof.id)
             counts = Eraser(tx, world.installation, person, found, started)(cases)
+            blanked = erasure.blank_bodies(tx, bodies)
+            counts |= {"deliveries": blanked} if blanked else {}
             remains += _what_remains(person, counts, remains)
             proof.counts, proof.remains = counts, remains
             if rehearse:
                 raise _RehearsedError
     except _RehearsedError:
-        counts = {**counts, **_deliveries(world, person, started, None)}
         return Forgotten(counts, tuple(remains), None)
-    counts = {**counts, **_deliveries(world, person, started, proof_id)}
     return Forgotten(counts, tuple(remains), proof_id)
 
 
 def _end_leases(tx: Session, world: World, person: Person) -> None:
     """Whoever works on one of the cases stops before it writes or calls: it has lost its lease."""
-    keys = select(Case.id).where(
-        Case.installation == world.installation,
-        Case.network == person.network,
-        Case.author_id.in_(person.author_ids),
-    )
-    for case_id in list(tx.scalars(keys)):
+    for case_id in case_ids_of(tx, world.installation, person):
         tx.execute(delete(LeaseRow).where(LeaseRow.key == f"case:{case_id}"))
 
 
-def _require_rest(tx: Session, cases: Collection[Case]) -> None:
+def _require_taken_in(tx: Session, person: Person) -> None:
+    if any(person.is_named_in(body) for body in erasure.not_taken_in(tx)):
+        raise StillMovingError("a delivery that names them is being taken in; try again in a moment")
+
+
+def _require_rest(tx: Session, case_id: str) -> None:
     """A call that is under way, or whose end nobody knows, is settled first: it needs its words."""
-    for case in cases:
-        for intent in intents.of_case(tx, case.id, [IntentState.SENDING, IntentState.UNKNOWN]):
-            what = f"{intents.named(intent)} ({intent.id}) of case {case.id} is {intent.state}"
-            if intent.state == IntentState.UNKNOWN:
-                raise StillMovingError(
-                    f"{what}: say what became of it with `bridge intent settle`, then again"
-                )
-            raise StillMovingError(f"{what}; try again in a moment")
+    for intent in intents.of_case(tx, case_id, [IntentState.SENDING, IntentState.UNKNOWN]):
+        what = f"{intents.named(intent)} ({intent.id}) of case {case_id} is {intent.state}"
+        if intent.state == IntentState.UNKNOWN:
+            raise StillMovingError(f"{what}: say what became of it with `bridge intent settle`, then again")
+        raise StillMovingError(f"{what}; try again in a moment")
 
 
 # --- one case ------------------------------------------------------------------------
@@ -245,42 +252,20 @@ def _what_remains(person: Person, counts: dict[str, int], of_tickets: Collection
 # --- deliveries --------------------------------------------------------------------------
 
 
-def _deliveries(world: World, person: Person, until: datetime, proof: str | None) -> dict[str, int]:
-    """Blank the bodies that name *person* and came before *until*; without a proof they are only counted."""
-
-    def is_theirs(body: bytes, delivery_id: str) -> bool:
-        return person.is_named_in(erasure.text_of(body)) or person.is_in_id(delivery_id)
-
-    number = blank_bodies(world, is_theirs, until=until, write=proof is not None)
-    if proof is not None:
-        with world.database.write() as tx:
-            erasure.count_more(tx, proof, "deliveries", number)
-    return {"deliveries": number} if number else {}
+def _names(delivery: Any, person: Person) -> bool:
+    return person.is_named_in(erasure.text_of(delivery.body)) or person.is_in_id(delivery.delivery_id)
 
 
-def blank_bodies(
-    world: World,
-    is_meant: Callable[[bytes, str], bool],
-    *,
-    until: datetime,
-    since: datetime | None = None,
-    write: bool = True,
-) -> int:
-    """Look through the bodies in small steps, so that the door never waits for it."""
-    number = 0
+def _bodies(world: World, *, until: datetime, since: datetime | None = None) -> Iterator[list[Any]]:
+    """The deliveries with a body, some hundred at a time: see `erasure.bodies_between`."""
     after: tuple[datetime, str] | None = None
     while True:
         with world.database.read() as tx:
             page = erasure.bodies_between(tx, after, until, since)
         if not page:
-            return number
-        last = page[-1]
-        after = (last.received_at, last.id)
-        ids = [row.id for row in page if is_meant(row.body, row.delivery_id)]
-        number += len(ids)
-        if ids and write:
-            with world.database.write() as tx:
-                erasure.blank_bodies(tx, ids)
+            return
+        yield page
+        after = (page[-1].received_at, page[-1].id)
 
 
 # --- what a network deleted ------------------------------------------------------------------
@@ -290,11 +275,15 @@ def bodies_of(world: World, row: Message) -> None:
     """Blank the bodies that brought the deleted post *row*, or show it (a press on its card)."""
     needles = [one for one in (row.global_id, row.case_id) if one]
 
-    def is_meant(body: bytes, _delivery_id: str) -> bool:
+    def is_meant(body: bytes) -> bool:
         text = erasure.text_of(body).replace("\\/", "/")
         return any(needle in text for needle in needles)
 
-    blank_bodies(world, is_meant, until=world.clock.now(), since=row.received_at - MARGIN)
+    for page in _bodies(world, until=world.clock.now(), since=row.received_at - MARGIN):
+        ids = [one.id for one in page if is_meant(one.body)]
+        if ids:
+            with world.database.write() as tx:
+                erasure.blank_bodies(tx, ids)
 
 
 def must_go(row: Message) -> bool:
@@ -318,7 +307,9 @@ def deleted(tx: Session, world: World, case: Case | None, row: Message) -> None:
         Message.thread_root == row.thread_root,
         Message.parent_id == row.global_id,
     )
-    for answer in tx.scalars(quoting):
+    answers = list(tx.scalars(quoting))
+    for answer in answers:
+        words += [answer.parent_text] if answer.parent_text else []  # of an earlier version, perhaps
         answer.parent_text = None
     if not row.complete:
         return
@@ -328,6 +319,7 @@ def deleted(tx: Session, world: World, case: Case | None, row: Message) -> None:
     )
     if case is not None:
         counts["intents"] = _take_back_one(tx, world, case, row, words, proof, now)
+        counts["intents"] += _unquote(tx, case, answers)
     proof.counts = counts
 
 
@@ -354,7 +346,9 @@ def _take_back_one(
             _redact(tx, case, intent, proof.id, now)
         if about and IntentState(intent.state).is_final:
             erasure.blank_intent(intent)
-        number += about or _strike(intent, row, words)
+        # None of these by their text: an earlier version of the post had another.
+        shown = _off_the_card(intent) or _off_the_reply(intent, row)
+        number += _strike(intent, words) or shown or about
     current = cards.current_card(tx, case)
     for card in cases.rows(tx, CardRow, case.id):
         if current is None or card.id == current.id:
@@ -366,6 +360,8 @@ def _take_back_one(
 
 def _is_about(intent: Intent, row: Message, *, first: bool) -> bool:
     """Whether *intent* brings the post *row* to the desk; retention may have blanked its draft."""
+    if intent.effect == Effect.REGISTER_CUSTOMER:
+        return first  # it brought the name that stood on it
     if intent.effect == Effect.OPEN_TICKET:
         return first if "message" not in intent.draft else intent.draft["message"] == row.id
     _, _, of_post = intent.cause.partition(":")
@@ -373,17 +369,40 @@ def _is_about(intent: Intent, row: Message, *, first: bool) -> bool:
     return is_update and of_post.partition(":")[0] == row.id
 
 
-def _strike(intent: Intent, row: Message, words: Collection[str]) -> bool:
+def _off_the_card(intent: Intent) -> bool:
+    """A card that was shown keeps its state and nobody's words; one that was not is drawn anew."""
+    if intent.effect not in (Effect.POST_CARD, Effect.UPDATE_CARD):
+        return False
+    if IntentState(intent.state).is_final:
+        return erasure.blank_card(intent)
+    if intent.state not in WAITING or intent.payload is None:
+        return False  # on its way: `effects.team` blanks it when it is settled
+    intent.payload = None
+    return True
+
+
+def _off_the_reply(intent: Intent, row: Message) -> bool:
+    return intent.effect == Effect.REPLY and erasure.blank_target(intent, row.global_id)
+
+
+def _unquote(tx: Session, case: Case, answers: Collection[Message]) -> int:
+    """What brought *answers* to the desk quotes what they answer; settled, nobody needs it any more."""
+    number = 0
+    for intent in intents.of_case(tx, case.id):
+        opens = intent.effect == Effect.OPEN_TICKET  # what brings a later post quotes nothing
+        quotes = opens and any(_is_about(intent, answer, first=False) for answer in answers)
+        if quotes and IntentState(intent.state).is_final and intent.payload is not None:
+            erasure.blank_intent(intent)
+            number += 1
+    return number
+
+
+def _strike(intent: Intent, words: Collection[str]) -> bool:
     """Take *words* out of what an intent keeps, unless a call with exactly these bytes may be repeated."""
-    is_reply = intent.effect == Effect.REPLY
-    if intent.state in (IntentState.SENDING, IntentState.UNKNOWN) and not is_reply:
+    if intent.state in (IntentState.SENDING, IntentState.UNKNOWN) and intent.effect != Effect.REPLY:
         return False
     kept = (intent.draft, intent.payload, intent.outcome)
     draft, payload, outcome = (erasure.without(one, words) for one in kept)
-    target = (payload or {}).get("target") if is_reply else None
-    if target is not None and target["id"] == row.global_id:
-        nobody = {**target["author"], "handle": "", "name": "", "url": None}
-        payload = {**payload, "target": {**target, "author": nobody}}
     if (draft, payload, outcome) == kept:
         return False
     intent.draft, intent.payload, intent.outcome = draft, payload, outcome

@@ -20,8 +20,6 @@ from bridge.store import backup, casefile, cases, intents, leases, tickets
 from bridge.store.leases import Lease
 from bridge.store.tables import Case, TicketRow
 
-RESTORED = "The database was restored from a backup: this may have been posted already."
-
 
 def unread(tx: Session, case_id: str) -> TicketRow | None:
     """The case's next ticket that somebody hinted at since it was last read."""
@@ -121,7 +119,7 @@ def _hear(reading: _Reading, update: Update) -> bool:
     if verdict.ignored:
         return False
     if verdict.hold is None and backup.told_in_between(tx, update.at):
-        verdict = replace(verdict, hold=RESTORED)
+        verdict = replace(verdict, hold=close_loop.RESTORED)
     parts = []
     if verdict.say:
         parts.append("a public comment")

@@ -20,14 +20,14 @@ from bridge.core.case import CaseState
 from bridge.core.desk import Change, Changes
 from bridge.core.intent import Effect, IntentState
 from bridge.errors import VendorBusyError, VendorError
-from bridge.flows import finds, settle
+from bridge.flows import astray, finds, settle
 from bridge.flows.recipe import Outcome
 from bridge.flows.take_in import DESK_SOURCE
 from bridge.flows.world import World
 from bridge.store import cases, intents, leases, tickets
 from bridge.store.insert import insert_new
 from bridge.store.leases import Lease
-from bridge.store.tables import Case, Cursor, Intent, TicketRow
+from bridge.store.tables import Case, Cursor, TicketRow
 
 log = logging.getLogger(__name__)
 
@@ -176,17 +176,16 @@ def _take(world: World, page: Changes) -> None:
         ids = [change.ticket_id for change in page.changes]
         known = _rows(tx, world, ids)
         sources = _rows(tx, world, [c.follow_up_of for c in page.changes if c.follow_up_of is not None])
-    ours = f"{world.installation}:"
     # Short transactions, one a case: who works on it meanwhile has to wait for no more than that.
     for change in page.changes:
         row = known.get(change.ticket_id)
         if row is not None:
             if row.swept_to is None or row.swept_to < change.at:
                 _hint(world, row, change)
+        elif astray.is_named_ours(world, change.external_id):
+            _identify(world, change, (change.external_id or "").removeprefix(f"{world.installation}:"))
         elif change.deleted:
             continue
-        elif (change.external_id or "").startswith(ours):
-            _identify(world, change, (change.external_id or "").removeprefix(ours))
         elif change.follow_up_of in sources:
             _adopt(world, sources[change.follow_up_of], change)
 
@@ -219,28 +218,23 @@ def _identify(world: World, change: Change, name: str) -> None:
     case_id, _, number = name.partition(":")
     with world.database.write() as tx:
         case = cases.lock(tx, case_id) if tx.get(Case, case_id) is not None else None
-        intent = None if case is None else _opening(tx, case, number)
-        if case is None or intent is None or intent.outcome_id is not None:
-            log.warning("ticket %s has the external id of a case, which does not know it", change.ticket_id)
-            return
+        intent = None if case is None else astray.opening(tx, case, number)
+        if _rows(tx, world, [change.ticket_id]):
+            return  # since the page was read
         now = world.clock.now()
-        if intent.state == IntentState.UNKNOWN:
-            settle.found(tx, world, intent.id, Outcome(change.ticket_id, {"url": change.url}))
-            finds.tell(tx, case.id, now, f"ticket {change.ticket_id}", DESK_SOURCE)
-        elif intent.state != IntentState.SENDING:
-            log.warning("ticket %s is there, though its opening was %s", change.ticket_id, intent.state)
-            return
+        if case is None or intent is None or change.deleted or not astray.is_on_its_way(intent):
+            woken = "astray", astray.notice(tx, world, change.ticket_id)
         else:
-            intent.due_at = now  # it is looked for by itself, and will be found
-        intents.wake_case(case, now)
-        found = intent.state == IntentState.CONFIRMED
+            woken = "work", case.id
+            if intent.state == IntentState.UNKNOWN:
+                settle.found(tx, world, intent.id, Outcome(change.ticket_id, {"url": change.url}))
+                finds.tell(tx, case.id, now, f"ticket {change.ticket_id}", DESK_SOURCE)
+            else:
+                intent.due_at = now  # it is looked for by itself, and will be found
+            intents.wake_case(case, now)
+        found = intent is not None and woken[0] == "work" and intent.state == IntentState.CONFIRMED
     finds.count(world, DESK_SOURCE, int(found))
-    world.wake("work", case.id)
-
-
-def _opening(tx: Session, case: Case, number: str) -> Intent | None:
-    openings = (i for i in intents.of_case(tx, case.id) if i.effect == Effect.OPEN_TICKET)
-    return next((intent for intent in openings if str(intent.draft.get("number")) == number), None)
+    world.wake(*woken)
 
 
 def _adopt(world: World, source: TicketRow, change: Change) -> None:

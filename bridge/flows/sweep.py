@@ -15,6 +15,7 @@ from bridge.flows import listen, reconcile
 from bridge.flows.retain import EVERY
 from bridge.flows.world import World
 from bridge.store import leases
+from bridge.store.standing import ASTRAY
 from bridge.store.tables import Case, Cursor, Delivery, Message
 
 SWEEP = "sweep"
@@ -85,8 +86,11 @@ class Sweep:
             open_ = select(Case.id).where(Case.due_at <= now)
             found += [("work", key) for key in tx.scalars(open_.order_by(Case.due_at).limit(AT_ONCE))]
             asked = select(Cursor.key).where(Cursor.due_at <= now)
-            found += [
-                ("reconcile" if key == reconcile.KEY else "poll", key)
-                for key in tx.scalars(asked.limit(AT_ONCE))
-            ]
+            found += [(_flow_of(key), key) for key in tx.scalars(asked.limit(AT_ONCE))]
         return found
+
+
+def _flow_of(cursor: str) -> str:
+    if cursor.startswith(ASTRAY):
+        return "astray"
+    return "reconcile" if cursor == reconcile.KEY else "poll"

@@ -9,9 +9,10 @@ from datetime import timedelta
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from bridge.core.desk import Hint
 from bridge.core.message import InboundEvent
 from bridge.errors import StoreBusyError, UnreadablePayloadError, UnsupportedEventError, VendorError
-from bridge.flows import open_case, press
+from bridge.flows import astray, open_case, press
 from bridge.flows.world import World
 from bridge.routing import language
 from bridge.store import casefile, cases, erasure, intents, messages, tickets
@@ -143,7 +144,7 @@ def _take_post(tx: Session, world: World, events: Sequence[InboundEvent]) -> Mes
     return row
 
 
-def _hear_hint(world: World, delivery_id: str, ticket_id: str) -> None:
+def _hear_hint(world: World, delivery_id: str, hint: Hint) -> None:
     with world.database.write() as tx:
         delivery = _open_delivery(tx, delivery_id)
         if delivery is None:
@@ -151,11 +152,11 @@ def _hear_hint(world: World, delivery_id: str, ticket_id: str) -> None:
         now = world.clock.now()
         ticket = tx.scalars(
             select(TicketRow).where(
-                TicketRow.installation == world.installation, TicketRow.ticket_id == ticket_id
+                TicketRow.installation == world.installation, TicketRow.ticket_id == hint.ticket_id
             )
         ).first()
         if ticket is None:
-            _wait_for_ticket(tx, world, delivery, ticket_id)
+            _wait_for_ticket(tx, world, delivery, hint)
             return
         case = cases.lock(tx, ticket.case_id)
         tx.refresh(ticket)
@@ -165,11 +166,15 @@ def _hear_hint(world: World, delivery_id: str, ticket_id: str) -> None:
     world.wake("work", case.id)
 
 
-def _wait_for_ticket(tx: Session, world: World, delivery: Delivery, ticket_id: str) -> None:
+def _wait_for_ticket(tx: Session, world: World, delivery: Delivery, hint: Hint) -> None:
     """An agent can be faster than our record of the desk's answer: a ticket of ours is known in a moment."""
     tried = delivery.attempts
     if tried >= (LONGEST_WAIT_FOR_TICKET if intents.some_ticket_opens(tx) else 1):
-        _finish(world, delivery, "done", f"ticket {ticket_id} is none of ours")
+        if astray.is_named_ours(world, hint.external_id):
+            astray.notice(tx, world, hint.ticket_id)  # the sweep wakes it
+            _finish(world, delivery, "done", f"no case knows ticket {hint.ticket_id}, which was ours")
+            return
+        _finish(world, delivery, "done", f"ticket {hint.ticket_id} is none of ours")
         return
     delivery.attempts += 1
     delivery.due_at = world.clock.now() + timedelta(seconds=1)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from bridge.core.account import Account
 from bridge.core.card import Press
+from bridge.core.desk import Hint
 from bridge.core.ports import Clock, Connection, Desk, Network, Team
 from bridge.flows.mappings import Mappings
 from bridge.routing.model import AccountEntry
@@ -64,7 +65,7 @@ class World:
     timing: Timing
     desk: Desk | None
     team: Team | None
-    read_hint: Callable[[bytes], str]
+    read_hint: Callable[[bytes], Hint]
     read_press: Callable[[bytes], Press]
     wake: Callable[[str, str], None] = lambda _flow, _key: None
     tallies: Tallies = field(default_factory=Tallies)

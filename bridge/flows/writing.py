@@ -107,6 +107,14 @@ def no_ticket_note(what: str) -> str:
     return f"The {what}. The loop is still open, and no ticket stands for it until the customer writes again."
 
 
+def astray_note(speaks: str) -> str:
+    return (
+        "This ticket is not connected to the social thread any more: the bridge's database was restored "
+        "from a backup that does not know it. What is written or solved here does not reach the customer. "
+        f"Ticket {speaks} speaks for the thread now: merge this one into it, or close this one."
+    )
+
+
 def deleted_note() -> str:
     return "The customer deleted a post of this case on the network."
 

@@ -32,7 +32,7 @@ class DeskHook:
     """How the desk's webhook is verified (giving the delivery's id) and read (giving the ticket's)."""
 
     verify: Verify
-    read: Callable[[bytes], str]
+    read: Callable[[bytes], object]
 
 
 @dataclass(frozen=True, slots=True)

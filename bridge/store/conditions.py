@@ -16,6 +16,7 @@ WORKER_GONE = timedelta(seconds=30)
 TOO_OLD = timedelta(minutes=15)
 LOOP_TOO_OLD = timedelta(hours=24)
 STUCK = 5
+ASTRAY_EACH = 5  # tickets that are told of one by one
 FAILED_OFTEN = 3
 # Kinds that only the watch finds, and keeps in the table of alerts.
 SILENCE, CHECK = "silence", "check"
@@ -37,6 +38,7 @@ def conditions(tx: Session, now: datetime) -> Iterator[Condition]:
     yield from _polls(tx)
     yield from _intents(tx, now)
     yield from _cases(tx, now)
+    yield from _astray(tx)
     failed = standing.failed_deliveries(tx)
     if failed:
         yield Condition(
@@ -117,3 +119,27 @@ def _cases(tx: Session, now: datetime) -> Iterator[Condition]:
     if stuck:
         see = "see the log and `bridge case list`"
         yield Condition("stuck-cases", f"{stuck} cases failed again and again", see)
+
+
+def _astray(tx: Session) -> Iterator[Condition]:
+    found = standing.astray(tx)
+    why = "no case knows it, as after restoring an older backup: what is written on it reaches nobody"
+    for one in found[:ASTRAY_EACH]:
+        end = (
+            f"merge it into ticket {one.speaks}, which speaks for its thread"
+            if one.speaks
+            else "answer by hand"
+        )
+        yield Condition(
+            f"{standing.ASTRAY}{one.ticket_id}",
+            f"ticket {one.ticket_id} ({one.url}) has an external id of this bridge, but {why}",
+            f"{end}, or close it",
+        )
+    more = [one.ticket_id for one in found[ASTRAY_EACH:]]
+    if more:
+        shown = ", ".join(more[:20]) + (f" and {len(more) - 20} more" if len(more) > 20 else "")
+        yield Condition(
+            "more-astray",
+            f"{len(more)} more tickets are like that: {shown}",
+            "merge or close them; if another bridge is on this desk, give each its own BRIDGE_INSTALLATION",
+        )

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from bridge.store.tables import Delivery, Erasure, Intent, Message
@@ -62,6 +62,35 @@ def blank_intent(intent: Intent) -> None:
     """Take the words off an intent that is settled."""
     intent.draft = {name: value for name, value in intent.draft.items() if name in KEPT_OF_DRAFT}
     intent.payload = intent.outcome = None
+
+
+def blank_card(intent: Intent) -> bool:
+    """Take the customer's words and name off what *intent* showed the team; whether there were any."""
+    card = (intent.payload or {}).get("card")
+    if card is None:
+        return False
+    blank = {**card, "text": "", "author": "", "permalink": None}
+    if blank == card:
+        return False
+    intent.payload = {**(intent.payload or {}), "card": blank}
+    return True
+
+
+def blank_target(intent: Intent, post: str) -> bool:
+    """Take what *post* (a global id) says off the reply *intent*, which answers it or an answer to it."""
+    target = (intent.payload or {}).get("target")
+    if target is None:
+        return False
+    blank = target
+    if target["id"] == post:
+        nobody = {**target["author"], "handle": "", "name": "", "url": None}
+        blank = {**target, "author": nobody, "text": "", "permalink": None, "attachments": []}
+    elif target["parent_id"] == post:
+        blank = {**target, "parent_text": None}
+    if blank == target:
+        return False
+    intent.payload = {**(intent.payload or {}), "target": blank}
+    return True
 
 
 def without(value: Any, words: Collection[str]) -> Any:
@@ -113,12 +142,6 @@ def remains_too(tx: Session, erasure_id: str, sentence: str) -> None:
         proof.remains = [*proof.remains, sentence]
 
 
-def count_more(tx: Session, erasure_id: str, what: str, number: int) -> None:
-    proof = tx.get(Erasure, erasure_id, with_for_update=True)
-    if proof is not None and number:
-        proof.counts = {**proof.counts, what: proof.counts.get(what, 0) + number}
-
-
 def parts(ids: Collection[str]) -> Iterator[list[str]]:
     each = sorted(ids)
     for start in range(0, len(each), _MANY):
@@ -155,12 +178,25 @@ def known_hidden(tx: Session, installation: str, source: str, account: str, ids:
 
 
 def blank_bodies(tx: Session, ids: Collection[str]) -> int:
-    """Blank these deliveries; returns how many there were."""
+    """Blank these deliveries; returns how many there were that still had a body."""
     number = 0
+    columns = (Delivery.id, Delivery.installation, Delivery.source, Delivery.delivery_id)
     for part in parts(ids):
-        for delivery in tx.scalars(select(Delivery).where(Delivery.id.in_(part))):
-            hide_delivery(delivery)
-            number += 1
+        found = tx.execute(select(*columns).where(Delivery.id.in_(part), Delivery.body.is_not(None))).all()
+        if found:
+            # Not as objects: there may be many thousands, and everybody who writes waits meanwhile.
+            tx.execute(
+                update(Delivery),
+                [
+                    {
+                        "id": row.id,
+                        "body": None,
+                        "delivery_id": hidden_delivery(row.installation, row.source, row.delivery_id),
+                    }
+                    for row in found
+                ],
+            )
+        number += len(found)
     return number
 
 

@@ -73,6 +73,7 @@ _UPDATES = {
     "retagged": "note on the ticket: tagged anew",
     "held": "note on the ticket: waits for a person",
     "receipt": "receipt on the ticket",
+    "astray": "note on a ticket that is not connected",
 }
 
 

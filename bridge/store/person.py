@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from bridge.store.tables import Case, CustomerRow, Message
 
 _LEAST_NAME = 3  # a shorter one is in every second word
 _MANY = 500
+_SIMILAR = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,11 @@ class Person:
 
     def is_named_in(self, text: str) -> bool:
         """Whether *text* (of whatever shape: JSON, an address) holds an id, a handle or a name of theirs."""
-        return _pattern(self.author_ids | self.handles | self._bare() | self._told()).search(text) is not None
+        # Not a handle without its server: another server has another person of that name.
+        return (
+            _pattern(self.author_ids | self.handles | self._profiles() | self._told()).search(text)
+            is not None
+        )
 
     def is_in_id(self, identity: str) -> bool:
         """Whether a network made *identity*, the address of a post, of their name."""
@@ -48,24 +54,31 @@ class Person:
     def without_mentions(self, text: str) -> str:
         """*text* by somebody else, without this person's handles and profile addresses."""
         addresses = {one for one in self.author_ids if "/" in one}
-        mentions = {f"@{handle}" for handle in self.handles | self._bare()}
-        return _pattern(frozenset(addresses | mentions)).sub(HIDDEN, text)
+        mentions = {f"@{handle}" for handle in self.handles}
+        text = _pattern(frozenset(addresses | mentions)).sub(HIDDEN, text)
+        # Networks show a mention without its server; with another one it is somebody else's.
+        bare = {f"@{handle.partition('@')[0]}" for handle in self.handles} - {"@"}
+        return _pattern(frozenset(bare), then=r"(?!@\w)").sub(HIDDEN, text)
 
-    def _bare(self) -> frozenset[str]:
-        return frozenset(handle.partition("@")[0] for handle in self.handles) - {""}
+    def _profiles(self) -> frozenset[str]:
+        """Where networks keep the profiles of people with such handles, also when its address is unknown."""
+        each = (handle.partition("@") for handle in self.handles)
+        return frozenset(
+            f"{host}{way}{user}" for user, _, host in each if user and host for way in ("/@", "/users/")
+        )
 
     def _told(self) -> frozenset[str]:
         return frozenset(name for name in self.names if len(name) >= _LEAST_NAME)
 
 
 @lru_cache(maxsize=64)
-def _pattern(words: frozenset[str]) -> re.Pattern[str]:
+def _pattern(words: frozenset[str], then: str = "") -> re.Pattern[str]:
     """Finds *words* whole, in any letter case, as they are and as JSON and addresses write them."""
     if not words:
         return re.compile(r"(?!)")
     written = {form for word in words for form in _forms(word)}
     each = sorted((re.escape(form) for form in written), key=len, reverse=True)
-    return re.compile(rf"(?<!\w)(?:{'|'.join(each)})(?!\w)", re.IGNORECASE)
+    return re.compile(rf"(?<!\w)(?:{'|'.join(each)})(?!\w){then}", re.IGNORECASE)
 
 
 def _forms(word: str) -> set[str]:
@@ -101,6 +114,19 @@ def find_person(
         names |= {name or ""} - {""}
         ids |= {url or ""} - {""}
     return Person(network, frozenset(ids), frozenset(handles), frozenset(names))
+
+
+def similar_handles(tx: Session, installation: str, network: str, handle: str) -> list[str]:
+    """Handles of people who are known on *network*, the most like *handle* first; a few at most."""
+    called = select(Message.author_handle).where(
+        Message.installation == installation, Message.network == network, Message.author_handle.is_not(None)
+    )
+    known = {one.lstrip("@").casefold(): one.lstrip("@") for one in tx.scalars(called.distinct()) if one}
+    handle = handle.strip().lstrip("@").casefold()
+    user = handle.partition("@")[0]
+    same = sorted(one for one in known if one.partition("@")[0] == user)
+    found = dict.fromkeys([*same, *difflib.get_close_matches(handle, sorted(known))])
+    return [known[one] for one in found][:_SIMILAR]
 
 
 @dataclass

@@ -7,6 +7,7 @@ ever was: a scrape of a database with millions of rows reads the same few.
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from bridge.core.case import CaseState
 from bridge.core.intent import IntentState
 from bridge.store.tables import Alert, Case, Cursor, Delivery, Intent, WorkerRow
 
+ASTRAY = "astray:"  # begins the key of a cursor: see `flows.astray`
 _OPEN = (CaseState.OPEN.value, CaseState.SOLVED.value)
 _UNDER_WAY = (IntentState.APPROVED.value, IntentState.SENDING.value)
 _EVER = datetime(2000, 1, 1, tzinfo=UTC)
@@ -33,6 +35,15 @@ class Backlog:
 
     def age_s(self, at: datetime) -> float:
         return max(0.0, (at - self.oldest_at).total_seconds()) if self.oldest_at else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Astray:
+    """A ticket of ours that no row knows; ``speaks`` is the ticket that stands for its thread now."""
+
+    ticket_id: str
+    url: str
+    speaks: str | None
 
 
 def open_cases(tx: Session) -> dict[str, int]:
@@ -114,7 +125,18 @@ def living_workers(tx: Session, since: datetime) -> int:
 
 
 def cursors(tx: Session) -> list[Cursor]:
-    return list(tx.scalars(select(Cursor).order_by(Cursor.key)))
+    """Where the polls and the sweep stand."""
+    return list(tx.scalars(select(Cursor).where(Cursor.key.not_like(f"{ASTRAY}%")).order_by(Cursor.key)))
+
+
+def astray(tx: Session) -> list[Astray]:
+    """Tickets that carry an external id of ours and that no case knows, the first that was noticed first."""
+    query = select(Cursor).where(Cursor.key.startswith(ASTRAY), Cursor.value.is_not(None))
+    found = [
+        (json.loads(cursor.value or ""), cursor.key.removeprefix(ASTRAY)) for cursor in tx.scalars(query)
+    ]
+    found.sort(key=lambda one: (one[0]["since"], one[1]))
+    return [Astray(ticket_id, seen["url"], seen["speaks"]) for seen, ticket_id in found]
 
 
 def alerts(tx: Session) -> list[Alert]:

@@ -10,10 +10,10 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from bridge.core.desk import Hint
 from bridge.errors import UnauthenticRequestError, UnreadablePayloadError, UnsupportedEventError
 
 SCHEMA = 1  # of the body that our triggers send
@@ -23,14 +23,6 @@ _SIGNATURE = "x-zendesk-webhook-signature"
 _TIMESTAMP = "x-zendesk-webhook-signature-timestamp"
 _TICKET_EVENT = "zen:event-type:ticket."
 _ID_LIMIT = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Hint:
-    """A ticket that is worth reading again. ``external_id`` may belong to another installation."""
-
-    ticket_id: str
-    external_id: str | None
 
 
 def verify(body: bytes, headers: Mapping[str, str], now: datetime, secrets: tuple[str, ...]) -> str:

@@ -51,9 +51,10 @@ def test_what_waits_is_listed_with_the_text_and_the_reason(held: str, shell: She
     assert HELD in said.lines[said.lines.index(line) + 1]
 
 
-def test_settled_intents_are_listed_only_on_request(held: str, shell: Shell):
+def test_settled_intents_are_listed_only_on_request(running: InProcess, held: str, shell: Shell):
     """--all: the ledger with everything that was ever done."""
     assert " confirmed " not in shell("intent", "list").out
+    eventually(lambda: not under_way(running), what="the notes on the ticket")
     everything = shell("intent", "list", "--all")
     assert everything.out.count(" confirmed ") >= 3
     assert len(shell("intent", "list", "--all", "--limit", "2").lines) <= 4

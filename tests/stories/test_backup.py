@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import requests
 from alembic import command
 from sqlalchemy import select
 
 from bridge.core.intent import IntentState
 from bridge.errors import StoreError
 from bridge.sandbox import Sandbox
+from bridge.sandbox.zendesk import TicketView
 from bridge.store import backup, lanes
 from bridge.store.database import Database
 from bridge.store.presence import last_seen
-from bridge.store.tables import Base, Case, Intent
+from bridge.store.tables import Base, Case, Cursor, Intent, TicketRow
 from tests.postgres import Postgres
 from tests.running import InProcess, eventually, stays
 from tests.stories.seen import brand_posts, the_ticket
@@ -97,6 +100,34 @@ def test_what_was_said_after_the_backup_is_not_said_again(
         stays(lambda: len(brand_posts(sandbox.plaza)) == 2)
     finally:
         bridge.stop()
+
+
+def test_a_solve_without_a_word_after_the_backup_closes_on_the_answer_before_it(
+    sandbox: Sandbox, answered: InProcess, tmp_path: Path
+):
+    """The customer has the answer already: nothing goes out, so nothing is held, and the loop has its end."""
+    backup.back_up(answered.database, tmp_path / "copy.db", now(), "ana")
+    ticket = the_ticket(sandbox)
+    sandbox.zendesk.solve(ticket.id)
+    eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("Receipt", public=False), what="the receipt")
+    answered.stop()
+
+    new = Database(f"sqlite:///{tmp_path}/new.db")
+    backup.restore(tmp_path / "copy.db", new, now(), "ana")
+    new.close()
+    bridge = InProcess(tmp_path / "data2", sandbox, DATABASE_URL=f"sqlite:///{tmp_path}/new.db")
+    try:
+        eventually(lambda: the_case(bridge).state == "closed", what="the end of the loop")
+        [reply] = brand_posts(sandbox.plaza)
+        assert (the_case(bridge).receipt, waiting(bridge)) == ("closed publicly", None)
+        assert reply.id in (the_case(bridge).receipt_url or "")
+    finally:
+        bridge.stop()
+
+
+def the_case(bridge: InProcess) -> Case:
+    with bridge.database.read() as tx:
+        return tx.scalars(select(Case)).one()
 
 
 def waiting(bridge: InProcess) -> Intent | None:
@@ -244,3 +275,81 @@ def test_a_backup_of_an_older_version_is_brought_up_to_date(tmp_path: Path):
         assert Database(f"sqlite:///{tmp_path}/old.db").revision() == "0001"
     finally:
         target.close()
+
+
+@pytest.fixture
+def second(sandbox: Sandbox, running: InProcess, tmp_path: Path) -> Iterator[tuple[InProcess, TicketView]]:
+    """A restored bridge that takes a post in again, and the ticket that the lost one had opened for it."""
+    backup.back_up(running.database, tmp_path / "copy.db", now(), "ana")
+    post = sandbox.plaza.post(
+        "dewi", "The app logs me out every hour", language="en", tags=["technical-issue"]
+    )
+    first = the_ticket(sandbox)
+    eventually(lambda: sandbox.zendesk.ticket(first.id).says("Why here", public=False), what="the note")
+    running.stop()
+
+    new = Database(f"sqlite:///{tmp_path}/new.db")
+    backup.restore(tmp_path / "copy.db", new, now(), "ana")
+    new.close()
+    bridge = InProcess(tmp_path / "data2", sandbox, DATABASE_URL=f"sqlite:///{tmp_path}/new.db")
+    sandbox.zendesk.install_webhook(bridge.url)
+    sandbox.plaza.tell_again(post.id)
+    the_ticket(sandbox, count=2)
+    yield bridge, first
+    bridge.stop()
+
+
+def problems(bridge: InProcess) -> str:
+    return "\n".join(requests.get(f"{bridge.url}/readyz", timeout=5).json()["problems"])
+
+
+def test_a_ticket_that_the_restored_database_does_not_know_is_told_of(
+    sandbox: Sandbox, second: tuple[InProcess, TicketView]
+):
+    """An agent answers on it: a note says once which ticket speaks; a person is told until it is closed."""
+    bridge, first = second
+    speaks = the_ticket(sandbox, count=2)
+    eventually(lambda: sandbox.zendesk.ticket(speaks.id).says("Why here", public=False), what="the new case")
+    sandbox.zendesk.agent_comments(first.id, ANSWER)
+    told = f"Ticket {speaks.id} speaks for the thread now"
+    eventually(lambda: sandbox.zendesk.ticket(first.id).says(told, public=False), what="the note")
+    assert f"ticket {first.id} (" in problems(bridge)
+    assert f"merge it into ticket {speaks.id}" in problems(bridge)
+
+    sandbox.zendesk.agent_comments(first.id, "It is fixed in 4.3.", status="solved")
+    sandbox.zendesk.sender.wait_idle()
+    stays(lambda: f"ticket {first.id} (" in problems(bridge))
+    notes = [one for one in sandbox.zendesk.ticket(first.id).comments if told in one.text]
+    assert (len(notes), brand_posts(sandbox.plaza)) == (1, [])
+
+    sandbox.zendesk.close(first.id)
+    look_again(bridge)
+    eventually(lambda: f"ticket {first.id} (" not in problems(bridge), what="the end of the condition")
+
+
+def look_again(bridge: InProcess) -> None:
+    """The next looks at tickets that nobody knows are due."""
+    with bridge.database.write() as tx:
+        for cursor in tx.scalars(select(Cursor).where(Cursor.key.startswith("astray:"))):
+            cursor.due_at = now()
+
+
+def test_a_ticket_of_ours_whose_thread_no_case_holds_is_told_of_without_a_note(
+    sandbox: Sandbox, running: InProcess
+):
+    """There is nothing to hang a note on: the list of what is wrong names the ticket, and what to do."""
+    sandbox.plaza.post("dewi", "The app logs me out every hour", language="en", tags=["technical-issue"])
+    ours = the_ticket(sandbox)
+    with sandbox.zendesk.lock:
+        record = sandbox.zendesk.records.tickets[ours.id]
+    eventually(lambda: sandbox.zendesk.ticket(ours.id).says("Why here", public=False), what="the note")
+    sandbox.zendesk.sender.wait_idle()
+    with running.database.write() as tx:
+        row = tx.scalars(select(TicketRow)).one()
+        row.ticket_id = "999999"
+        tx.scalars(select(Case)).one().author_id = "somebody else"
+    record.values["external_id"] = "bridge:a-case-that-is-lost:1"
+    sandbox.zendesk.agent_comments(ours.id, ANSWER)
+    eventually(lambda: f"ticket {ours.id} (" in problems(running), what="the condition")
+    assert "answer by hand, or close it" in problems(running)
+    assert not sandbox.zendesk.ticket(ours.id).says("not connected", public=False)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import select
@@ -9,7 +13,8 @@ from sqlalchemy import select
 from bridge.cli import bridge as command
 from bridge.flows import erase
 from bridge.sandbox import Sandbox
-from bridge.store.person import find_person
+from bridge.store.database import Database
+from bridge.store.person import Person, find_person
 from bridge.store.tables import Case, Delivery, Erasure, Intent, Message
 from tests.running import QUICK, InProcess, eventually
 from tests.stories.seen import brand_posts, the_ticket
@@ -131,6 +136,62 @@ def test_nothing_is_erased_while_a_call_is_under_way(sandbox: Sandbox, running: 
     assert len(brand_posts(sandbox.plaza)) == 1
 
 
+class Dying(Database):
+    """The connection of a process that is killed as soon as a proof is written down."""
+
+    dead = False
+
+    @contextmanager
+    def write(self, *words, **given):
+        assert not self.dead, "killed"
+        with super().write(*words, **given) as tx:
+            yield tx
+        with super().read() as tx:
+            self.dead = tx.scalars(select(Erasure.id)).first() is not None
+
+    @contextmanager
+    def read(self):
+        assert not self.dead, "killed"
+        with super().read() as tx:
+            yield tx
+
+
+def test_an_erasure_that_is_proven_has_reached_everything(
+    sandbox: Sandbox, running: InProcess, ticket, store_url: str
+):
+    """Killed the moment the proof is there: what came in is blank already, like all else."""
+    rest(running)
+    database = Dying(running.bridge.settings.database_url)
+    world = replace(running.bridge.world, database=database)
+    with running.database.read() as tx:
+        person = find_person(tx, "bridge", "standard", handle="dewi")
+    with suppress(AssertionError):
+        erase.forget(world, person, "a test")
+    database.close()
+
+    [proof] = rows(running, Erasure)
+    assert proof.counts["deliveries"] >= 1
+    assert not any(b"logs me out" in (one.body or b"") for one in rows(running, Delivery))
+
+
+def test_the_command_waits_for_a_call_that_is_under_way(sandbox: Sandbox, running: InProcess, ticket):
+    """It goes on when the call has ended; only a dry run says at once what stands in its way."""
+    rest(running)
+    held = sandbox.faults.add("plaza", "reply", "hold_after")
+    sandbox.zendesk.agent_comments(ticket.id, "Which version do you use?")
+    assert held.reached.wait(15)
+    refused = command_of(running)("@dewi@plaza", "--dry-run")
+    assert refused.exit_code == 1
+    assert "is sending" in str(refused.exception) + refused.output
+    ends = threading.Timer(1.0, held.release)
+    ends.start()
+    done = command_of(running)("@dewi@plaza", "--yes")
+    ends.join()
+
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert rows(running, Message)[0].text is None
+
+
 def test_what_the_desk_does_not_let_us_redact_is_said(sandbox: Sandbox, running: InProcess, ticket):
     """An account without the newer redaction, and a closed ticket that the older one refuses."""
     sandbox.zendesk.agent_workspace = False
@@ -178,6 +239,48 @@ def test_a_deleted_post_goes_from_tables_ticket_and_card(sandbox: Sandbox, runni
     assert [proof.cause for proof in rows(running, Erasure)] == ["deleted"]
 
 
+def kept(running: InProcess) -> str:
+    """Everything that the ledger keeps of what was wanted and done."""
+    return str([(one.draft, one.payload, one.outcome) for one in rows(running, Intent)]).lower()
+
+
+def test_a_post_that_was_edited_and_then_deleted_leaves_no_version_in_the_ledger(
+    sandbox: Sandbox, running: InProcess, ticket
+):
+    """Cards, answers and tickets of each version: neither the words nor the name are found by their text."""
+    root = sandbox.plaza.posts()[0].id
+    sandbox.zendesk.agent_comments(ticket.id, "Which version do you use?")
+    eventually(lambda: brand_posts(sandbox.plaza), what="the answer")
+    rest(running)
+    sandbox.plaza.edit(root, "It crashes every hour")
+    eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("crashes", public=False), what="the edit")
+    rest(running)
+    assert "logs me out" in kept(running)
+    sandbox.plaza.delete(root)
+    eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("deleted", public=False), what="the note")
+    rest(running)
+
+    for word in ("logs me out", "crashes every hour", "'name': 'dewi'", "'author': 'dewi", "(dewi)", "@dewi"):
+        assert word not in kept(running), word
+    assert "which version do you use" in kept(running)
+
+
+def test_a_card_that_is_on_its_way_when_its_post_is_deleted_keeps_no_words(
+    sandbox: Sandbox, running: InProcess
+):
+    """Its bytes are needed until somebody knows what became of it, and no longer."""
+    held = sandbox.faults.add("slack", "chat.postMessage", "hold_after")
+    post = sandbox.plaza.post("dewi", WORDS, language="en", tags=["technical-issue"])
+    ticket = the_ticket(sandbox)
+    assert held.reached.wait(15)
+    sandbox.plaza.delete(post.id)
+    eventually(lambda: rows(running, Message)[0].erased_at, what="the deletion")
+    held.release()
+    rest(running)
+
+    assert "logs me out" not in kept(running) + shown_of(sandbox, ticket.id)
+
+
 def test_a_post_that_is_deleted_before_its_ticket_leaves_no_words_in_it(sandbox: Sandbox, running):
     """Zendesk was down meanwhile: the ticket that was drawn up already goes without them."""
     sandbox.faults.add("zendesk", "open_ticket", "status", times=2, status=429, retry_after=1)
@@ -190,12 +293,17 @@ def test_a_post_that_is_deleted_before_its_ticket_leaves_no_words_in_it(sandbox:
     assert "logs me out" not in shown_of(sandbox, ticket.id)
 
 
-def test_the_command_asks_and_gives_a_proof(sandbox: Sandbox, running: InProcess, ticket, monkeypatch):
+def command_of(running: InProcess):
+    """``bridge forget`` beside that bridge."""
+    given = {**QUICK, **running.sandbox.environment(running.url), **running._changes}
+    env = {"BRIDGE_DATA": str(running._folder), **given}
+    return lambda *words, **more: CliRunner().invoke(command, ["forget", *words], env=env, **more)
+
+
+def test_the_command_asks_and_gives_a_proof(sandbox: Sandbox, running: InProcess, ticket):
     """By handle and network, by the network's label; nothing without a yes."""
     rest(running)
-    given = {**QUICK, **sandbox.environment(running.url), **running._changes}
-    env = {"BRIDGE_DATA": str(running._folder), **given}
-    run = lambda *words, **more: CliRunner().invoke(command, ["forget", *words], env=env, **more)  # noqa: E731
+    run = command_of(running)
     assert "1  messages" in run("@dewi@Plaza", "--dry-run").output
     assert run("@dewi@plaza", input="n\n").exit_code == 1
     assert rows(running, Message)[0].text == WORDS
@@ -205,3 +313,33 @@ def test_the_command_asks_and_gives_a_proof(sandbox: Sandbox, running: InProcess
     assert "What remains" in done.output
     assert rows(running, Erasure)[0].id in run("--list").output
     assert "There is no network" in run("@dewi@nowhere", "--yes").output
+
+
+def test_a_handle_that_nobody_has_erases_nobody(sandbox: Sandbox, running: InProcess, ticket):
+    """Neither who has the same name on another server, nor who has nearly the same: they are named."""
+    rest(running)
+    before = [one.body for one in rows(running, Delivery)]
+    run = command_of(running)
+    for asked in ("@dewi@social.example@plaza", "@dewy@plaza"):
+        refused = run(asked, "--yes")
+        assert refused.exit_code == 1
+        name = asked.removesuffix("@plaza")
+        assert f"Nobody is known as {name} on standard; did you mean @dewi@standard?" in refused.output
+    assert "Nobody is known as @nemo on standard. If you" in run("@nemo@plaza", "--dry-run").output
+    assert before == [one.body for one in rows(running, Delivery)]
+    assert rows(running, Erasure) == []
+
+
+def test_the_same_name_on_another_server_is_another_person():
+    """A handle is a name and a server; a mention without a server may be theirs."""
+    ewa = Person("mastodon", frozenset({"https://kopi.example/users/ewa"}), frozenset({"ewa@kopi.example"}))
+    for body in (
+        '{"acct":"ewa@kopi.example"}',
+        '{"url":"https:\\/\\/kopi.example\\/@ewa"}',
+        "@EWA@kopi.example",
+    ):
+        assert ewa.is_named_in(body), body
+    for body in ('{"acct":"ewa@social.example","username":"ewa"}', '{"url":"https://social.example/@ewa"}'):
+        assert not ewa.is_named_in(body), body
+    said = "@ewa and @ewa@kopi.example, not @ewa@social.example or @ewald"
+    assert ewa.without_mentions(said) == "(erased) and (erased), not @ewa@social.example or @ewald"

@@ -182,6 +182,26 @@ def test_a_deleted_ticket_is_noticed(sandbox: Sandbox, running: InProcess, deaf:
         assert "deleted" == tx.scalars(select(TicketRow)).one().state
 
 
+def test_a_ticket_of_ours_that_no_case_knows_is_noticed(
+    sandbox: Sandbox, running: InProcess, deaf: TicketView
+):
+    """As after restoring a backup: the list of what is wrong names it until it is merged or closed."""
+    with sandbox.zendesk.lock:
+        sandbox.zendesk.records.tickets[deaf.id].values["external_id"] = "bridge:a-lost-case:1"
+    with running.database.write() as tx:
+        tx.scalars(select(TicketRow)).one().ticket_id = "999999"
+    sandbox.zendesk.agent_comments(deaf.id, COMMENT)
+
+    sweep(running)
+
+    eventually(lambda: f"ticket {deaf.id} (" in problems(running), what="the condition")
+    assert "merge it into ticket 999999" in problems(running)
+    stays(lambda: not brand_posts(sandbox.plaza), seconds=0.3)
+    sandbox.zendesk.close(deaf.id)
+    sweep(running)
+    eventually(lambda: f"ticket {deaf.id} (" not in problems(running), what="its end")
+
+
 def test_a_merge_is_followed(sandbox: Sandbox, running: InProcess, deaf: TicketView):
     """The agent answers in the ticket that ours was merged into; it lacks our tag, so no trigger runs."""
     desk = sandbox.zendesk

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bridge.core.desk import Hint
 from bridge.errors import UnauthenticRequestError, UnreadablePayloadError, UnsupportedEventError
-from bridge.zendesk.webhook import Hint, read_hint, verify
+from bridge.zendesk.webhook import read_hint, verify
 
 STAMP = "2026-11-20T09:00:00Z"
 NOW = datetime(2026, 11, 20, 9, 0, 5, tzinfo=UTC)

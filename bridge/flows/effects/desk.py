@@ -148,7 +148,7 @@ class UpdateTicket(DeskRecipe):
     can_be_gone = True
 
     def ready(self, tx: Session, case: Case, intent: Intent) -> bool:
-        if intent.payload is not None:
+        if intent.payload is not None or "ticket_id" in intent.draft:
             return True
         ticket = cards.current_ticket(tx, case)
         # A closed ticket is tried only while no follow-up is on its way: the desk's "no" asks for one.
@@ -156,14 +156,14 @@ class UpdateTicket(DeskRecipe):
 
     def freeze(self, tx: Session, case: Case, intent: Intent) -> dict[str, Any]:
         ticket = cards.current_ticket(tx, case)
-        if ticket is None:
-            raise ValueError("ready() comes before freeze()")
         content = intent.draft
+        if ticket is None and "ticket_id" not in content:
+            raise ValueError("ready() comes before freeze()")
         update = TicketUpdate(
-            ticket_id=ticket.ticket_id,
+            ticket_id=content.get("ticket_id") or (ticket.ticket_id if ticket else ""),
             text=content.get("text"),
             public=content.get("public", False),
-            author_id=ticket.requester_id if content.get("message") else None,
+            author_id=ticket.requester_id if ticket and content.get("message") else None,
             assignee_email=content.get("assignee_email"),
         )
         payload: dict[str, Any] = _update.dump_python(update, mode="json")
@@ -178,6 +178,8 @@ class UpdateTicket(DeskRecipe):
 
     def lost(self, tx: Session, case: Case, intent: Intent, error: VendorError | None) -> None:
         """The ticket takes nothing any more: what the customer wrote goes on elsewhere."""
+        if "ticket_id" in intent.draft:
+            return  # none of the case's own
         now = self.world.clock.now()
         gone = _update.validate_python(intent.payload).ticket_id
         rows = cases.rows(tx, TicketRow, case.id)

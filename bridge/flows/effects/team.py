@@ -15,7 +15,7 @@ from bridge.core.ports import Team
 from bridge.errors import VendorBusyError, VendorError
 from bridge.flows import cards, drafting
 from bridge.flows.recipe import Outcome, Recipe
-from bridge.store import casefile, cases
+from bridge.store import casefile, cases, erasure, messages
 from bridge.store.tables import CardRow, Case, Intent
 
 _card = TypeAdapter(Card)
@@ -31,7 +31,26 @@ class TeamRecipe(Recipe):
         return self.world.team
 
 
-class PostCard(TeamRecipe):
+class _Drawn(TeamRecipe):
+    """What shows the whole card."""
+
+    def confirmed(self, tx: Session, case: Case, intent: Intent, outcome: Outcome) -> None:
+        self._forget_words(tx, case, intent)
+
+    def lost(self, tx: Session, case: Case, intent: Intent, error: VendorError | None) -> None:
+        self._forget_words(tx, case, intent)
+
+    def refused(self, tx: Session, case: Case, intent: Intent, error: VendorError | None) -> None:
+        self._forget_words(tx, case, intent)
+
+    @staticmethod
+    def _forget_words(tx: Session, case: Case, intent: Intent) -> None:
+        """A post went while the card was on its way, and its bytes were still needed: see `flows.erase`."""
+        if any(post.erased_at is not None for post in messages.of_case(tx, case.id)):
+            erasure.blank_card(intent)
+
+
+class PostCard(_Drawn):
     def freeze(self, tx: Session, case: Case, intent: Intent) -> dict[str, Any]:
         channel = self.world.mappings.current.queues.get(case.queue)
         stored = channel or self.world.mappings.version(tx, case.mapping_version).queues[case.queue]
@@ -79,6 +98,7 @@ class PostCard(TeamRecipe):
         # Something may have happened between the drawing and the posting.
         if _card.dump_python(cards.draw(tx, self.world, case), mode="json") != (intent.payload or {})["card"]:
             cards.show(tx, self.world, case)
+        super().confirmed(tx, case, intent, outcome)
 
 
 def _outcome(ref: CardRef) -> Outcome:
@@ -95,8 +115,12 @@ class _OnACard(TeamRecipe):
         drafting.post_card(tx, case, self.world.clock.now(), cause=f"after:{intent.id}")
 
 
-class UpdateCard(_OnACard):
+class UpdateCard(_Drawn, _OnACard):
     """Safe to repeat: the same card again."""
+
+    def lost(self, tx: Session, case: Case, intent: Intent, error: VendorError | None) -> None:
+        super().lost(tx, case, intent, error)
+        _OnACard.lost(self, tx, case, intent, error)
 
     def covered(self, intent: Intent, at: datetime) -> bool:
         return True
