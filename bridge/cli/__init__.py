@@ -17,6 +17,7 @@ from bridge.cli.forget import forget
 from bridge.cli.intent import intent
 from bridge.cli.mapping_diff import diff
 from bridge.cli.mapping_history import history, reload, rollback, show
+from bridge.cli.mapping_hours import hours
 from bridge.cli.mappings import mappings
 from bridge.cli.monitoring import monitoring
 from bridge.cli.pause import pause, resume
@@ -36,7 +37,7 @@ for command in (
     backup, restore, monitoring,
 ):  # fmt: skip
     bridge.add_command(command)
-for command in (diff, history, show, reload, rollback):
+for command in (diff, hours, history, show, reload, rollback):
     mappings.add_command(command)
 
 

@@ -247,7 +247,8 @@ class _Reading:
             entry = fit(node, spot, CalendarShape, self.known, self.report)
             if entry is not None:
                 shifts = {DAYS.index(day): tuple(sorted(hours)) for day, hours in entry.week.items()}
-                calendars[key] = Calendar(key, entry.zone, shifts, frozenset(entry.holidays))
+                own = frozenset(entry.holidays)
+                calendars[key] = Calendar(key, entry.zone, shifts, own, entry.country)
         return calendars
 
     def _tags(self) -> tuple[dict[str, str], tuple[AutoTag, ...], dict[str, Place]]:

@@ -65,7 +65,7 @@ class Brand:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """Opening hours: weekday (0 = Monday) → shifts; closed on ``holidays``.
+    """Opening hours: weekday (0 = Monday) → shifts; closed on ``holidays`` and the country's.
 
     ``days`` remembers what `promise` makes of a date: (opens, closes) in UTC.
     """
@@ -74,6 +74,7 @@ class Calendar:
     zone: str
     shifts: Map[int, tuple[tuple[time, time], ...]]
     holidays: frozenset[date]
+    country: str | None = None  # whose public holidays count besides
     days: dict[date, tuple[tuple[datetime, datetime], ...]] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from bridge.routing.holiday import public_holidays
 from bridge.routing.model import Calendar
 
 _MIDNIGHT = time(0, 0)
@@ -43,10 +44,36 @@ def _in_shifts(start: datetime, span: timedelta, calendar: Calendar) -> datetime
 def _shifts_on(day: date, calendar: Calendar) -> tuple[tuple[datetime, datetime], ...]:
     known = calendar.days.get(day)
     if known is None:
-        known = () if day in calendar.holidays else tuple(_shifts(day, calendar))
+        known = () if holiday(day, calendar) is not None else tuple(_shifts(day, calendar))
         if len(calendar.days) < MAX_DAYS:
             calendar.days[day] = known
     return known
+
+
+def holiday(day: date, calendar: Calendar) -> str | None:
+    """Why *calendar* is closed on *day* whatever the day of the week; None when it is not."""
+    if day in calendar.holidays:
+        return "a holiday"
+    if calendar.country is None:
+        return None
+    return public_holidays(calendar.country, day.year).get(day)
+
+
+def state(calendar: Calendar, at: datetime) -> tuple[bool, datetime | None]:
+    """Whether the team works at *at*, and until when (UTC) that stays so; None: for ever."""
+    at = at.astimezone(UTC)
+    first = at.astimezone(ZoneInfo(calendar.zone)).date()
+    until: datetime | None = None  # the end of the shift that *at* is in, and of those that follow at once
+    for offset in range(MAX_DAYS):
+        before = until
+        for opens, closes in _shifts_on(first + timedelta(days=offset), calendar):
+            if until is None and opens > at:
+                return False, opens
+            if opens <= at < closes or opens == until:
+                until = closes
+        if until is not None and until == before:
+            return True, until
+    return until is not None, None
 
 
 def _shifts(day: date, calendar: Calendar) -> Iterator[tuple[datetime, datetime]]:

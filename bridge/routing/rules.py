@@ -45,6 +45,7 @@ RULES: dict[str, str] = {
     "unknown-closing": "A closing policy that the bridge does not have.",
     "unknown-day": "Not a day of the week.",
     "unknown-zone": "A time zone that does not exist.",
+    "unknown-country": "A country whose public holidays the bridge does not know.",
     "unknown-network": "A network that the bridge does not speak.",
     "unknown-account": "An account that no brand has.",
     "unknown-brand": "A brand that brands.yaml does not have.",

@@ -27,6 +27,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from bridge.routing.holiday import countries
 from bridge.routing.language import normalise_language
 from bridge.routing.model import ClosingPolicy
 from bridge.routing.nodes import nearest
@@ -108,6 +109,13 @@ def _zone(value: str) -> str:
     return value
 
 
+def _country(value: str) -> str:
+    if value not in countries():
+        written = "a country by two letters, such as PL, or a part of one, such as DE-BY"
+        raise wrong("unknown-country", f'"{value}" is not {written}{nearest(value, countries())}')
+    return value
+
+
 _SPANS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 
@@ -150,6 +158,7 @@ RouteName = Annotated[str, _named("route", lambda known: known.routes)]
 ReplyName = Annotated[str, _named("reply", lambda known: known.replies)]
 Language = Annotated[str, AfterValidator(_language)]
 Zone = Annotated[str, AfterValidator(_zone)]
+Country = Annotated[str, AfterValidator(_country)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Date = Annotated[date, BeforeValidator(_day)]
 Shift = Annotated[tuple[time, time], BeforeValidator(_shift)]
@@ -280,6 +289,7 @@ class RouteShape(Shape):
 class CalendarShape(Shape):
     zone: Zone
     week: dict[Day, list[Shift]]
+    country: Country | None = None
     holidays: list[Date] = []
 
     @model_validator(mode="after")

@@ -249,3 +249,37 @@ def test_explain_of_a_broken_mapping_reports_its_faults(run, tmp_path):
 
     assert result.output.endswith("2 faults\n")
     assert result.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [
+        (
+            "2026-11-20 11:00",
+            [
+                "support-technical works by jakarta-desk. Times are in Asia/Jakarta.",
+                "Friday 2026-11-20 11:00: open until Friday 2026-11-20 11:30.",
+                "A post of that moment is promised an answer by Friday 2026-11-20 17:00.",
+            ],
+        ),
+        (
+            "2026-12-25 10:00",
+            [
+                "support-technical works by jakarta-desk. Times are in Asia/Jakarta.",
+                "Friday 2026-12-25 10:00: closed (a holiday) until Saturday 2026-12-26 09:00.",
+                "A post of that moment is promised an answer by Saturday 2026-12-26 13:00.",
+            ],
+        ),
+    ],
+)
+def test_hours_say_whether_a_team_works_and_what_is_promised(run, at, said):
+    """In the team's own time."""
+    assert run("hours", "support-technical", "--at", at).output.splitlines() == said
+
+
+def test_hours_know_teams_without_a_calendar_and_moments_that_are_none(run):
+    """Every hour counts there; an hour that summer time skips is said to be none."""
+    assert "has no calendar: every hour counts" in run("hours", "incident-response").output
+    assert run("hours", "sales").output.splitlines()[-1] == "It promises nothing."
+    assert 'Did you mean "sales"?' in run("hours", "sale").output
+    assert "does not exist in Europe/Warsaw" in run("hours", "triage", "--at", "2027-03-28 02:30").output

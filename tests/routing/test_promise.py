@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.routing.model import Calendar
-from bridge.routing.promise import promise_end
+from bridge.routing.promise import holiday, promise_end, state
 
 WARSAW = ZoneInfo("Europe/Warsaw")
 EVERY_DAY = range(7)
@@ -112,3 +113,42 @@ def test_a_longer_promise_ends_later(start, minutes, more):
 
     assert end - start >= timedelta(minutes=minutes)
     assert promise_end(start, timedelta(minutes=minutes + more), OFFICE) > end
+
+
+ALWAYS = calendar("Europe/Warsaw", EVERY_DAY, (), ("00:00", "00:00"))
+
+
+@pytest.mark.parametrize(
+    ("hours", "at", "works", "until"),
+    [
+        (OFFICE, ("2026-11-09", "10:00"), True, ("2026-11-09", "12:00")),
+        (OFFICE, ("2026-11-09", "12:00"), False, ("2026-11-09", "13:00")),  # a shift's end is not in it
+        (OFFICE, ("2026-11-10", "18:00"), False, ("2026-11-12", "09:00")),  # the 11th is a holiday
+        (NIGHT, ("2026-11-09", "23:00"), True, ("2026-11-10", "06:00")),  # one shift that is written as two
+        (NIGHT, ("2026-11-09", "05:59"), True, ("2026-11-09", "06:00")),
+        (NIGHT, ("2026-10-24", "23:00"), True, ("2026-10-25", "06:00")),  # the night of 25 hours
+    ],
+)
+def test_a_team_works_until_its_shift_ends(hours, at, works, until):
+    """And until then nothing changes, breaks and nights and holidays included."""
+    assert state(hours, warsaw(*at)) == (works, warsaw(*until))
+
+
+def test_a_team_that_never_sleeps_works_for_good():
+    """There is no end to tell."""
+    assert state(ALWAYS, warsaw("2026-11-09", "10:00")) == (True, None)
+
+
+def test_a_countrys_public_holidays_are_days_off():
+    """Beside the calendar's own dates; a part of a country may have more of them."""
+    poland = replace(OFFICE, country="PL")
+    assert holiday(date(2026, 1, 6), OFFICE) is None
+    assert (holiday(date(2026, 1, 6), poland), holiday(date(2026, 11, 11), poland)) == (
+        "Epiphany",
+        "a holiday",
+    )
+    assert promise_end(warsaw("2026-01-05", "16:00"), timedelta(hours=2), poland) == warsaw(
+        "2026-01-07", "10:00"
+    )
+    assert holiday(date(2026, 8, 15), replace(OFFICE, country="DE")) is None
+    assert holiday(date(2026, 8, 15), replace(OFFICE, country="DE-SL")) == "Assumption Day"
