@@ -18,6 +18,7 @@ from bridge.cli.intent import intent
 from bridge.cli.mapping_diff import diff
 from bridge.cli.mapping_history import history, reload, rollback, show
 from bridge.cli.mapping_hours import hours
+from bridge.cli.mapping_schema import schema
 from bridge.cli.mappings import mappings
 from bridge.cli.monitoring import monitoring
 from bridge.cli.pause import pause, resume
@@ -37,7 +38,7 @@ for command in (
     backup, restore, monitoring,
 ):  # fmt: skip
     bridge.add_command(command)
-for command in (diff, hours, history, show, reload, rollback):
+for command in (diff, hours, history, show, reload, rollback, schema):
     mappings.add_command(command)
 
 

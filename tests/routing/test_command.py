@@ -52,7 +52,7 @@ def test_check_reports_every_fault_and_fails(run, tmp_path):
     rules = [line.rpartition(" ")[2] for line in lines if line.startswith(str(tmp_path))]
     assert rules == ["(unknown-calendar)", "(unknown-priority)"]
     assert lines[0].startswith(f"{tmp_path}/m/queues.yaml:")
-    assert lines[1:3] == ["  27 |     hours: jakarta", "     |            ^"]
+    assert lines[1:3] == ["  28 |     hours: jakarta", "     |            ^"]
     assert lines[-1] == "2 faults"
     assert result.exit_code == 1
 
@@ -91,7 +91,7 @@ def test_check_fails_on_warnings_only_when_it_is_told_to(run, tmp_path):
     routes.write_text(routes.read_text().replace("queue: sales", "queue: community"))
     said = run("check", "--mappings", str(folder))
 
-    assert said.output.startswith(f"warning: {folder}/queues.yaml:57:3 sales: no route leads to this queue")
+    assert said.output.startswith(f"warning: {folder}/queues.yaml:58:3 sales: no route leads to this queue")
     assert (said.exit_code, said.output.splitlines()[-1][-24:]) == (0, "examples pass; 1 warning")
     assert run("check", "--mappings", str(folder), "--strict").exit_code == 1
 
@@ -104,7 +104,7 @@ def test_check_speaks_to_pipelines(run, tmp_path):
     assert (plain["ok"], rules) == (False, ["unknown-calendar", "unknown-priority"])
 
     notes = run("check", "--mappings", folder, "--format", "github").output.splitlines()
-    at = f"file={folder}/queues.yaml,line=27,col=12".replace(":", "%3A")
+    at = f"file={folder}/queues.yaml,line=28,col=12".replace(":", "%3A")
     assert notes[0].startswith(f"::error {at},title=unknown-calendar::hours: there is no calendar")
 
     log = json.loads(run("check", "--mappings", folder, "--format", "sarif").output)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from bridge.routing.folder import read_folder
 from bridge.routing.lint import lint
 from bridge.routing.load import load_files
+from bridge.routing.nodes import Report
 from bridge.routing.rules import RULES, WARNINGS
 from tests.routing.catalogue import NETWORKS
 from tests.routing.conftest import STARTER
@@ -18,38 +20,37 @@ MADE: tuple[tuple[str, str, str, str, str], ...] = (
         "",
         "routes:\n  - {name: late, when: {tags: [crisis], networks: [mastodon]}, queue: triage}\n",
         "mappings/routes/20-late.yaml:2:5 late never takes a post: "
-        "crisis (routes/10-social.yaml:12) takes all of them before it (unreachable-route)",
+        "crisis (routes/10-social.yaml:13) takes all of them before it (unreachable-route)",
     ),
     (
         "unused-queue",
         ROUTES,
         "queue: sales",
         "queue: community",
-        "mappings/queues.yaml:57:3 sales: no route leads to this queue (unused-queue)",
+        "mappings/queues.yaml:58:3 sales: no route leads to this queue (unused-queue)",
     ),
     (
         "unused-tag",
         "tags.yaml",
         "  crisis:\n",
         "  praise:\n    meaning: Somebody is happy.\n  crisis:\n",
-        "mappings/tags.yaml:42:3 praise: no route asks for this tag (unused-tag)",
+        "mappings/tags.yaml:43:3 praise: no route asks for this tag (unused-tag)",
     ),
     (
         "reply-language-missing",
         "brands.yaml",
         "languages: [pl, en]",
         "languages: [pl, en, th]",
-        "mappings/brands.yaml:33:3 rower speaks th, and there is no replies/rower/closing.th.txt.j2: "
+        "mappings/brands.yaml:34:3 rower speaks th, and there is no replies/rower/closing.th.txt.j2: "
         "another is used (reply-language-missing)\n"
-        "mappings/brands.yaml:33:3 rower speaks th, and there is no replies/rower/thanks.th.txt.j2: "
+        "mappings/brands.yaml:34:3 rower speaks th, and there is no replies/rower/thanks.th.txt.j2: "
         "another is used (reply-language-missing)",
     ),
 )
 
 
 def starter_files() -> dict[str, str]:
-    files = (path for path in STARTER.rglob("*") if path.is_file() and path.name != "README.md")
-    return {path.relative_to(STARTER).as_posix(): path.read_text(encoding="utf-8") for path in files}
+    return read_folder(STARTER, Report())
 
 
 def warnings(files: dict[str, str]) -> str:

@@ -88,10 +88,10 @@ def test_a_text_contains_itself_word_by_word(text):
 )
 def test_a_hostile_text_costs_no_more_than_its_length(text):
     """No text makes the search slow."""
-    started = time.perf_counter()
+    started = time.process_time()
     first_found(fold(text), ["a" * 50, "ab ab ab x", "crash"] * 10)
 
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 @given(st.text(alphabet=st.characters(max_codepoint=127)))
