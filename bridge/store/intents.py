@@ -122,8 +122,8 @@ def of_case(tx: Session, case_id: str, states: Iterable[IntentState] | None = No
 
 
 def one(tx: Session, case: Case, intent_id: str) -> Intent:
-    """The intent of *case* with that id."""
-    return next(intent for intent in of_case(tx, case.id) if intent.id == intent_id)
+    """The intent of *case* with that id. Raises LookupError."""
+    return {intent.id: intent for intent in of_case(tx, case.id)}[intent_id]
 
 
 def some_ticket_opens(tx: Session) -> bool:

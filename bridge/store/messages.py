@@ -165,8 +165,8 @@ def as_message(row: Message, tags: Iterable[str] = ()) -> SocialMessage:
 
 
 def one(tx: Session, case: Case, message_id: str) -> Message:
-    """The message of *case* with that row id."""
-    return next(row for row in of_case(tx, case.id) if row.id == message_id)
+    """The message of *case* with that row id. Raises LookupError."""
+    return {row.id: row for row in of_case(tx, case.id)}[message_id]
 
 
 def named(tx: Session, ending: str) -> list[Message]:
