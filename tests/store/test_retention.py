@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from bridge.core.message import Author, EventKind, InboundEvent, SocialMessage
 from bridge.flows import retain
@@ -205,3 +205,27 @@ def test_a_person_is_found_by_handle_with_all_that_is_known(database: Database):
         found = find_person(tx, "bridge", "standard", handle="dewi")
         assert (found.author_ids, found.names) == ({"a-1"}, {"Dewi S."})
         assert find_person(tx, "bridge", "standard", handle="@somchai").author_ids == frozenset()
+
+
+def test_a_batch_goes_to_its_own_rows_however_many_there_are(tmp_path: Path):
+    """SQLite is given no other index to prefer: not the one on posts without a case, which are most."""
+    database = Database(f"sqlite:///{tmp_path}/b.db")
+    database.migrate()
+    ran: list[tuple[str, Any]] = []
+    event.listen(
+        database.engine,
+        "before_cursor_execute",
+        lambda _connection, _cursor, statement, given, *_: ran.append((statement, given)),
+    )
+    with database.write() as tx:
+        tx.add_all(message(number, ANCIENT) for number in range(3))
+    with database.write() as tx:
+        for step in (retention.blank_messages, retention.delete_messages):
+            step(tx, (ANCIENT - timedelta(days=1), ""), NOW, NOW)
+        by_id = [(what, given) for what, given in ran if "messages.id IN" in what]
+        assert len(by_id) == 3
+        for what, given in by_id:
+            plan = tx.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {what}", given).all()
+            assert "messages USING" in plan[0][3]
+            assert plan[0][3].endswith("(id=?)")
+    database.close()
