@@ -218,7 +218,7 @@ def test_a_batch_goes_to_its_own_rows_however_many_there_are(tmp_path: Path):
         lambda _connection, _cursor, statement, given, *_: ran.append((statement, given)),
     )
     with database.write() as tx:
-        tx.add_all(message(number, ANCIENT) for number in range(3))
+        tx.add_all(message(number, ANCIENT) for number in range(retention.ROWS))
     with database.write() as tx:
         for step in (retention.blank_messages, retention.delete_messages):
             step(tx, (ANCIENT - timedelta(days=1), ""), NOW, NOW)
