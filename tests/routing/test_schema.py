@@ -10,8 +10,8 @@ import jsonschema_rs
 import pytest
 
 from bridge.cli.mapping_schema import HIDDEN, schema_of, text_of
+from bridge.routing.document import FILES
 from bridge.routing.nodes import Report, read
-from bridge.routing.shape import FILES
 from tests.routing.conftest import STARTER
 from tests.routing.test_faulty import BASE, FAULTY
 
