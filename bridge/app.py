@@ -16,6 +16,7 @@ from bridge.errors import StoreError
 from bridge.flows import astray, listen, reconcile
 from bridge.flows.alarm import Alarm
 from bridge.flows.beside import Beside, counting, following
+from bridge.flows.canary import Watcher
 from bridge.flows.engine import Engine, Wakes
 from bridge.flows.mappings import Mappings
 from bridge.flows.open_case import consider
@@ -244,6 +245,7 @@ def _engine(world: World, settings: Settings, wakes: Wakes) -> Engine:
             "astray": lambda key: astray.look(world, key),
             "retain": lambda key: retain(world, key),
             "sweep": Sweep(world, wakes.crowded, Alarm(world, settings.admin_channel)),
+            "canary": Watcher(world),
             "watch": Watch(world, settings.admin_channel, timedelta(hours=settings.silence_h)),
         },
         threads=settings.threads,

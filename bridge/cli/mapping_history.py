@@ -71,7 +71,10 @@ def reload(folder: Path) -> None:
     """
     mapping = load_or_exit(folder)
     with opened_database() as database, database.write() as tx:
-        new = versions.serve(tx, mapping.version, mapping.files, datetime.now(UTC), who())
+        gone = versions.undone(tx)
+        # Who has an edit served that was undone means it: it is not watched again.
+        trial = gone is None or gone[0] != mapping.version
+        new = versions.serve(tx, mapping.version, mapping.files, datetime.now(UTC), who(), trial=trial)
     short = mapping.version[:SHORT]
     click.echo(f"Version {short} serves now. {_SOON}" if new else f"Version {short} serves already.")
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from bridge.routing.canary import CanaryFile
 from bridge.routing.entry import (
     AccountShape,
     BrandShape,
@@ -73,4 +74,5 @@ FILES: dict[str, type[Shape]] = {
     "hours": HoursFile,
     "tags": TagsFile,
     "routes": RoutesFile,
+    "canary": CanaryFile,
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bridge.core.ports import Network
 from bridge.errors import MappingError
-from bridge.routing import examples
+from bridge.routing import canary, examples
 from bridge.routing.account import AccountReader
 from bridge.routing.entry import (
     BrandShape,
@@ -114,6 +114,7 @@ class _Reading:
             templates=templates,
             accounts={account.key: account for account in (*accounts, *sources)},
             account_brand=self.account_brand,
+            canary=canary.read_canary(self.documents.get(canary.FILE), self.known, self.report),
         )
 
     def try_examples(self, mapping: Mapping) -> None:
