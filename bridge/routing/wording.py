@@ -18,15 +18,13 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 import jinja2
-from babel import Locale, UnknownLocaleError
-from babel.dates import format_skeleton
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from bridge.routing.language import chain, normalise_language
 from bridge.routing.model import Brand, Mapping, Template
+from bridge.routing.moment import in_words
 
 VOCABULARY = ("customer", "handle", "network", "brand", "signature", "help_link", "promise")
 MAX_NAME = 40
@@ -90,7 +88,7 @@ def render_source(source: str, language: str, brand: Brand, words: Words) -> str
         "brand": brand.name,
         "signature": brand.signature,
         "help_link": brand.help_link or "",
-        "promise": _in_words(words.promise_at, language, brand.zone),
+        "promise": in_words(words.promise_at, language, brand.zone) if words.promise_at else "",
     }
     return _tidy(_compile(source).render(said))
 
@@ -110,17 +108,6 @@ def _tidy(text: str) -> str:
     """One line per paragraph, one space between words: line breaks in the file are for its readers."""
     paragraphs = (" ".join(paragraph.split()) for paragraph in re.split(r"\n\s*\n", text))
     return "\n\n".join(filter(None, paragraphs))
-
-
-def _in_words(moment: datetime | None, language: str, zone: str) -> str:
-    if moment is None:
-        return ""
-    try:
-        locale = Locale.parse(language, sep="-")
-    except (UnknownLocaleError, ValueError):
-        locale = Locale("en")
-    parts = (format_skeleton(skeleton, moment, ZoneInfo(zone), locale=locale) for skeleton in ("MMMEd", "Hm"))
-    return ", ".join(parts)
 
 
 def safe_name(name: str, handle: str = "") -> str:
