@@ -9,12 +9,13 @@ from bridge.routing.folder import shown
 from bridge.routing.language import speaks
 from bridge.routing.match import fold
 from bridge.routing.model import Condition, Mapping, Place, Route
+from bridge.routing.reply import unused_parts
 from bridge.routing.rules import WARNINGS
 
 
 def lint(mapping: Mapping) -> list[Fault]:
     """Every warning about *mapping*, in file order."""
-    found = [*_routes(mapping), *_queues(mapping), *_tags(mapping), *_replies(mapping)]
+    found = [*_routes(mapping), *_queues(mapping), *_tags(mapping), *_parts(mapping), *_replies(mapping)]
     return sorted(found)
 
 
@@ -91,6 +92,11 @@ def _tags(mapping: Mapping) -> Iterator[Fault]:
     for tag, place in mapping.tag_places.items():
         if tag not in asked:
             yield _warning(place, "unused-tag", f"{tag}: no route asks for this tag")
+
+
+def _parts(mapping: Mapping) -> Iterator[Fault]:
+    for path in unused_parts(mapping.files, mapping.templates.values()):
+        yield _warning(Place(shown(path), 1), "unused-part", "no reply takes this part in")
 
 
 def _replies(mapping: Mapping) -> Iterator[Fault]:

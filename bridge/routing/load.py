@@ -96,9 +96,9 @@ class _Reading:
         queues = self._queues()
         sources = self.accounts.read(self._top("tag_sources"))
         tags, auto_tags, tag_places = self._tags()
-        templates = read_templates(files, self.known, self.report)
+        replies = read_templates(files, self.known, self.report)
         wanted = self._wanted_replies()
-        require_closing_replies(brands.values(), wanted, templates, self.report)
+        require_closing_replies(brands.values(), wanted, replies, self.report)
         accounts = [account for brand in brands.values() for account in brand.accounts]
         return Mapping(
             version=version_of(files),
@@ -111,7 +111,7 @@ class _Reading:
             tags=tags,
             tag_places=tag_places,
             auto_tags=auto_tags,
-            templates=templates,
+            templates=replies.templates,
             accounts={account.key: account for account in (*accounts, *sources)},
             account_brand=self.account_brand,
         )

@@ -158,7 +158,7 @@ class AutoTag:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """One reply: its source, and a version that changes with it."""
+    """One reply: its source, the parts that it takes in, and a version that changes with either."""
 
     brand: str
     name: str
@@ -166,6 +166,7 @@ class Template:
     source: str
     version: str
     file: str
+    parts: tuple[tuple[str, str], ...] = ()  # (name, source), in the reply's language
 
 
 @dataclass(frozen=True, slots=True)

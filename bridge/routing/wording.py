@@ -27,7 +27,12 @@ from bridge.routing.model import Brand, Mapping, Template
 from bridge.routing.moment import in_words
 
 VOCABULARY = ("customer", "handle", "network", "brand", "signature", "help_link", "promise")
+Parts = tuple[tuple[str, str], ...]
+"""What a template takes in: (name, source)."""
+
 MAX_NAME = 40
+MAX_WORD = 2_000
+"""Characters of what is filled in for one word of the vocabulary."""
 _MAX_READ = 200
 _PROGRAMS_SAY = frozenset({"none", "null", "undefined"})
 """A customer of this name would be taken for a mistake of ours."""
@@ -64,7 +69,7 @@ def render(
     template = find_template(mapping, brand_key, name, language)
     if brand is None or template is None:
         return None
-    text = render_source(template.source, template.language, brand, words)
+    text = render_source(template.source, template.language, brand, words, template.parts)
     return Rendered(text, template.language, template.file, template.version)
 
 
@@ -79,7 +84,7 @@ def find_template(mapping: Mapping, brand_key: str, name: str, language: str | N
     return next((template for template in found if template), None)
 
 
-def render_source(source: str, language: str, brand: Brand, words: Words) -> str:
+def render_source(source: str, language: str, brand: Brand, words: Words, parts: Parts = ()) -> str:
     """*source* with *words* filled in, tidied. A customer's words are never read as a template."""
     said = {
         "customer": safe_name(words.customer, words.handle),
@@ -90,18 +95,21 @@ def render_source(source: str, language: str, brand: Brand, words: Words) -> str
         "help_link": brand.help_link or "",
         "promise": in_words(words.promise_at, language, brand.zone) if words.promise_at else "",
     }
-    return _tidy(_compile(source).render(said))
+    # A reply is longer than any network takes long before a word of it is.
+    bounded = {name: word[:MAX_WORD] for name, word in said.items()}
+    return _tidy(_compile(source, parts).render(bounded))
 
 
-def environment() -> jinja2.Environment:
-    """The sandbox that replies are parsed and rendered in."""
+def environment(parts: Parts = ()) -> jinja2.Environment:
+    """The sandbox that replies are parsed and rendered in. Nothing but *parts* can be included."""
+    loader = jinja2.DictLoader(dict(parts))
     # A reply is plain text: the network's room escapes where its network needs it.
-    return ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)
+    return ImmutableSandboxedEnvironment(loader=loader, undefined=jinja2.StrictUndefined, autoescape=False)
 
 
 @lru_cache(maxsize=512)
-def _compile(source: str) -> jinja2.Template:
-    return environment().from_string(source)
+def _compile(source: str, parts: Parts) -> jinja2.Template:
+    return environment(parts).from_string(source)
 
 
 def _tidy(text: str) -> str:

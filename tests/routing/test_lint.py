@@ -37,6 +37,13 @@ MADE: tuple[tuple[str, str, str, str, str], ...] = (
         "mappings/tags.yaml:43:3 praise: no route asks for this tag (unused-tag)",
     ),
     (
+        "unused-part",
+        "replies/kopi/parts/hours.en.txt.j2",
+        "",
+        "Nine to five.",
+        "mappings/replies/kopi/parts/hours.en.txt.j2:1:1 no reply takes this part in (unused-part)",
+    ),
+    (
         "reply-language-missing",
         "brands.yaml",
         "languages: [pl, en]",
