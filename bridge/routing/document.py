@@ -16,6 +16,7 @@ from bridge.routing.entry import (
     TagShape,
 )
 from bridge.routing.shape import Name, Shape, Text
+from bridge.routing.voice import VoiceFile
 
 
 class _WholeBrand(BrandShape):
@@ -73,4 +74,5 @@ FILES: dict[str, type[Shape]] = {
     "hours": HoursFile,
     "tags": TagsFile,
     "routes": RoutesFile,
+    "voice": VoiceFile,
 }

@@ -35,8 +35,9 @@ from bridge.routing.model import (
     Route,
 )
 from bridge.routing.nodes import Node, Report, Spot, nearest, read
-from bridge.routing.reply import read_templates, reply_names, require_closing_replies
+from bridge.routing.reply import hold_against_voices, read_templates, reply_names, require_closing_replies
 from bridge.routing.shape import CLOSING, DAYS, FALLBACK, Known
+from bridge.routing.voice import read_voices
 
 
 def load(folder: Path, networks: Map[str, Network]) -> Mapping:
@@ -99,6 +100,8 @@ class _Reading:
         replies = read_templates(files, self.known, self.report)
         wanted = self._wanted_replies()
         require_closing_replies(brands.values(), wanted, replies, self.report)
+        voices = read_voices(self.documents, brands, self.known, self.report)
+        hold_against_voices(brands, voices, replies.templates.values(), self.report)
         accounts = [account for brand in brands.values() for account in brand.accounts]
         return Mapping(
             version=version_of(files),
@@ -114,6 +117,7 @@ class _Reading:
             templates=replies.templates,
             accounts={account.key: account for account in (*accounts, *sources)},
             account_brand=self.account_brand,
+            voices=voices,
         )
 
     def try_examples(self, mapping: Mapping) -> None:

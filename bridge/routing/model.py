@@ -170,6 +170,18 @@ class Template:
 
 
 @dataclass(frozen=True, slots=True)
+class Voice:
+    """How a brand speaks in public."""
+
+    brand: str
+    banned: Map[str, tuple[str, ...]]  # language, or "all" → words and phrases
+    signed: bool  # every reply ends with the brand's signature
+    tone: tuple[str, ...]  # for the people who write
+    target_length: int | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class Mapping:
     """Everything in ``mappings/``. ``version`` is the hash of ``files`` (path → text)."""
 
@@ -186,6 +198,7 @@ class Mapping:
     accounts: Map[str, AccountEntry] = field(default_factory=dict)  # key → entry; tag sources too
     account_brand: Map[str, str] = field(default_factory=dict)  # account key → brand key; no tag sources
     tag_places: Map[str, Place] = field(default_factory=dict)
+    voices: Map[str, Voice] = field(default_factory=dict)  # brand key → voice, of brands that have one
     index: RouteIndex = field(init=False, compare=False, repr=False)
     own_words: Words[int] = field(init=False, compare=False, repr=False)  # positions in ``auto_tags``
 

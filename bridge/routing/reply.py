@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,11 +11,13 @@ from datetime import UTC, datetime
 from bridge.routing import airlock
 from bridge.routing.folder import PART, REPLY, shown
 from bridge.routing.language import normalise_language, widen
-from bridge.routing.model import Brand, Place, Template
+from bridge.routing.match import first_found, fold
+from bridge.routing.model import Brand, Place, Template, Voice
 from bridge.routing.nodes import Report, Spot, nearest
 from bridge.routing.shape import Known
 from bridge.routing.template import MAX_SOURCE, Inclusion, check_source
-from bridge.routing.wording import Parts, Words, render_source
+from bridge.routing.voice import banned_in
+from bridge.routing.wording import Parts, Words, render_source, render_template
 
 MAX_TEXT = 2_000
 MAX_PARTS_DEEP = 5
@@ -207,3 +210,40 @@ def _try_out(source: str, parts: Parts, file: str, language: str, report: Report
         advice = "write {% if customer %}Hi {{ customer }},{% else %}Hi,{% endif %}"
         report.add(Spot(file), "template-empty-name", f"greets nobody when the name is not known: {advice}")
     return len(report.faults) == before
+
+
+_CUSTOMERS = ("Anna", "", "สมชาย", "محمد", "O'Neil-Łukasiewicz")
+
+
+def hold_against_voices(
+    brands: Mapping[str, Brand], voices: Mapping[str, Voice], templates: Iterable[Template], report: Report
+) -> None:
+    """Report replies that their brand's voice would hold back, or that its own words make too long."""
+    for template in templates:
+        brand, voice = brands.get(template.brand), voices.get(template.brand)
+        if brand is None:
+            continue
+        said = [
+            render_template(template, brand, Words(name, "@anna", "Mastodon", _SOME_MOMENT), voice)
+            for name in _CUSTOMERS
+        ]
+        if max(map(len, said)) > MAX_TEXT:
+            message = f"more than {MAX_TEXT:,} characters, with the words of {brand.key}"
+            report.add(Spot(template.file), "template-too-long", message)
+        banned = {word: None for text in said for word in banned_in(text, voice, [template.language])}
+        for word in banned:
+            file = voice.place.file.removeprefix(shown("")) if voice else ""
+            line = _line_of(word, template)
+            filled_in = "" if line else " in a part, or in what is filled in"
+            message = f'says "{word}"{filled_in}, which {file} bans'
+            report.add(Spot(template.file, line or 1), "banned-word", message)
+
+
+def _line_of(word: str, template: Template) -> int | None:
+    """The line of the reply's own file on which *word* begins; None: it is not in that file."""
+    lines = template.source.splitlines()
+
+    def lacks(number: int) -> bool:
+        return not first_found(fold("\n".join(lines[number:])), [word])  # a phrase may go on in the next line
+
+    return bisect.bisect_left(range(len(lines)), True, key=lacks) or None

@@ -69,6 +69,7 @@ RULES: dict[str, str] = {
     "template-empty": "The reply would be empty.",
     "template-empty-name": "Without a usable name of the customer, the reply would greet nobody.",
     "template-too-long": "The reply is longer than any network takes.",
+    "banned-word": "A reply says what its brand's voice bans.",
     # Examples
     "example-mismatch": "An example does not take the route that it expects.",
     "example-unplaced": "No account fits the brand, network and account that an example names.",
@@ -79,6 +80,8 @@ WARNINGS: dict[str, str] = {
     "unused-queue": "A queue that no route leads to.",
     "unused-tag": "A tag that no route asks for.",
     "unused-part": "A part that no reply takes in.",
+    "reply-beyond-target": "A reply is longer than its brand's voice aims at.",
+    "promise-beyond-window": "A promise ends when the network takes no reply any more.",
     "reply-language-missing": "A brand speaks a language in which it has no closing reply.",
 }
 """What `check` says of a mapping that is sound, and serves."""

@@ -23,8 +23,9 @@ import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from bridge.routing.language import chain, normalise_language
-from bridge.routing.model import Brand, Mapping, Template
+from bridge.routing.model import Brand, Mapping, Template, Voice
 from bridge.routing.moment import in_words
+from bridge.routing.voice import signed
 
 VOCABULARY = ("customer", "handle", "network", "brand", "signature", "help_link", "promise")
 Parts = tuple[tuple[str, str], ...]
@@ -69,8 +70,14 @@ def render(
     template = find_template(mapping, brand_key, name, language)
     if brand is None or template is None:
         return None
-    text = render_source(template.source, template.language, brand, words, template.parts)
+    text = render_template(template, brand, words, mapping.voices.get(brand_key))
     return Rendered(text, template.language, template.file, template.version)
+
+
+def render_template(template: Template, brand: Brand, words: Words, voice: Voice | None) -> str:
+    """What *template* says, signed where the brand's voice wants that."""
+    text = render_source(template.source, template.language, brand, words, template.parts)
+    return signed(text, brand, voice)
 
 
 def find_template(mapping: Mapping, brand_key: str, name: str, language: str | None) -> Template | None:
