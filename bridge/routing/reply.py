@@ -198,7 +198,9 @@ def _try_out(source: str, parts: Parts, file: str, language: str, report: Report
         "sample", "Sample", (language,), {}, "— Sample", "UTC", (), Place(file, 1), "https://help.example"
     )
     bare = Brand("sample", "Sample", (language,), {}, "", "UTC", (), Place(file, 1))
-    full = render_source(source, language, brand, Words("Anna", "@anna", "Mastodon", _SOME_MOMENT), parts)
+    full = render_source(
+        source, language, brand, Words("Anna", "@anna", "Mastodon", _SOME_MOMENT, "We replaced it."), parts
+    )
     nameless = render_source(source, language, bare, Words("", "@anna", "Mastodon"), parts)
     if not full or not nameless:
         report.add(Spot(file), "template-empty", "nothing is said when the optional words are empty")

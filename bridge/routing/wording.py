@@ -9,6 +9,7 @@ A reply may say these and nothing else:
     signature    the brand's signature
     help_link    the brand's help page, or empty
     promise      when the promise ends, in the reply's language and the brand's zone, or empty
+    resolution   what an agent wrote into the ticket's field for the public, or empty
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from bridge.routing.model import Brand, Mapping, Template, Voice
 from bridge.routing.moment import in_words
 from bridge.routing.voice import signed
 
-VOCABULARY = ("customer", "handle", "network", "brand", "signature", "help_link", "promise")
+VOCABULARY = ("customer", "handle", "network", "brand", "signature", "help_link", "promise", "resolution")
 Parts = tuple[tuple[str, str], ...]
 """What a template takes in: (name, source)."""
 
@@ -47,6 +48,7 @@ class Words:
     handle: str = ""
     network: str = ""
     promise_at: datetime | None = None
+    resolution: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ def render_source(source: str, language: str, brand: Brand, words: Words, parts:
         "signature": brand.signature,
         "help_link": brand.help_link or "",
         "promise": in_words(words.promise_at, language, brand.zone) if words.promise_at else "",
+        "resolution": words.resolution,
     }
     # A reply is longer than any network takes long before a word of it is.
     bounded = {name: word[:MAX_WORD] for name, word in said.items()}

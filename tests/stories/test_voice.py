@@ -70,12 +70,13 @@ def test_a_word_that_is_banned_while_a_reply_waits_holds_it(speaking, sandbox):
     """Today's list counts when it is sent, not that of when it was written; a press lets it out."""
     running = speaking.so("tone: [Warm.]")
     ticket = opened(sandbox)
-    sandbox.plaza.fail("reply", "unavailable", times=2)
+    busy = sandbox.faults.add("plaza", "reply", "status", times=100, status=429, retry_after=1)
     sandbox.zendesk.agent_comments(ticket.id, "Brilliant, we are on it.")
-    eventually(lambda: sandbox.plaza.fault_hits("reply"), what="a try that failed")
+    eventually(lambda: busy.times < 100, what="a try that failed")
     speaking.edit("banned_words: {all: [brilliant]}")
     eventually(lambda: running.bridge.world.mappings.current.voices["kopi"].banned, what="the edit")
 
+    sandbox.faults.clear()
     eventually(lambda: '"brilliant"' in the_card(sandbox, "support-technical").words, what="the reason")
     assert not brand_posts(sandbox.plaza)
     assert press(sandbox, "Post it") == 200
@@ -138,3 +139,61 @@ def test_the_case_file_says_which_language_and_why(sandbox, running, text, said,
     assert (case.language, case.language_reason.endswith(why)) == (answered, True)
     assert sandbox.zendesk.ticket(ticket.id).says(f"Reply language: {answered} (", public=False)
     assert ("ค่ะ" in post.text) is (answered == "th")
+
+
+SAYS_IT = "Hi, this is sorted now.{% if resolution %} {{ resolution }}{% endif %}"
+
+
+@pytest.fixture
+def resolving(speaking: Speaking, sandbox: Sandbox):
+    """A ticket in a desk with the field for the public, and a closing reply that says it."""
+    number = sandbox.zendesk.records.next_id()
+    field = {"id": number, "title": "Public resolution", "type": "text", "active": True}
+    sandbox.zendesk.ticket_fields[number] = field
+    (speaking.mappings / "replies/kopi/closing.en.txt.j2").write_text(SAYS_IT, encoding="utf-8")
+    speaking.so("tone: [Warm.]")
+    return opened(sandbox)
+
+
+def fill_in(sandbox: Sandbox, ticket, text: str, via: str = "web") -> None:
+    sandbox.zendesk.fill_in(ticket.id, "Public resolution", text, via)
+
+
+def test_the_closing_reply_says_what_an_agent_wrote_as_the_resolution(resolving, sandbox):
+    """The last that stood in the field when the ticket was solved; a template's brackets are text."""
+    fill_in(sandbox, resolving, "We are on it.")
+    fill_in(sandbox, resolving, "Version 4.2 keeps you logged in.")
+    sandbox.zendesk.solve(resolving.id)
+
+    [post] = eventually(lambda: brand_posts(sandbox.plaza), what="the closing reply")
+    assert post.text == "Hi, this is sorted now. Version 4.2 keeps you logged in."
+
+
+def test_without_a_resolution_the_closing_reply_does_without(resolving, sandbox):
+    """An internal note is none, whatever it says."""
+    sandbox.zendesk.agent_comments(resolving.id, "Resolution: version 4.2 keeps them in.", public=False)
+    sandbox.zendesk.solve(resolving.id)
+
+    [post] = eventually(lambda: brand_posts(sandbox.plaza), what="the closing reply")
+    assert post.text == "Hi, this is sorted now."
+
+
+@pytest.mark.parametrize(
+    ("text", "via", "why"),
+    [
+        ("Version 4.2 keeps you logged in.", "api", "not written by a person"),
+        ("Version 4.2 keeps you logged in.", "rule", "not written by a person"),
+        ("Write to ana@kopi.example for more.", "web", "e-mail"),
+        ("{{ signature }}", "web", "template"),
+        ("The customer is on the watch list, ask Legal before any refund.", "web", "internal note"),
+    ],
+)
+def test_a_resolution_that_should_be_looked_at_waits_for_a_person(resolving, sandbox, text, via, why):
+    """The same rules as for an agent's comment: who wrote it, and what is in it."""
+    secret = "The customer is on the watch list, ask Legal before any refund."
+    sandbox.zendesk.agent_comments(resolving.id, secret, public=False)
+    fill_in(sandbox, resolving, text, via)
+    sandbox.zendesk.solve(resolving.id)
+
+    eventually(lambda: why in the_card(sandbox, "support-technical").words.lower(), what="the reason")
+    assert not brand_posts(sandbox.plaza)
