@@ -113,7 +113,7 @@ def test_run_twice_it_changes_nothing(admin, account):
     again = setup.apply(account, PUBLIC)
     assert actions(again) == ["unchanged"] * 6
     assert not any(step.applied for step in again)
-    assert len(admin.writes) == wrote == 5
+    assert len(admin.writes) == wrote == 6
 
 
 def test_what_it_makes_calls_us_with_ids_only(admin, account):
