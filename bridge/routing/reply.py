@@ -232,8 +232,7 @@ def hold_against_voices(
         if max(map(len, said)) > MAX_TEXT:
             message = f"more than {MAX_TEXT:,} characters, with the words of {brand.key}"
             report.add(Spot(template.file), "template-too-long", message)
-        banned = {word: None for text in said for word in banned_in(text, voice, [template.language])}
-        for word in banned:
+        for word in banned_in("\n\n".join(said), voice, [template.language]):
             file = voice.place.file.removeprefix(shown("")) if voice else ""
             line = _line_of(word, template)
             filled_in = "" if line else " in a part, or in what is filled in"

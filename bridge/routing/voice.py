@@ -23,6 +23,8 @@ from bridge.routing.nodes import Node, Report, Spot, nearest
 from bridge.routing.shape import Known, Language, Shape, Text, wrong
 
 EVERY_LANGUAGE = "all"
+MAX_BANNED = 1_000
+"""Words of one brand, in all languages: each is looked for in everything that is said."""
 SHORTEST_TARGET, LONGEST_TARGET = 20, 5_000
 
 
@@ -79,6 +81,10 @@ def read_voices(
             report.add(Spot(file), "unknown-brand", f'there is no brand "{key}"{nearest(key, known.brands)}')
         entry = fit(root, root.spot, VoiceFile, known, report) if root is not None else None
         if root is None or entry is None:
+            continue
+        if sum(map(len, entry.banned_words.values())) > MAX_BANNED:
+            at = root.key_spot(("banned_words",))
+            report.add(at, "file-too-large", f"banned_words: more than {MAX_BANNED:,} words")
             continue
         brand = brands.get(key)
         if entry.signed and brand is not None and not brand.signature.strip():

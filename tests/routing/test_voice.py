@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.errors import MappingError
 from bridge.routing.load import load_files
 from bridge.routing.model import Brand, Mapping, Place, Voice
 from bridge.routing.voice import banned_in, has_signature, hints, objections, signed, visible_length
@@ -120,6 +121,12 @@ def test_many_banned_words_in_a_long_text_cost_no_more_than_their_number():
     assert time.process_time() - start < 2
 
 
+def test_a_thousand_banned_words_are_enough():
+    """Each is looked for in every reply, at every load and before every sending."""
+    with pytest.raises(MappingError, match="more than 1,000 words"):
+        spoken("banned_words: {en: [" + ", ".join(f"w{n}" for n in range(1_001)) + "]}")
+
+
 def spoken(voice: str, **files: str) -> Mapping:
     brands = base_files()["brands.yaml"].replace("name: Kopi", "name: Kopi\n    signature: — Team Kopi")
     given = {"brands.yaml": brands, "replies/kopi/voice.yaml": voice, **files}
@@ -149,7 +156,7 @@ def test_agents_are_told_how_the_brand_speaks():
 def test_a_reply_that_grows_with_its_brands_words_is_too_long():
     """Found at check time, with the brand's real signature."""
     brands = base_files()["brands.yaml"].replace("name: Kopi", f"name: Kopi\n    signature: {'x' * 3_000}")
-    with pytest.raises(Exception, match="template-too-long"):
+    with pytest.raises(MappingError, match="template-too-long"):
         load_files({**base_files(), "brands.yaml": brands}, NETWORKS)
 
 
