@@ -11,7 +11,11 @@ from typing import Any
 from bridge.zendesk.client import ZendeskClient
 
 # The bridge's own ticket fields: our name → the title that ``bridge setup zendesk`` gives.
-FIELD_TITLES = {"network": "Social network", "permalink": "Social permalink"}
+FIELD_TITLES = {
+    "network": "Social network",
+    "permalink": "Social permalink",
+    "resolution": "Public resolution",  # agents write it; closing replies may say it
+}
 
 _TTL_S = 300.0
 _MISS_TTL_S = 10.0
