@@ -155,6 +155,7 @@ def build(settings: Settings, *, flows: bool, clock: Clock | None = None) -> Bri
             lambda: world.mappings.current.version,
             lambda: world.mappings.error,
             lambda: _missing(settings, world),
+            lambda: world.mappings.folder_says,
         ),
         Metrics(
             database,
