@@ -29,8 +29,11 @@ from bridge.flows.world import SystemClock, Timing, World
 from bridge.intake.door import Door
 from bridge.intake.health import Health
 from bridge.intake.metrics import Metrics
+from bridge.intake.playbook import Playbook
 from bridge.intake.web import DeskHook, TeamHook, create_web
 from bridge.networks import NETWORKS
+from bridge.routing import model as routing
+from bridge.routing import playbook
 from bridge.settings import Settings
 from bridge.store import casefile, leases
 from bridge.store.counting import count_in
@@ -160,6 +163,11 @@ def build(settings: Settings, *, flows: bool, clock: Clock | None = None) -> Bri
             lambda: world.mappings.current.version,
             lambda: world.mappings.error,
             lambda: sources(world),
+        ),
+        Playbook(
+            lambda: _serving(world).version,
+            lambda: playbook.page(world.mappings.current, NETWORKS),
+            playbook.policy,
         ),
         networks=NETWORKS,
         account=lambda key: _account(world, key),
@@ -296,6 +304,15 @@ def _account(world: World, key: str) -> Account | None:
     """The account behind a webhook's address; an edit counts here too, where no sweep looks for one."""
     world.mappings.refresh(world.clock.now())
     return world.account(key)
+
+
+def _serving(world: World) -> routing.Mapping:
+    """The mapping that serves now; where the database cannot say whether there is a later one, this one."""
+    try:
+        world.mappings.refresh(world.clock.now())
+    except StoreError as error:
+        log.warning("whether another mapping serves now cannot be told: %s", error)
+    return world.mappings.current
 
 
 def _press(door: Door, delivery_id: str, body: bytes) -> None:

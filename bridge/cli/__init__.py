@@ -16,6 +16,7 @@ from bridge.cli.doctor import doctor
 from bridge.cli.forget import forget
 from bridge.cli.intent import intent
 from bridge.cli.mapping_diff import diff
+from bridge.cli.mapping_docs import docs
 from bridge.cli.mapping_history import history, reload, rollback, show
 from bridge.cli.mapping_hours import hours
 from bridge.cli.mapping_schema import schema
@@ -38,7 +39,7 @@ for command in (
     backup, restore, monitoring,
 ):  # fmt: skip
     bridge.add_command(command)
-for command in (diff, hours, history, show, reload, rollback, schema):
+for command in (diff, docs, hours, history, show, reload, rollback, schema):
     mappings.add_command(command)
 
 
