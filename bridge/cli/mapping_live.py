@@ -40,6 +40,41 @@ class Answer:
     unasked: list[str] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class Offers:
+    """What there is to choose from: groups, and channels (``#name`` → whether the app is a member)."""
+
+    groups: list[str] = field(default_factory=list)
+    channels: dict[str, bool] = field(default_factory=dict)
+    unasked: list[str] = field(default_factory=list)
+
+
+def offers() -> Offers:
+    """What Zendesk and Slack have. Raises nothing of a vendor: what could not be asked is said."""
+    found = Offers()
+    try:
+        loaded = settings.load()
+    except SettingsError as error:
+        found.unasked.append(f"Zendesk and Slack: the settings cannot be used: {error}")
+        return found
+    desk, team = app.zendesk_account(loaded), app.slack_account(loaded)
+    if desk is None:
+        found.unasked.append(f"Zendesk: it is not set up: {NO_ZENDESK}")
+    else:
+        try:
+            found.groups = zendesk.ZendeskDesk(desk).names(GROUP)
+        except (VendorError, SettingsError) as error:
+            found.unasked.append(_unasked("Zendesk", str(error)))
+    if team is None:
+        found.unasked.append(f"Slack: it is not set up: {NO_SLACK}")
+    else:
+        try:
+            found.channels = slack.SlackTeam(team).channels()
+        except (VendorError, SettingsError) as error:
+            found.unasked.append(_unasked("Slack", str(error)))
+    return found
+
+
 def ask(mapping: Mapping) -> Answer:
     """Hold what *mapping* names against what Zendesk and Slack have. Raises nothing of a vendor."""
     answer = Answer()
