@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 from flask import Flask, Request, Response
 
 from bridge import slack, zendesk
-from bridge.core.account import Account
 from bridge.core.ports import Clock
 from bridge.errors import StoreError
 from bridge.flows import astray, listen, reconcile
 from bridge.flows.alarm import Alarm
-from bridge.flows.counting import Bringer
+from bridge.flows.beside import Beside, counting, following
+from bridge.flows.canary import Watcher
 from bridge.flows.engine import Engine, Wakes
 from bridge.flows.mappings import Mappings
 from bridge.flows.open_case import consider
@@ -32,7 +32,6 @@ from bridge.intake.metrics import Metrics
 from bridge.intake.playbook import Playbook
 from bridge.intake.web import DeskHook, TeamHook, create_web
 from bridge.networks import NETWORKS
-from bridge.routing import model as routing
 from bridge.routing import playbook
 from bridge.settings import Settings
 from bridge.store import casefile, leases
@@ -61,17 +60,18 @@ class Bridge:
     engine: Engine | None
     wakes: Wakes
     socket: slack.SocketMode | None
-    bringer: Bringer
+    beside: tuple[Beside, ...]
     _stopping: threading.Event | None = None
     _dialler: threading.Thread | None = None
 
     def start(self) -> None:
         """Start the flows. Raises FolderInUseError when another process runs them on an embedded database."""
+        if self.engine is not None:
+            self.world.presence.enter(self.world.database, self.world.clock.now())
+        for one in self.beside:
+            one.start()
         if self.engine is None:
-            self.bringer.start()
             return
-        self.world.presence.enter(self.world.database, self.world.clock.now())
-        self.bringer.start()
         with self.world.database.write() as tx:
             listen.expect(tx, self.world, at_once=True)
             reconcile.expect(tx, self.world, at_once=True)
@@ -97,7 +97,8 @@ class Bridge:
                 # Others find out by themselves that this worker is gone.
                 log.warning("left without a word: %s", error)
         self.wakes.close()
-        self.bringer.stop()
+        for one in self.beside:
+            one.stop()
         self.world.database.close()
 
     def _keep_dialling(self) -> None:
@@ -165,19 +166,20 @@ def build(settings: Settings, *, flows: bool, clock: Clock | None = None) -> Bri
             lambda: sources(world),
         ),
         Playbook(
-            lambda: _serving(world).version,
+            lambda: world.mappings.current.version,
             lambda: playbook.page(world.mappings.current, NETWORKS),
             playbook.policy,
         ),
         networks=NETWORKS,
-        account=lambda key: _account(world, key),
+        account=world.account,
         desk=_desk_hook(settings, world),
         team=None if account is None or bolt is None else _team_hook(account, slack.flask_handler(bolt)),
     )
     socket = None
     if flows and account is not None and bolt is not None and account.socket_mode:
         socket = slack.SocketMode(account, bolt)
-    return Bridge(settings, world, web, door, engine, wakes, socket, Bringer(world))
+    beside = (counting(world),) if flows else (counting(world), following(world))
+    return Bridge(settings, world, web, door, engine, wakes, socket, beside)
 
 
 def zendesk_account(settings: Settings) -> zendesk.ZendeskAccount | None:
@@ -250,6 +252,7 @@ def _engine(world: World, settings: Settings, wakes: Wakes) -> Engine:
             "astray": lambda key: astray.look(world, key),
             "retain": lambda key: retain(world, key),
             "sweep": Sweep(world, wakes.crowded, Alarm(world, settings.admin_channel)),
+            "canary": Watcher(world),
             "watch": Watch(world, settings.admin_channel, timedelta(hours=settings.silence_h)),
         },
         threads=settings.threads,
@@ -298,21 +301,6 @@ def _missing(settings: Settings, world: World) -> list[str]:
         if unset:
             found.append(f"account {entry.key} is not set up: set {', '.join(unset)}")
     return found
-
-
-def _account(world: World, key: str) -> Account | None:
-    """The account behind a webhook's address; an edit counts here too, where no sweep looks for one."""
-    world.mappings.refresh(world.clock.now())
-    return world.account(key)
-
-
-def _serving(world: World) -> routing.Mapping:
-    """The mapping that serves now; where the database cannot say whether there is a later one, this one."""
-    try:
-        world.mappings.refresh(world.clock.now())
-    except StoreError as error:
-        log.warning("whether another mapping serves now cannot be told: %s", error)
-    return world.mappings.current
 
 
 def _press(door: Door, delivery_id: str, body: bytes) -> None:

@@ -11,9 +11,12 @@ from pathlib import Path
 import click
 from sqlalchemy.orm import Session
 
-from bridge.cli.mappings import load_or_exit, mappings_folder
+from bridge.cli.mappings import load_or_exit, mappings_folder, networks
 from bridge.cli.opened import opened_database, who
+from bridge.errors import MappingError
 from bridge.routing.folder import read_folder
+from bridge.routing.load import load_files
+from bridge.routing.model import Mapping
 from bridge.routing.nodes import Report
 from bridge.store import versions
 from bridge.store.tables import MappingVersion
@@ -68,7 +71,10 @@ def reload(folder: Path) -> None:
     """
     mapping = load_or_exit(folder)
     with opened_database() as database, database.write() as tx:
-        new = versions.serve(tx, mapping.version, mapping.files, datetime.now(UTC), who())
+        gone = versions.undone(tx)
+        # Who has an edit served that was undone means it: it is not watched again.
+        trial = gone is None or gone[0] != mapping.version
+        new = versions.serve(tx, mapping.version, mapping.files, datetime.now(UTC), who(), trial=trial)
     short = mapping.version[:SHORT]
     click.echo(f"Version {short} serves now. {_SOON}" if new else f"Version {short} serves already.")
 
@@ -88,16 +94,28 @@ def rollback(version: str | None, folder: Path, yes: bool) -> None:
             row = _named(tx, version) if version else _before_this(tx)
         now = read_folder(folder, Report())
         changed = versions.differing(now, row.files)
+        # They were sound when they served; this bridge may know more rules. No file is touched before.
+        mapping = _sound(row)
         for name in changed:
             click.echo(f"{_what(name, now, row.files)}  {name}")
         if changed and not yes:
             click.confirm(f"Put these files of version {row.version[:SHORT]} into {folder}?", abort=True)
         _write(folder, row.files, changed)
-        # They were sound when they served; this bridge may know more rules.
-        mapping = load_or_exit(folder)
         with database.write() as tx:
             versions.serve(tx, mapping.version, mapping.files, datetime.now(UTC), f"{who()}, rolled back")
     click.echo(f"Version {row.version[:SHORT]} serves now. {_SOON}")
+
+
+def _sound(row: MappingVersion) -> Mapping:
+    try:
+        return load_files(row.files, networks())
+    except MappingError as error:
+        for fault in error.faults:
+            click.echo(str(fault), err=True)
+        short = row.version[:SHORT]
+        raise click.ClickException(
+            f"Version {short} was made for another version of the bridge: nothing was changed."
+        ) from None
 
 
 def _named(tx: Session, beginning: str) -> MappingVersion:
@@ -121,22 +139,24 @@ def _what(name: str, now: Map[str, str], then: Map[str, str]) -> str:
 
 
 def _write(folder: Path, files: Map[str, str], changed: list[str]) -> None:
+    """Have the files in *changed* be those of *files*. The first is put in place when all are written."""
     try:
+        written = [_beside(folder / name, files[name]) for name in changed if name in files]
+        # A running bridge that looks just now meets a mixture at worst, and never half a file.
+        for beside, path in written:
+            beside.replace(path)
         for name in changed:
-            _write_one(folder / name, files.get(name))
+            if name not in files:
+                (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise click.ClickException(f"{error.filename} cannot be written: {error.strerror}") from error
 
 
-def _write_one(path: Path, text: str | None) -> None:
-    if text is None:
-        path.unlink(missing_ok=True)
-        return
+def _beside(path: Path, text: str) -> tuple[Path, Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # In one step, so that a running bridge never reads half of it.
     beside = path.with_name(f".{path.name}.new")
     beside.write_text(text, encoding="utf-8", newline="")
-    beside.replace(path)
+    return beside, path
 
 
 def _differences(before: Map[str, str], after: Map[str, str], old: str, new: str) -> Iterator[str]:

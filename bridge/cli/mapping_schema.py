@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from bridge.cli.mappings import mappings_folder
-from bridge.routing.shape import FILES, Shape
+from bridge.routing.document import FILES
+from bridge.routing.shape import Shape
 
 HIDDEN = ".schema"
 """Where the schemas lie in a mapping's folder; what starts with a dot is not read as mapping."""

@@ -55,12 +55,12 @@ class Mappings:
 
         With a database of its own the folder is what counts. Where several machines share
         one, the later edit counts: a folder that was edited before the mapping that serves
-        began to is out of date. Raises MappingError when the folder is faulty and none has
-        ever served.
+        began to is out of date. So is an edit that was undone. Raises MappingError when the
+        folder is faulty and none has ever served.
         """
         try:
             mapping = load(self._folder, self._networks)
-            if not self._database.embedded and self._is_out_of_date(mapping):
+            if self._is_out_of_date(mapping):
                 self._follow()
             if self._current is None:
                 self._serve(mapping, at)
@@ -97,6 +97,9 @@ class Mappings:
             mapping = load(self._folder, self._networks)
             if self._look() != seen:
                 return  # somebody was writing while we read: half an edit is no edit
+            if self._was_undone(mapping):
+                self._seen = seen
+                return  # saved again, and the same: it would only be undone again
             self._serve(mapping, at)
         except MappingError as error:
             self.error = error
@@ -129,7 +132,17 @@ class Mappings:
         self._current = mapping
         log.info("mapping version %s serves now, as %s has it", mapping.version[:12], row.by)
 
+    def _was_undone(self, mapping: Mapping) -> bool:
+        with self._database.read() as tx:
+            gone = versions.undone(tx)
+        return gone is not None and gone[0] == mapping.version
+
     def _is_out_of_date(self, mapping: Mapping) -> bool:
+        if self._was_undone(mapping):
+            log.warning("the mapping files are an edit that was undone: see /readyz")
+            return True
+        if self._database.embedded:
+            return False
         with self._database.read() as tx:
             row = versions.serving(tx)
         if row is None or row.version == mapping.version:
@@ -158,7 +171,7 @@ class Mappings:
     def _serve(self, mapping: Mapping, at: datetime) -> None:
         by = origin(self._folder)  # not below: it asks git
         with self._database.write() as tx:
-            versions.serve(tx, mapping.version, mapping.files, at, by)
+            versions.serve(tx, mapping.version, mapping.files, at, by, trial=True)
         self._versions[mapping.version] = mapping
         self._current, self.error = mapping, None
 

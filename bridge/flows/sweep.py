@@ -67,6 +67,7 @@ class Sweep:
             self._beat_at = now
             if self._mine:
                 world.wake("watch", "")
+                world.wake("canary", "")
         if not self._mine or self._crowded():
             return
         if self._retained_at is None or now - self._retained_at >= EVERY:

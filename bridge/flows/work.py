@@ -165,7 +165,7 @@ class _Turn:
         seconds = error.retry_after_s if isinstance(error, VendorBusyError) else None
         now = self._world.clock.now()
         case.failures += 1
-        wait = timedelta(seconds=seconds if seconds is not None else 2.0 ** min(case.failures, 6))
+        wait = timedelta(seconds=seconds if seconds is not None else 2.0 ** min(case.failures, 5))
         casefile.tell(tx, case.id, now, "desk", f"ticket {ticket.ticket_id} could not be read: {error}")
         self._again_at[DESK] = now + wait
 

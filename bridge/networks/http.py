@@ -33,8 +33,8 @@ import requests
 import urllib3.exceptions
 from pydantic import TypeAdapter, ValidationError
 from requests.auth import AuthBase
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from bridge.core.patience import again
 from bridge.errors import (
     VendorAuthError,
     VendorBusyError,
@@ -45,8 +45,6 @@ from bridge.errors import (
 )
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
-READ_ATTEMPTS = 3
-LONGEST_WAIT_IN_PLACE_S = 4.0
 
 T = TypeVar("T")
 
@@ -67,13 +65,7 @@ class HttpLine:
         self._timeout_s = timeout_s
         self._session = requests.Session()
         self._session.headers["User-Agent"] = "loop-bridge"
-        self._repeat = Retrying(
-            stop=stop_after_attempt(READ_ATTEMPTS),
-            wait=_wait_in_place,
-            retry=retry_if_exception(_is_worth_repeating),
-            sleep=sleep,
-            reraise=True,
-        )
+        self._again = again(sleep)
 
     def read(
         self,
@@ -91,7 +83,7 @@ class HttpLine:
             request = requests.Request("GET", url, params=params, auth=auth)
             return self._call(operation, request, shape, gone)
 
-        return self._repeat.copy()(once)
+        return self._again.copy()(once)
 
     def write(
         self,
@@ -238,17 +230,3 @@ def _was_never_sent(error: requests.RequestException) -> bool:
     if isinstance(cause, urllib3.exceptions.SSLError):
         return any(isinstance(part, ssl.SSLCertVerificationError) for part in cause.args)
     return isinstance(cause, urllib3.exceptions.NewConnectionError)
-
-
-def _is_worth_repeating(error: BaseException) -> bool:
-    return isinstance(error, VendorBusyError) and (error.retry_after_s or 0.0) <= LONGEST_WAIT_IN_PLACE_S
-
-
-_backoff = wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT_IN_PLACE_S)
-
-
-def _wait_in_place(state: RetryCallState) -> float:
-    """What the vendor asked for, or a short random wait that grows."""
-    error = state.outcome.exception() if state.outcome else None
-    asked = error.retry_after_s if isinstance(error, VendorBusyError) else None
-    return _backoff(state) if asked is None else asked

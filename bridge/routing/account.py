@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 from bridge.core.account import AccountField, FieldKind
 from bridge.core.ports import Network
+from bridge.routing.entry import AccountShape
 from bridge.routing.fit import Section, fit
 from bridge.routing.model import AccountEntry, Place
 from bridge.routing.nodes import Node, Report, Spot, nearest
-from bridge.routing.shape import WEB_ADDRESS, AccountShape, EnvRef, Known
+from bridge.routing.shape import WEB_ADDRESS, EnvRef, Known
 
 _OWN = ("network", "handle")
 

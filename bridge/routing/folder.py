@@ -15,9 +15,11 @@ ROOT = "mappings"
 REQUIRED = ("brands.yaml", "queues.yaml", "hours.yaml", "tags.yaml")
 PLAYBOOK = "playbook.md"
 """What teams should know besides: text for people, shown on the playbook and read by nothing else."""
+
+OPTIONAL = ("canary.yaml", PLAYBOOK)
 ROUTES = re.compile(r"routes/[^/]+\.yaml")
 REPLY = re.compile(r"replies/(?P<brand>[^/]+)/(?P<name>[^/.]+)\.(?P<language>[^/.]+)\.txt\.j2")
-_MEANT = (*REQUIRED, PLAYBOOK, "routes/NAME.yaml", "replies/BRAND/NAME.LANGUAGE.txt.j2")
+_MEANT = (*REQUIRED, *OPTIONAL, "routes/NAME.yaml", "replies/BRAND/NAME.LANGUAGE.txt.j2")
 MAX_FILES = 5_000
 
 
@@ -97,7 +99,7 @@ def _paths(folder: Path, report: Report) -> list[Path]:
 
 
 def _is_meant(name: str, report: Report) -> bool:
-    if name in (*REQUIRED, PLAYBOOK) or ROUTES.fullmatch(name) or REPLY.fullmatch(name):
+    if name in (*REQUIRED, *OPTIONAL) or ROUTES.fullmatch(name) or REPLY.fullmatch(name):
         return True
     if Path(name).name != "README.md":
         meant = [f"{name.removesuffix('.yml')}.yaml"] if name.endswith(".yml") else _MEANT

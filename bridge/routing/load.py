@@ -9,8 +9,16 @@ from pathlib import Path
 
 from bridge.core.ports import Network
 from bridge.errors import MappingError
-from bridge.routing import examples
+from bridge.routing import canary, examples
 from bridge.routing.account import AccountReader
+from bridge.routing.entry import (
+    BrandShape,
+    CalendarShape,
+    ExampleShape,
+    QueueShape,
+    RouteShape,
+    TagShape,
+)
 from bridge.routing.fit import Section, fit, refuse_unknown_keys, section
 from bridge.routing.folder import ROUTES, check_files, read_folder, shown
 from bridge.routing.match import tag_name
@@ -28,18 +36,7 @@ from bridge.routing.model import (
 )
 from bridge.routing.nodes import Node, Report, Spot, nearest, read
 from bridge.routing.reply import read_templates, reply_names, require_closing_replies
-from bridge.routing.shape import (
-    CLOSING,
-    DAYS,
-    FALLBACK,
-    BrandShape,
-    CalendarShape,
-    ExampleShape,
-    Known,
-    QueueShape,
-    RouteShape,
-    TagShape,
-)
+from bridge.routing.shape import CLOSING, DAYS, FALLBACK, Known
 
 
 def load(folder: Path, networks: Map[str, Network]) -> Mapping:
@@ -117,6 +114,7 @@ class _Reading:
             templates=templates,
             accounts={account.key: account for account in (*accounts, *sources)},
             account_brand=self.account_brand,
+            canary=canary.read_canary(self.documents.get(canary.FILE), self.known, self.report),
         )
 
     def try_examples(self, mapping: Mapping) -> None:

@@ -169,6 +169,28 @@ class Template:
 
 
 @dataclass(frozen=True, slots=True)
+class Canary:
+    """What an edit must bear before it may stay.
+
+    ``posts``: how many are watched. The limits are shares of those, 0 to 1; None: not asked."""
+
+    posts: int
+    unmatched: float | None = None
+    changed: float | None = None
+
+    def verdict(self, unmatched: int, changed: int) -> str | None:
+        """Why the edit must go, in a few words; None while it may stay."""
+        for number, limit, what in (
+            (unmatched, self.unmatched, "were taken by no route"),
+            (changed, self.changed, "went to another queue than before"),
+        ):
+            # Measured against all that are to be watched: the first of fifty is not all of them.
+            if limit is not None and number > limit * self.posts:
+                return f"{number} of its first {self.posts} posts {what}, more than {limit:.0%}"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
 class Mapping:
     """Everything in ``mappings/``. ``version`` is the hash of ``files`` (path → text)."""
 
@@ -185,6 +207,7 @@ class Mapping:
     accounts: Map[str, AccountEntry] = field(default_factory=dict)  # key → entry; tag sources too
     account_brand: Map[str, str] = field(default_factory=dict)  # account key → brand key; no tag sources
     tag_places: Map[str, Place] = field(default_factory=dict)
+    canary: Canary | None = None
     index: RouteIndex = field(init=False, compare=False, repr=False)
     own_words: Words[int] = field(init=False, compare=False, repr=False)  # positions in ``auto_tags``
 

@@ -15,11 +15,11 @@ from typing import Any
 
 from slack_sdk import WebClient
 from slack_sdk.web import SlackResponse
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, stop_after_delay
 
 from bridge.core.card import Card, CardRef
+from bridge.core.patience import again
 from bridge.core.ports import Finding, Named, Team
-from bridge.errors import VendorBusyError, VendorGoneError, VendorRefusedError
+from bridge.errors import VendorGoneError, VendorRefusedError
 from bridge.slack import blocks, failure
 from bridge.slack.account import SlackAccount
 from bridge.slack.inspection import CHANNEL, UNKNOWN_USER, USER, Inspection
@@ -36,10 +36,6 @@ MAX_PAGES = 50
 # Slack's clock and ours are two clocks.
 SKEW = timedelta(seconds=60)
 CHANNELS_FRESH_S = 600.0
-
-READ_ATTEMPTS = 4
-READ_BUDGET_S = 5.0
-LONGEST_READ_WAIT_S = 3.0
 
 _CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{7,}")
 
@@ -243,24 +239,7 @@ class SlackTeam(Team):
 
     def _read(self, operation: str, call: Callable[[], SlackResponse]) -> SlackResponse:
         """Again for some seconds while Slack is busy."""
-        retrying = Retrying(
-            stop=stop_after_attempt(READ_ATTEMPTS) | stop_after_delay(READ_BUDGET_S),
-            wait=_wait_s,
-            retry=retry_if_exception(_worth_waiting),
-            sleep=self._sleep,
-            reraise=True,
-        )
-        return retrying(failure.called, operation, call, write=False)
-
-
-def _worth_waiting(error: BaseException) -> bool:
-    return isinstance(error, VendorBusyError) and (error.retry_after_s or 0) <= LONGEST_READ_WAIT_S
-
-
-def _wait_s(state: RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    said = error.retry_after_s if isinstance(error, VendorBusyError) else None
-    return said if said is not None else 0.25 * 2**state.attempt_number
+        return again(self._sleep)(failure.called, operation, call, write=False)
 
 
 def _dict(value: Any) -> dict[str, Any]:

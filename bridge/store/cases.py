@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, bindparam, event, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from bridge.store.tables import CardRow, Case, Intent, Message, TicketRow
@@ -22,7 +22,7 @@ def lock(tx: Session, case_id: str) -> Case:
     has no such lock and needs none, its transactions come one after the other.
     """
     case = tx.scalars(_LOCKED, {"wanted": case_id}).one()
-    _forget(tx)  # what was read before the lock was had
+    tx.info.pop(_READ, None)  # what was read before the lock was had
     return case
 
 
@@ -71,13 +71,6 @@ def _rows(tx: Session, table: type[Row], case_id: str) -> list[Row]:
             known = read[table, case_id] = list(tx.scalars(_OF_CASE[table], {"of": case_id}))
     return known
 
-
-def _forget(tx: Session, *_: Any) -> None:
-    tx.info.pop(_READ, None)
-
-
-# A savepoint that is rolled back takes rows with it.
-event.listen(Session, "after_soft_rollback", _forget)
 
 # Made once: SQLAlchemy needs longer to put a statement together than to run it.
 _LOCKED = locked(select(Case).where(Case.id == bindparam("wanted")))

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from bridge.core.condition import Condition
 from bridge.errors import MappingError
-from bridge.store import lanes, standing
+from bridge.store import lanes, standing, versions
 from bridge.store.presence import last_seen
 
 WORKER_GONE = timedelta(seconds=30)
@@ -39,6 +39,14 @@ def conditions(tx: Session, now: datetime) -> Iterator[Condition]:
     yield from _intents(tx, now)
     yield from _cases(tx, now)
     yield from _astray(tx)
+    gone = versions.undone(tx)
+    if gone is not None:
+        version, why = gone
+        yield Condition(
+            "mapping-undone",
+            f"the edit of the mapping files (version {version[: versions.SHORT]}) was undone: {why}",
+            "edit the files again, or have them served all the same with `bridge mappings reload`",
+        )
     failed = standing.failed_deliveries(tx)
     if failed:
         yield Condition(

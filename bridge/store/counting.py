@@ -86,8 +86,8 @@ def _became(row: Base, attribute: str) -> bool:
 @event.listens_for(Session, "after_commit")
 def _count(tx: Session) -> None:
     tallies: Tallies | None = tx.info.get(TALLIES)
-    if tallies is None or tx.in_nested_transaction():
-        return  # a savepoint is no commit
+    if tallies is None:
+        return
     for name, seconds, labels in tx.info.pop(COUNTED, ()):
         if seconds is None:
             tallies.add(name, **labels)

@@ -23,14 +23,17 @@ def count(database: Database, since: datetime) -> int:
         return tx.scalar(select(func.count()).select_from(Message).where(_is_whole(since))) or 0
 
 
-def read(database: Database, since: datetime) -> Iterator[tuple[str, datetime, SocialMessage]]:
+def read(
+    database: Database, since: datetime, *, of_cases: bool = False
+) -> Iterator[tuple[str, datetime, SocialMessage]]:
     """(row id, when it came in, the message with the tags that are on it now), since *since*.
 
-    Our own words and what was erased are left out.
+    Our own words and what was erased are left out; *of_cases*: what belongs to no case, too.
     """
+    wanted = and_(_is_whole(since), Message.case_id.is_not(None)) if of_cases else _is_whole(since)
     after: tuple[datetime, str] | None = None
     while True:
-        query = select(Message).where(_is_whole(since)).order_by(Message.received_at, Message.id).limit(_STEP)
+        query = select(Message).where(wanted).order_by(Message.received_at, Message.id).limit(_STEP)
         if after is not None:
             at, last = after
             later = and_(Message.received_at == at, Message.id > last)

@@ -17,6 +17,7 @@ SHORT = 12
 _KIND = "mapping"
 # Made once: SQLAlchemy needs longer to put a statement together than to run it.
 _SERVING = select(MappingVersion.version).order_by(MappingVersion.since.desc()).limit(1)
+_SWITCHES = select(Event).where(Event.case_id.is_(None), Event.kind == _KIND).order_by(Event.id.desc())
 
 
 class Switch(NamedTuple):
@@ -43,8 +44,20 @@ def latest(tx: Session, number: int) -> list[MappingVersion]:
     return list(tx.scalars(select(MappingVersion).order_by(MappingVersion.since.desc()).limit(number)))
 
 
-def serve(tx: Session, version: str, files: Mapping[str, str], at: datetime, by: str) -> bool:
-    """Have a version served from now on, in every process; False when it is what serves already."""
+def serve(
+    tx: Session,
+    version: str,
+    files: Mapping[str, str],
+    at: datetime,
+    by: str,
+    *,
+    trial: bool = False,
+    undone: str | None = None,
+) -> bool:
+    """Have a version served from now on, in every process; False when it is what serves already.
+
+    *trial*: it may be undone (see `on_trial`). *undone*: why the one before it was (see `undone`).
+    """
     before = serving(tx)
     if before is not None and before.version == version:
         return False
@@ -55,8 +68,30 @@ def serve(tx: Session, version: str, files: Mapping[str, str], at: datetime, by:
     row.by = by
     changed = differing(before.files if before is not None else {}, files)
     text = f"version {version[:SHORT]} serves now"
-    casefile.tell(tx, None, at, _KIND, text, version=version, by=by, changed=changed)
+    casefile.tell(
+        tx, None, at, _KIND, text, version=version, by=by, changed=changed, trial=trial, undone=undone
+    )
     return True
+
+
+def undone(tx: Session) -> tuple[str, str] | None:
+    """(version, why) of the edit that was undone by itself, if that is how the one that serves came to."""
+    last = tx.scalars(_SWITCHES.limit(2)).all()
+    why = last[0].data.get("undone") if last else None
+    return (last[1].data["version"], why) if why and len(last) > 1 else None
+
+
+def on_trial(tx: Session) -> tuple[MappingVersion, str] | None:
+    """The version that serves and the one before it, while it may be undone in favour of that one."""
+    last, now = tx.scalars(_SWITCHES.limit(2)).all(), serving(tx)
+    if (
+        now is None
+        or len(last) < 2
+        or not last[0].data.get("trial")
+        or last[0].data["version"] != now.version
+    ):
+        return None
+    return now, last[1].data["version"]
 
 
 def differing(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
@@ -66,10 +101,9 @@ def differing(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
 
 def switches(tx: Session, limit: int) -> list[Switch]:
     """When which version began to serve, newest first."""
-    query = select(Event).where(Event.case_id.is_(None), Event.kind == _KIND)
     return [
         Switch(event.at, event.data["version"], event.data["by"], event.data["changed"])
-        for event in tx.scalars(query.order_by(Event.id.desc()).limit(limit))
+        for event in tx.scalars(_SWITCHES.limit(limit))
     ]
 
 

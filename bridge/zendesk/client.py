@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -31,11 +32,18 @@ class ZendeskClient:
     on one client can send each other's bodies, or empty ones.
     """
 
-    def __init__(self, account: ZendeskAccount, scopes: tuple[str, ...] = RUN_SCOPES) -> None:
+    def __init__(
+        self,
+        account: ZendeskAccount,
+        scopes: tuple[str, ...] = RUN_SCOPES,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.account = account
         self.scopes = scopes
         self.rates = RateState()
-        self._provider = provider_for(account, scopes)
+        self._provider = provider_for(account, scopes, sleep)
+        self._sleep = sleep
         self._mine = threading.local()
 
     @property
@@ -43,7 +51,7 @@ class ZendeskClient:
         """This thread's session."""
         session: ZendeskSession | None = getattr(self._mine, "session", None)
         if session is None:
-            session = ZendeskSession(self.account, self._provider, self.rates)
+            session = ZendeskSession(self.account, self._provider, self.rates, self._sleep)
             self._mine.session = session
         return session
 
@@ -85,9 +93,14 @@ class ZendeskClient:
             except (ZenpyException, AttributeError, KeyError, TypeError, ValueError):
                 raise other_shape(operation, repeatable=bool(repeatable)) from None
 
-    def get(self, operation: str, path: str, params: Mapping[str, str] | None = None) -> bytes:
-        """The body of a read; *path* may be a link that Zendesk gave."""
-        with calling(operation):
+    def get(
+        self, operation: str, path: str, params: Mapping[str, str] | None = None, *, patient: bool = True
+    ) -> bytes:
+        """The body of a read; *path* may be a link that Zendesk gave.
+
+        *patient* False: it is not repeated in place, for the caller counts what it asks.
+        """
+        with calling(operation, patient=patient):
             return self.session.get(path, params=params).content
 
     def send(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from itertools import islice
@@ -54,12 +55,13 @@ _SHOW_MANY = 100
 class ZendeskDesk(Desk):
     """One Zendesk account. May be shared by threads.
 
-    Raises the classes of VendorError, and nothing else.
+    Raises the classes of VendorError, and nothing else. ``sleep`` passes the time between
+    two attempts of a read.
     """
 
-    def __init__(self, account: ZendeskAccount) -> None:
+    def __init__(self, account: ZendeskAccount, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self._account = account
-        self._client = ZendeskClient(account)
+        self._client = ZendeskClient(account, sleep=sleep)
         self._catalogue = Catalogue(self._client)
         self._export = Export(self._client)
 

@@ -52,7 +52,7 @@ class Export:
         else:
             params["cursor"] = cursor
         try:
-            content = self._client.get(_OPERATION, _PATH, params)
+            content = self._client.get(_OPERATION, _PATH, params, patient=False)
         except VendorAuthError as error:
             if error.status != 403:
                 raise

@@ -2,15 +2,15 @@
 
 zenpy 2.0.57 sleeps on a 429 for as long as Zendesk says, repeats some reads behind
 our back, cannot send headers and cannot renew a token. This session answers for all
-of that before zenpy sees anything: it raises the bridge's own errors and sends each
-request once.
+of that before zenpy sees anything: it raises the bridge's own errors, repeats reads
+for some seconds and sends each write once.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -24,6 +24,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
+from bridge.core.patience import again
 from bridge.errors import SettingsError, VendorBusyError, VendorRefusedError
 from bridge.zendesk.account import ZendeskAccount
 from bridge.zendesk.answer import VENDOR, fault, no_answer
@@ -40,12 +41,14 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 class Call:
     """What the requests inside a ``calling`` block are for.
 
-    ``repeatable`` None: reads may be repeated, writes may not.
+    ``repeatable`` None: reads may be repeated, writes may not. ``patient``: a read is
+    repeated in place while Zendesk is busy.
     """
 
     operation: str = "request"
     headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool | None = None
+    patient: bool = True
 
 
 # A variable of the context and no argument: zenpy has no way to hand one through.
@@ -55,10 +58,14 @@ _UNNAMED = Call()
 
 @contextmanager
 def calling(
-    operation: str, headers: Mapping[str, str] | None = None, *, repeatable: bool | None = None
+    operation: str,
+    headers: Mapping[str, str] | None = None,
+    *,
+    repeatable: bool | None = None,
+    patient: bool = True,
 ) -> Iterator[None]:
     """Name what the requests in this block do, and add *headers* to each."""
-    token = _CALL.set(Call(operation, headers or {}, repeatable))
+    token = _CALL.set(Call(operation, headers or {}, repeatable, patient))
     try:
         yield
     finally:
@@ -131,11 +138,18 @@ class ZendeskSession(requests.Session):
 
     Raises the classes of VendorError, and nothing else, for whatever is not a 2xx.
     Redirects are not followed, and links to other hosts are refused: the credentials
-    go to one address only.
+    go to one address only. ``sleep`` passes the time between two attempts of a read.
     """
 
-    def __init__(self, account: ZendeskAccount, provider: TokenProvider | None, rates: RateState) -> None:
+    def __init__(
+        self,
+        account: ZendeskAccount,
+        provider: TokenProvider | None,
+        rates: RateState,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         super().__init__()
+        self._again = again(sleep)
         self._account = account
         self._provider = provider
         self._rates = rates
@@ -149,6 +163,13 @@ class ZendeskSession(requests.Session):
     def request(self, method: str, url: str, **kwargs: Any) -> requests.Response:  # type: ignore[override]
         call = _CALL.get(_UNNAMED)
         method = method.upper()
+        if self._provider is not None:
+            self._provider.token()  # now: what repeats the request below must not repeat its patience, too
+        if method in ("GET", "HEAD") and call.patient:
+            return self._again.copy()(self._once, call, method, url, **kwargs)
+        return self._once(call, method, url, **kwargs)
+
+    def _once(self, call: Call, method: str, url: str, **kwargs: Any) -> requests.Response:
         repeatable = method in ("GET", "HEAD") if call.repeatable is None else call.repeatable
         address = self._address(url, call)
         path = urlsplit(address).path
@@ -194,13 +215,17 @@ class ZendeskSession(requests.Session):
             self.skew_s = (theirs - datetime.now(UTC)).total_seconds()
 
 
-def provider_for(account: ZendeskAccount, scopes: tuple[str, ...] = RUN_SCOPES) -> TokenProvider | None:
+def provider_for(
+    account: ZendeskAccount,
+    scopes: tuple[str, ...] = RUN_SCOPES,
+    sleep: Callable[[float], None] = time.sleep,
+) -> TokenProvider | None:
     """The token provider, or None for the old e-mail and token pair, which is warned of.
 
     Raises SettingsError when the account has neither.
     """
     if account.client_id and account.client_secret:
-        return TokenProvider(account, lambda: dial(account), scopes)
+        return TokenProvider(account, lambda: dial(account), scopes, sleep=sleep)
     if account.email and account.api_token:
         log.warning(
             "Zendesk API tokens stop working on 2027-04-30 and new ones cannot be made: "

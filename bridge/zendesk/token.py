@@ -13,6 +13,7 @@ import requests
 from pydantic import BaseModel, ConfigDict, ValidationError
 from requests.auth import AuthBase
 
+from bridge.core.patience import again
 from bridge.errors import VendorAuthError, VendorBusyError, VendorError
 from bridge.zendesk.account import ZendeskAccount
 from bridge.zendesk.answer import VENDOR, fault, no_answer, other_shape
@@ -50,11 +51,13 @@ class TokenProvider:
         dial: Callable[[], requests.Session],
         scopes: tuple[str, ...] = RUN_SCOPES,
         monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._account = account
         self._dial = dial
         self._scopes = scopes
         self._monotonic = monotonic
+        self._again = again(sleep)
         self._lock = threading.Lock()
         self._token = ""
         self._fresh_until = 0.0
@@ -74,7 +77,7 @@ class TokenProvider:
                 self._token = ""
 
     def _mint(self) -> None:
-        grant = self._grant()
+        grant = self._again.copy()(self._grant)
         lifetime = grant.expires_in or _LIFETIME_S
         self._token = grant.access_token
         self._fresh_until = self._monotonic() + max(lifetime - _SPARE_S, lifetime / 2)

@@ -6,12 +6,14 @@ import io
 import shutil
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from bridge import settings
 from bridge.routing.origin import origin
+from bridge.store import versions
 from bridge.store.database import Database
 from tests.cli.conftest import Said, Shell
 from tests.routing.conftest import STARTER
@@ -101,6 +103,25 @@ def test_rollback_takes_a_version_and_asks_first(mappings, folder: Path, monkeyp
     assert (asked.code != 0, "label: Desk" in files(folder)["queues.yaml"]) == (True, True)
     mappings("rollback", first, "--yes")
     assert files(folder) == files(STARTER)
+
+
+def test_a_version_that_this_bridge_cannot_load_touches_no_file(mappings, folder: Path, tmp_path: Path):
+    """It was written for another release: the fault is told, and all stays as it is."""
+    mappings("reload")
+    database = Database(settings.load({"BRIDGE_DATA": str(tmp_path / "alone")}).database_url)
+    sound = {name: text for name, text in files(STARTER).items() if not name.endswith((".json", ".md"))}
+    strange = {**sound, "queues.yaml": "fallback: nowhere\nqueues: {}\n"}
+    with database.write() as tx:
+        versions.serve(tx, "strange-version", strange, datetime(2026, 11, 1, tzinfo=UTC), "another release")
+    database.close()
+    edit(folder, "Helpdesk")
+    before = files(folder)
+    said = mappings("rollback", "strange-version", "--yes")
+
+    assert said.code != 0
+    assert "mappings/queues.yaml:" in said.err
+    assert "nothing was changed" in said.err
+    assert files(folder) == before
 
 
 def test_there_is_nothing_to_go_back_to_at_first(mappings):

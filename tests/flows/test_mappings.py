@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge import app, settings
 from bridge.errors import MappingError, StoreBusyError
 from bridge.flows import mappings as flow_mappings
 from bridge.flows.mappings import Mappings
@@ -245,6 +246,22 @@ def test_an_edit_while_the_database_is_busy_is_taken_up_later(start, folder: Fol
         other.close()
     look(mappings)
     assert label(mappings) == "Helpdesk"
+
+
+def test_a_process_without_flows_takes_up_an_edit_by_itself(tmp_path: Path, folder: Folder):
+    """No sweep looks there, and no request shall have to load the files."""
+    loaded = settings.load({"BRIDGE_DATA": str(tmp_path / "web"), "BRIDGE_MAPPINGS": str(folder.path)})
+    database = Database(loaded.database_url)
+    database.migrate()
+    database.close()
+    built = app.build(loaded, flows=False)
+    built.start()
+    try:
+        before = built.world.mappings.current.version
+        folder.edit("Helpdesk")
+        eventually(lambda: built.world.mappings.current.version != before, what="the edit is taken up")
+    finally:
+        built.stop()
 
 
 def test_an_edit_in_the_same_moment_is_seen_at_the_next_look(start, folder: Folder):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from flask.testing import FlaskClient
 
 from bridge.app import Bridge
 from bridge.errors import StoreBusyError
-from bridge.flows.mappings import LOOK_EVERY
 from bridge.networks import NETWORKS
 from bridge.routing.playbook import page, policy
 
@@ -36,6 +35,7 @@ def test_an_edit_shows_once_it_serves_and_a_broken_one_never(
     ):
         tags.write_text(text, encoding="utf-8")
         bridge.world.mappings.hurry()
+        bridge.world.mappings.refresh(datetime.now(UTC))
         assert shown in client.get("/playbook").text
     assert bridge.world.mappings.error is not None
 
@@ -43,10 +43,11 @@ def test_an_edit_shows_once_it_serves_and_a_broken_one_never(
 def test_it_can_be_read_while_the_database_cannot(client: FlaskClient, bridge: Bridge, monkeypatch):
     """Just then people may want to know what to do by hand."""
 
-    def busy(at: object) -> None:
+    def busy() -> None:
         raise StoreBusyError("the disk is full")
 
-    monkeypatch.setattr(bridge.world.mappings, "refresh", busy)
+    monkeypatch.setattr(bridge.world.database, "read", busy)
+    monkeypatch.setattr(bridge.world.database, "write", busy)
     assert client.get("/playbook").status_code == 200
 
 
@@ -61,4 +62,3 @@ def test_a_page_is_drawn_once_for_each_version(client: FlaskClient, bridge: Brid
     first = client.get("/playbook").text
     monkeypatch.setattr("bridge.app.playbook.page", lambda *_: "drawn again")
     assert client.get("/playbook").text == first
-    assert LOOK_EVERY > timedelta()

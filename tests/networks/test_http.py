@@ -15,6 +15,7 @@ import urllib3.exceptions
 from pydantic import TypeAdapter
 from requests.auth import AuthBase
 
+from bridge.core import patience
 from bridge.errors import (
     VendorAuthError,
     VendorBusyError,
@@ -72,12 +73,12 @@ def write(line: HttpLine, url: str = URL) -> object:
         (401, VendorAuthError, 1),
         (403, VendorAuthError, 1),
         (404, VendorGoneError, 1),
-        (408, VendorBusyError, 3),
+        (408, VendorBusyError, 4),
         (410, VendorRefusedError, 1),
         (418, VendorRefusedError, 1),
-        (429, VendorBusyError, 3),
-        (500, VendorBusyError, 3),
-        (503, VendorBusyError, 3),
+        (429, VendorBusyError, 4),
+        (500, VendorBusyError, 4),
+        (503, VendorBusyError, 4),
     ],
 )
 @responses.activate
@@ -98,7 +99,7 @@ def test_read_that_works_the_second_time_is_an_answer(line, sleeper):
     responses.get(URL, json=[1, 2])
     assert read(line) == [1, 2]
     assert len(sleeper.slept) == 1
-    assert sleeper.slept[0] <= http.LONGEST_WAIT_IN_PLACE_S
+    assert sleeper.slept[0] <= patience.LONGEST_WAIT_S
 
 
 @responses.activate

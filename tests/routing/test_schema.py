@@ -10,14 +10,14 @@ import jsonschema_rs
 import pytest
 
 from bridge.cli.mapping_schema import HIDDEN, schema_of, text_of
+from bridge.routing.document import FILES
 from bridge.routing.nodes import Report, read
-from bridge.routing.shape import FILES
 from tests.routing.conftest import STARTER
 from tests.routing.test_faulty import BASE, FAULTY
 
 # What a schema of one file cannot know: other files, the file system, YAML itself, and what is counted.
 BEYOND = re.compile(
-    "account-twice|route-twice|bad-name|example-|template-|missing-file|unknown-file|not-utf8|yaml-|too-deep|"
+    "account-twice|route-twice|canary-without-limit|bad-name|example-|template-|missing-file|unknown-file|not-utf8|yaml-|too-deep|"
     "several-documents|duplicate-key|many-faults|secret-in-file|env-name|unknown-(account|brand|queue|tag|"
     "calendar|reply|route|network|zone|country)|bad-language|shift-overlap|never-open|no-condition|"
     "bad-shift|unknown-key-of-an-account|queue-without-group|group-without-ticket|missing-key-of-an-account|bad-url"

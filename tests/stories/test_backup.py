@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -56,6 +57,22 @@ def answered(sandbox: Sandbox, running: InProcess) -> InProcess:
     return running
 
 
+@contextmanager
+def restored(sandbox: Sandbox, tmp_path: Path, *, paused: bool = True) -> Iterator[InProcess]:
+    """A bridge on another machine, with what ``copy.db`` holds."""
+    new = Database(f"sqlite:///{tmp_path}/new.db")
+    backup.restore(tmp_path / "copy.db", new, now(), "ana")
+    if not paused:
+        with new.write() as tx:
+            lanes.resume(tx, lanes.PUBLIC)
+    new.close()
+    bridge = InProcess(tmp_path / "data2", sandbox, DATABASE_URL=f"sqlite:///{tmp_path}/new.db")
+    try:
+        yield bridge
+    finally:
+        bridge.stop()
+
+
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_a_backup_of_a_bridge_at_work_goes_into_either_kind_of_database(
     answered: InProcess, tmp_path: Path, postgres: Postgres, kind: str
@@ -88,18 +105,12 @@ def test_what_was_said_after_the_backup_is_not_said_again(
     eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("Receipt", public=False), what="the receipt")
     answered.stop()
 
-    new = Database(f"sqlite:///{tmp_path}/new.db")
-    backup.restore(tmp_path / "copy.db", new, now(), "ana")
-    new.close()
-    bridge = InProcess(tmp_path / "data2", sandbox, DATABASE_URL=f"sqlite:///{tmp_path}/new.db")
-    try:
+    with restored(sandbox, tmp_path) as bridge:
         held = eventually(lambda: waiting(bridge), what="the reply that is held")
         assert "restored" in (held.reason or "")
         with bridge.database.write() as tx:
             assert lanes.resume(tx, lanes.PUBLIC)
         stays(lambda: len(brand_posts(sandbox.plaza)) == 2)
-    finally:
-        bridge.stop()
 
 
 def test_a_solve_without_a_word_after_the_backup_closes_on_the_answer_before_it(
@@ -112,17 +123,11 @@ def test_a_solve_without_a_word_after_the_backup_closes_on_the_answer_before_it(
     eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("Receipt", public=False), what="the receipt")
     answered.stop()
 
-    new = Database(f"sqlite:///{tmp_path}/new.db")
-    backup.restore(tmp_path / "copy.db", new, now(), "ana")
-    new.close()
-    bridge = InProcess(tmp_path / "data2", sandbox, DATABASE_URL=f"sqlite:///{tmp_path}/new.db")
-    try:
+    with restored(sandbox, tmp_path) as bridge:
         eventually(lambda: the_case(bridge).state == "closed", what="the end of the loop")
         [reply] = brand_posts(sandbox.plaza)
         assert (the_case(bridge).receipt, waiting(bridge)) == ("closed publicly", None)
         assert reply.id in (the_case(bridge).receipt_url or "")
-    finally:
-        bridge.stop()
 
 
 def the_case(bridge: InProcess) -> Case:
@@ -151,17 +156,9 @@ def test_what_was_about_to_be_sent_is_looked_for(sandbox: Sandbox, answered: InP
     eventually(lambda: len(brand_posts(sandbox.plaza)) == 2, what="the reply")
     answered.stop()
 
-    new = Database(f"sqlite:///{tmp_path}/new.db")
-    backup.restore(tmp_path / "copy.db", new, now(), "ana")
-    with new.write() as tx:
-        lanes.resume(tx, lanes.PUBLIC)
-    new.close()
-    bridge = InProcess(tmp_path / "data2", sandbox, DATABASE_URL=f"sqlite:///{tmp_path}/new.db")
-    try:
+    with restored(sandbox, tmp_path, paused=False) as bridge:
         eventually(lambda: not reply_in(bridge, IntentState.SENDING), what="the reply that is found")
         stays(lambda: len(brand_posts(sandbox.plaza)) == 2)
-    finally:
-        bridge.stop()
 
 
 def reply_in(bridge: InProcess, state: IntentState) -> Intent | None:
@@ -288,15 +285,11 @@ def second(sandbox: Sandbox, running: InProcess, tmp_path: Path) -> Iterator[tup
     eventually(lambda: sandbox.zendesk.ticket(first.id).says("Why here", public=False), what="the note")
     running.stop()
 
-    new = Database(f"sqlite:///{tmp_path}/new.db")
-    backup.restore(tmp_path / "copy.db", new, now(), "ana")
-    new.close()
-    bridge = InProcess(tmp_path / "data2", sandbox, DATABASE_URL=f"sqlite:///{tmp_path}/new.db")
-    sandbox.zendesk.install_webhook(bridge.url)
-    sandbox.plaza.tell_again(post.id)
-    the_ticket(sandbox, count=2)
-    yield bridge, first
-    bridge.stop()
+    with restored(sandbox, tmp_path) as bridge:
+        sandbox.zendesk.install_webhook(bridge.url)
+        sandbox.plaza.tell_again(post.id)
+        the_ticket(sandbox, count=2)
+        yield bridge, first
 
 
 def problems(bridge: InProcess) -> str:

@@ -61,7 +61,8 @@ def test_a_played_story_is_counted(tmp_path: Path):
                 lambda: sandbox.zendesk.ticket(ticket.id).says("Receipt", public=False), what="the receipt"
             )
             requests.post(f"{running.url}/hooks/zendesk", data=b"{}", timeout=5)
-            running.bridge.bringer.stop()
+            for one in running.bridge.beside:
+                one.stop()
             text = requests.get(f"{running.url}/metrics", timeout=5)
             samples = parsed(text.text)
         finally:

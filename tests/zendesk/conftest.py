@@ -118,6 +118,17 @@ def api() -> Iterator[responses.RequestsMock]:
         yield mock
 
 
+def desk_at(url: str, **changes: Any) -> ZendeskDesk:
+    """A desk there that passes no time between two attempts."""
+    return ZendeskDesk(oauth_account(url=url, **changes), sleep=lambda seconds: None)
+
+
 @pytest.fixture
-def desk() -> ZendeskDesk:
-    return ZendeskDesk(oauth_account())
+def slept() -> list[float]:
+    """The waits between the attempts of ``desk``, which are not waited."""
+    return []
+
+
+@pytest.fixture
+def desk(slept: list[float]) -> ZendeskDesk:
+    return ZendeskDesk(oauth_account(), sleep=slept.append)

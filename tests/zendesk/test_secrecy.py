@@ -9,8 +9,7 @@ import pytest
 
 from bridge.core.desk import Customer, TicketDraft, TicketUpdate
 from bridge.errors import VendorError
-from bridge.zendesk import ZendeskDesk
-from tests.zendesk.conftest import SECRET, TOKEN, json_answer, oauth_account
+from tests.zendesk.conftest import SECRET, TOKEN, desk_at, json_answer, oauth_account
 
 WORDS = "my card is 4111 and I am furious"
 HANDLE = "furious_ann"
@@ -57,7 +56,7 @@ def tell(error: BaseException) -> str:
 def test_whatever_zendesk_says_back_stays_out_of_errors_and_the_log(loopback, caplog, act):
     """Errors end up in logs, tickets and Slack; even a debug log is no place for a customer."""
     caplog.set_level(logging.DEBUG)
-    desk = ZendeskDesk(oauth_account(url=loopback.url))
+    desk = desk_at(loopback.url)
     raised = 0
     for status, body in ECHOES:
         loopback.answer = lambda asked, said=(status, body): json_answer(said[1], said[0])
@@ -77,7 +76,7 @@ def test_a_success_leaves_no_words_in_the_log_either(loopback, caplog):
     """zenpy writes whole payloads at DEBUG."""
     caplog.set_level(logging.DEBUG)
     loopback.answer = lambda asked: json_answer({"user": {"id": 7, "name": HANDLE}})
-    assert ACTS["register"](ZendeskDesk(oauth_account(url=loopback.url))) == "7"
+    assert ACTS["register"](desk_at(loopback.url)) == "7"
     assert not [private for private in PRIVATE if private in caplog.text]
 
 
@@ -87,7 +86,7 @@ def test_minting_that_fails_does_not_tell_the_secret(loopback, caplog):
     for status in (200, 400, 401, 500):
         loopback.tokens = lambda said=status: json_answer({"error": SECRET, "client_secret": SECRET}, said)
         with pytest.raises(VendorError) as caught:
-            ACTS["read"](ZendeskDesk(oauth_account(url=loopback.url)))
+            ACTS["read"](desk_at(loopback.url))
         assert SECRET not in tell(caught.value)
     assert SECRET not in caplog.text
 

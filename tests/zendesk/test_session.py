@@ -14,6 +14,7 @@ import time_machine
 from urllib3.exceptions import MaxRetryError, NameResolutionError
 
 from bridge.core.desk import Customer, TicketDraft, TicketUpdate
+from bridge.core.patience import ATTEMPTS
 from bridge.errors import (
     SettingsError,
     VendorAuthError,
@@ -27,7 +28,7 @@ from bridge.zendesk import ZendeskDesk
 from bridge.zendesk.answer import code_in, no_answer
 from bridge.zendesk.client import ZendeskClient
 from bridge.zendesk.rate import LONGEST_WAIT_S, wait_of
-from tests.zendesk.conftest import HOME, Loopback, json_answer, oauth_account
+from tests.zendesk.conftest import HOME, Loopback, desk_at, grant, json_answer, oauth_account
 
 TICKET = f"{HOME}/api/v2/tickets/5.json"
 NOTE = TicketUpdate(ticket_id="5", text="a note")
@@ -195,22 +196,52 @@ def test_rate_headers_that_make_no_sense_are_passed_over(api, desk):
     assert desk.rates.remaining() == {}
 
 
-@pytest.mark.parametrize(("act", "error"), [(read, VendorBusyError), (write, VendorUnclearError)])
-def test_a_503_reaches_the_server_exactly_once(loopback: Loopback, act, error):
-    """urllib3's hidden retries, which zenpy brings along for https, are off."""
+@pytest.mark.parametrize(
+    ("act", "error", "calls"), [(read, VendorBusyError, ATTEMPTS), (write, VendorUnclearError, 1)]
+)
+def test_a_503_reaches_the_server_as_often_as_we_mean_it_to(loopback: Loopback, act, error, calls):
+    """urllib3's hidden retries, which zenpy brings along for https, are off: a write goes out once."""
     loopback.answer = lambda asked: json_answer({}, 503)
     with pytest.raises(error):
-        act(ZendeskDesk(oauth_account(url=loopback.url)))
-    assert len(loopback.api_calls) == 1
+        act(desk_at(loopback.url))
+    assert len(loopback.api_calls) == calls
 
 
-def test_zenpy_itself_asks_exactly_once(loopback: Loopback):
-    """A read through zenpy goes out once, too."""
-    loopback.answer = lambda asked: json_answer({}, 503)
+def test_zenpy_itself_repeats_nothing(loopback: Loopback):
+    """What the session does not repeat goes out once, through zenpy, too."""
+    loopback.answer = lambda asked: json_answer({}, 501, Retry_After="30")
     client = ZendeskClient(oauth_account(url=loopback.url))
     with pytest.raises(VendorBusyError), client.through_zenpy("list groups") as zenpy:
         list(zenpy.groups())
     assert len(loopback.api_calls) == 1
+
+
+def test_a_read_that_works_the_second_time_is_an_answer(api, desk, slept):
+    """A hiccup of a moment does not keep a case's whole desk waiting."""
+    api.get(TICKET, status=500, json={})
+    api.get(TICKET, status=429, headers={"Retry-After": "2"}, json={})
+    api.get(TICKET, json={"ticket": {"id": 5, "status": "open", "requester_id": 7}})
+    assert desk.read_ticket("5").id == "5"
+    assert len(slept) == 2
+    assert slept[1] == 2.0
+
+
+def test_a_read_does_not_wait_a_long_rate_limit_out(api, desk, slept):
+    """The flow waits in its table then, and the thread does something else."""
+    api.get(TICKET, status=429, headers={"Retry-After": "30"}, json={})
+    with pytest.raises(VendorBusyError) as caught:
+        read(desk)
+    assert caught.value.retry_after_s == 30
+    assert slept == []
+
+
+def test_a_token_is_asked_for_again_and_the_write_still_goes_out_once(loopback: Loopback):
+    """Zendesk has hiccups at the token's address, too; a second token does no harm."""
+    said = iter([json_answer({}, 503), json_answer({}, 503), json_answer(grant())])
+    loopback.tokens = lambda: next(said)
+    loopback.answer = lambda asked: json_answer({"ticket": {}, "audit": {"id": 71}})
+    assert write(desk_at(loopback.url)) == "71"
+    assert len(loopback.asked) == 4
 
 
 def test_nothing_is_mounted_that_would_retry_on_https():
@@ -224,20 +255,21 @@ def test_nothing_is_mounted_that_would_retry_on_https():
 
 
 @pytest.mark.parametrize(
-    ("act", "error"), [(read, VendorBusyError), (upsert, VendorBusyError), (write, VendorUnclearError)]
+    ("act", "error", "calls"),
+    [(read, VendorBusyError, ATTEMPTS), (upsert, VendorBusyError, 1), (write, VendorUnclearError, 1)],
 )
-def test_a_lost_answer_means_look_first_only_where_something_may_have_happened(loopback, act, error):
+def test_a_lost_answer_means_look_first_only_where_something_may_have_happened(loopback, act, error, calls):
     """The server took the request and hung up: a write may have been done."""
     loopback.answer = lambda asked: None
     with pytest.raises(error):
-        act(ZendeskDesk(oauth_account(url=loopback.url)))
-    assert len(loopback.api_calls) == 1
+        act(desk_at(loopback.url))
+    assert len(loopback.api_calls) == calls
 
 
 def test_an_answer_cut_in_the_middle_is_unclear_to_a_write(loopback):
     """The head said 200, the body never came whole: the id of what was made is not known."""
     loopback.answer = lambda asked: (200, {"Content-Length": "5000"}, b'{"ticket":')
-    desk = ZendeskDesk(oauth_account(url=loopback.url, timeout_s=0.2))
+    desk = desk_at(loopback.url, timeout_s=0.2)
     with pytest.raises(VendorUnclearError):
         write(desk)
 
@@ -251,7 +283,7 @@ def test_a_server_that_drips_is_left_after_the_timeout(loopback):
             yield b" "
 
     loopback.answer = lambda asked: (200, {"Content-Length": "1000"}, drip())
-    desk = ZendeskDesk(oauth_account(url=loopback.url, timeout_s=0.1))
+    desk = desk_at(loopback.url, timeout_s=0.1)
     started = time.monotonic()
     with pytest.raises(VendorUnclearError, match="in time"):
         write(desk)
@@ -264,7 +296,7 @@ def test_a_refused_connection_never_happened():
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
         with pytest.raises(VendorBusyError):
-            write(ZendeskDesk(oauth_account(url=url)))
+            write(desk_at(url))
         with pytest.raises(VendorBusyError):
             write(ZendeskDesk(legacy(url)))
 
@@ -291,7 +323,7 @@ def test_a_2xx_of_another_shape_is_no_success(loopback, act, error, body):
     """A captive portal answers 200 too."""
     loopback.answer = lambda asked: (200, {}, body)
     with pytest.raises(error):
-        act(ZendeskDesk(oauth_account(url=loopback.url)))
+        act(desk_at(loopback.url))
 
 
 @pytest.mark.parametrize("body", [b"<html>welcome</html>", b"[]", b'{"user": 7}', b'{"other": {}}', b"{}"])
@@ -299,7 +331,7 @@ def test_zenpy_failing_to_read_an_answer_is_a_vendors_error(loopback, body):
     """zenpy has errors of its own, which quote the whole answer."""
     loopback.answer = lambda asked: (200, {}, body)
     with pytest.raises(VendorRefusedError) as caught:
-        upsert(ZendeskDesk(oauth_account(url=loopback.url)))
+        upsert(desk_at(loopback.url))
     assert "welcome" not in str(caught.value)
 
 
@@ -334,7 +366,7 @@ def test_links_are_followed_whether_they_name_zendesk_or_the_address_that_is_dia
         return json_answer({"audits": [], "meta": {"has_more": more}, "links": {"next": following}})
 
     loopback.answer = answer
-    assert ZendeskDesk(oauth_account(url=loopback.url)).read_updates("5", None) == []
+    assert desk_at(loopback.url).read_updates("5", None) == []
     assert len(loopback.api_calls) == 2
 
 
@@ -342,7 +374,7 @@ def test_loopback_is_dialled_even_where_a_proxy_is_set(loopback, monkeypatch):
     """HTTP_PROXY in a developer's environment would catch the sandbox's calls."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     loopback.answer = lambda asked: json_answer({"ticket": {}, "audit": {"id": 71}})
-    assert write(ZendeskDesk(oauth_account(url=loopback.url))) == "71"
+    assert write(desk_at(loopback.url)) == "71"
 
 
 def legacy(url: str | None = None):

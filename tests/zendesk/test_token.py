@@ -8,11 +8,12 @@ import threading
 import pytest
 
 from bridge.core.desk import TicketUpdate
+from bridge.core.patience import ATTEMPTS
 from bridge.errors import VendorAuthError, VendorBusyError, VendorRefusedError
 from bridge.zendesk import ZendeskDesk
 from bridge.zendesk.session import dial
 from bridge.zendesk.token import RUN_SCOPES, TokenProvider
-from tests.zendesk.conftest import HOME, SECRET, grant, oauth_account
+from tests.zendesk.conftest import HOME, SECRET, desk_at, grant, oauth_account
 
 MINT = f"{HOME}/oauth/tokens"
 TICKET = f"{HOME}/api/v2/tickets/5.json"
@@ -152,8 +153,10 @@ def test_a_lost_answer_to_minting_is_simply_tried_again(loopback):
     """A second token does no harm, even when the call behind it is a write."""
     loopback.tokens = lambda: None
     with pytest.raises(VendorBusyError):
-        write(ZendeskDesk(oauth_account(url=loopback.url)))
-    assert [asked.path for asked in loopback.asked] == ["/oauth/tokens"]
+        write(desk_at(loopback.url))
+    with pytest.raises(VendorBusyError):
+        desk_at(loopback.url).read_ticket("5")
+    assert [asked.path for asked in loopback.asked] == 2 * ATTEMPTS * ["/oauth/tokens"]
 
 
 def test_granted_scopes_are_remembered(api):
