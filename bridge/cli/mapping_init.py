@@ -278,7 +278,7 @@ def _sound(plan: Plan) -> dict[str, str]:
     """The texts, held against every rule before anything is written."""
     files = files_of(plan, networks())
     try:
-        faults = lint(load_files(files, networks()))
+        faults = lint(load_files(files, networks()), networks())
     except MappingError as error:
         faults = error.faults
     if faults:

@@ -27,6 +27,7 @@ from bridge.routing.load import load
 from bridge.routing.match import tag_name
 from bridge.routing.model import AccountEntry, Considered, Decision, Mapping, Place
 from bridge.routing.nodes import nearest
+from bridge.routing.voice import remarks
 from bridge.routing.wording import Words, render
 from bridge.store import messages
 
@@ -72,7 +73,7 @@ def check(folder: Path, form: str, strict: bool, live: bool) -> None:
     of, but Zendesk or Slack could not be asked.
     """
     mapping = load_or_exit(folder, form)
-    warnings = _located(lint(mapping), folder)
+    warnings = _located(lint(mapping, networks()), folder)
     wrong, unasked = _ask(mapping, folder) if live else ([], [])
     _say(sorted([*warnings, *wrong]), form, unasked)
     if form == "text" and wrong:
@@ -304,6 +305,18 @@ class _Story:
                 fits = "" if composed.fits else ", too long"
                 size = f"{composed.used} of {composed.limit} {composed.unit}{fits}"
                 yield f"  {language}  {size}: {composed.text}"
+                yield f"      left: {', '.join(self._left(rendered.text))}"
+                for remark in remarks(
+                    rendered.text, mapping.brands[brand], mapping.voices.get(brand), language
+                ):
+                    yield f"      voice: {remark}"
+
+    def _left(self, text: str) -> Iterator[str]:
+        """How many characters *text* leaves on each account of the brand."""
+        for entry in self.mapping.brands[self.decision.brand].accounts:
+            account = public_account(entry, self.decision.brand)
+            composed = networks()[entry.network].compose(account, text, self.message)
+            yield f"{composed.limit - composed.used} on {_label(entry)} ({entry.key})"
 
 
 def _label(entry: AccountEntry) -> str:

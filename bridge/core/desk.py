@@ -93,11 +93,22 @@ class Origin(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Resolution:
+    """What an agent wrote into the ticket's field for the public: how the matter was resolved.
+
+    ``by_hand``: a member of staff did, in the desk's own interface.
+    """
+
+    text: str
+    by_hand: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Update:
     """One update of a ticket, read from its audit: the desk's truth.
 
     ``stamp`` is ours when we made the update ourselves. ``status`` is the new status
-    if this update changed it.
+    if this update changed it, ``resolution`` the new one likewise.
     """
 
     id: str
@@ -107,6 +118,7 @@ class Update:
     stamp: str | None = None
     comment: Comment | None = None
     status: TicketStatus | None = None
+    resolution: Resolution | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -76,6 +76,7 @@ class Capabilities:
     ``reply_key_covers_resend``: the same key sent twice makes one post, on every
     server that speaks this protocol; then a second send needs no proof.
     ``settle_s``: how long after a write a post may still be invisible to a look.
+    ``reply_window``: how long after a post the network takes replies to it; None: as long as it is there.
     """
 
     push: bool | Exempt
@@ -86,6 +87,7 @@ class Capabilities:
     reply_key_covers_resend: bool
     settle_s: float
     one_reply_per_interaction: bool = False
+    reply_window: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.core.case import Receipt
-from bridge.core.desk import Update
+from bridge.core.desk import Resolution, Update
 from bridge.core.intent import Effect, IntentState
 from bridge.flows import drafting, ending, replies, writing
 from bridge.flows.replies import Wording
@@ -18,6 +20,7 @@ from bridge.store import casefile, intents
 from bridge.store.tables import Case, Intent, Message
 
 RESTORED = "The database was restored from a backup: this may have been posted already."
+NOT_BY_HAND = "What it says of the resolution was not written by a person in the desk."
 
 _UNDER_WAY = (IntentState.APPROVED, IntentState.SENDING, IntentState.UNKNOWN)
 _SAID_OR_ASKED = (IntentState.CONFIRMED, *_UNDER_WAY, IntentState.HELD)
@@ -42,12 +45,21 @@ def answer(
     replies.say(tx, world, case, said)
 
 
-def close(tx: Session, world: World, case: Case, update: Update, *, hold: str | None) -> None:
+def close(
+    tx: Session,
+    world: World,
+    case: Case,
+    update: Update,
+    *,
+    hold: str | None,
+    resolution: Resolution | None = None,
+    notes: Sequence[str] = (),
+) -> None:
     """Close the loop of a case that was solved without a word to the customer.
 
     A recent public answer after which the customer was silent is the closing reply
     already, or will be when it has left. Else the brand's template is posted in the
-    customer's language.
+    customer's language; it may say the *resolution*, but none of the internal *notes*.
     """
     now = world.clock.now()
     if _closing_under_way(tx, case):
@@ -65,7 +77,7 @@ def close(tx: Session, world: World, case: Case, update: Update, *, hold: str | 
             intents.advance(recent, IntentState.HELD, reason=hold)
         casefile.tell(tx, case.id, now, "desk", "the answer before it closes the loop", intent=recent.id)
         return
-    _say_template(tx, world, case, update, hold)
+    _say_template(tx, world, case, update, hold, resolution, notes)
 
 
 def withdraw(tx: Session, world: World, case: Case, reason: str) -> None:
@@ -82,7 +94,15 @@ def withdraw(tx: Session, world: World, case: Case, reason: str) -> None:
             intent.reason = f"{intent.reason or ''} {reason}".strip()
 
 
-def _say_template(tx: Session, world: World, case: Case, update: Update, hold: str | None) -> None:
+def _say_template(
+    tx: Session,
+    world: World,
+    case: Case,
+    update: Update,
+    hold: str | None,
+    resolution: Resolution | None,
+    notes: Sequence[str],
+) -> None:
     now = world.clock.now()
     mapping = world.mappings.current
     target = replies.target_of(tx, case)
@@ -96,6 +116,7 @@ def _say_template(tx: Session, world: World, case: Case, update: Update, hold: s
         handle=target.author.handle,
         network=world.label(case.network, case.account),
         promise_at=case.promise_at,
+        resolution=resolution.text if resolution else "",
     )
     rendered = wording.render(mapping, case.brand, queue.closing_template, case.language, words)
     if rendered is None:
@@ -103,12 +124,20 @@ def _say_template(tx: Session, world: World, case: Case, update: Update, hold: s
         casefile.tell(tx, case.id, now, "open loop", reason)
         drafting.note(tx, case, f"no-template:{update.id}", writing.not_posted_note(reason), now)
         return
+    bare = wording.render(
+        mapping, case.brand, queue.closing_template, case.language, replace(words, resolution="")
+    )
+    # An agent's own words leave under the rules for such: nothing of a rule's or an application's.
+    told = resolution if rendered != bare else None
+    if told is not None and not told.by_hand:
+        hold = " ".join(filter(None, (hold, NOT_BY_HAND)))
     where = f"{rendered.template_file} in {rendered.language}"
     casefile.tell(tx, case.id, now, "rendered", where, template=rendered.version)
     said = Wording(
         cause=f"update:{update.id}",
         text=rendered.text,
         closing=True,
+        notes=notes if told is not None else (),
         hold=hold,
         language=rendered.language,
         template=True,

@@ -11,7 +11,7 @@ from bridge.core.case import CaseState, move
 from bridge.core.message import SocialMessage
 from bridge.flows import cards, close_loop, drafting, erase, writing
 from bridge.flows.world import World
-from bridge.routing import language
+from bridge.routing import language, voice
 from bridge.routing.decide import decide
 from bridge.routing.model import Decision
 from bridge.store import casefile, cases, insert, messages
@@ -211,7 +211,8 @@ def _ask_for_ticket(tx: Session, world: World, case: Case, row: Message, now: da
     drafting.register(tx, case, now)
     drafting.open_ticket(tx, case, row, now, number=1)
     zone = world.mappings.current.brands[case.brand].zone
-    note = writing.opening_note(case, queue.owner, queue.next_step, queue.meaning, zone)
+    hints = voice.hints(case.brand, world.mappings.current)
+    note = writing.opening_note(case, queue.owner, queue.next_step, queue.meaning, zone, hints)
     drafting.note(tx, case, "opened:1", note, now)
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.core.case import CaseState, move
-from bridge.core.desk import Ticket, Update
+from bridge.core.desk import Resolution, Ticket, Update
 from bridge.core.intent import Effect, IntentState
 from bridge.core.verdict import Verdict, judge
 from bridge.errors import VendorGoneError
@@ -167,7 +167,22 @@ def _solved(reading: _Reading, update: Update, verdict: Verdict) -> None:
     if verdict.say is not None:
         reading.answer(update, verdict, hold=verdict.hold, closing=True)
     else:
-        close_loop.close(reading.tx, reading.world, case, update, hold=verdict.hold)
+        close_loop.close(
+            reading.tx,
+            reading.world,
+            case,
+            update,
+            hold=verdict.hold,
+            resolution=_resolution(reading, update),
+            notes=reading.notes,
+        )
+
+
+def _resolution(reading: _Reading, update: Update) -> Resolution | None:
+    """What the ticket's field for the public held when *update* had been made."""
+    place = [one.id for one in reading.history].index(update.id)
+    told = (one.resolution for one in reversed(reading.history[: place + 1]) if one.resolution is not None)
+    return next(told, None)
 
 
 def _unseen_words(reading: _Reading, update: Update) -> bool:

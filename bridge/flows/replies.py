@@ -15,7 +15,7 @@ from bridge.core.message import SocialMessage, Visibility
 from bridge.core.reply import Reply
 from bridge.flows import drafting, ending, writing
 from bridge.flows.world import World
-from bridge.routing import airlock
+from bridge.routing import airlock, voice
 from bridge.routing.model import ClosingPolicy
 from bridge.store import casefile, intents, messages
 from bridge.store.tables import Case, Intent
@@ -76,7 +76,10 @@ def say(tx: Session, world: World, case: Case, wording: Wording) -> None:
         drafting.note(tx, case, f"gone:{wording.cause}", writing.not_posted_note(reason), now)
         return
     room = world.networks[account.network]
-    composed = room.compose(account, wording.text, target)
+    mapping = world.mappings.current
+    brand, speaks = mapping.brands.get(case.brand), mapping.voices.get(case.brand)
+    text = wording.text if brand is None else voice.signed(wording.text, brand, speaks)
+    composed = room.compose(account, text, target)
     light = room.light(account, target)
     reasons = [wording.hold] if wording.hold else []
     if wording.closing:
@@ -89,8 +92,12 @@ def say(tx: Session, world: World, case: Case, wording: Wording) -> None:
     if not wording.text.strip():
         reasons.append("There are no words in it, and pictures are not passed on.")
     if not composed.fits:
-        reasons.append(f"It has {composed.used} {composed.unit}; the network takes {composed.limit}.")
-    reasons += [finding.reason for finding in airlock.inspect(wording.text, wording.notes)]
+        signature = "" if text == wording.text else " with its signature"
+        size = f"It has {composed.used} {composed.unit}{signature}; the network takes {composed.limit}."
+        reasons.append(size)
+    reasons += [finding.reason for finding in airlock.inspect(text, wording.notes)]
+    language = wording.language if wording.template else None
+    reasons += [finding.reason for finding in voice.objections(text, brand, speaks, language)]
     reply = Reply(
         account=account.key,
         target=target,
@@ -122,6 +129,15 @@ def say_elsewhere(tx: Session, world: World, case: Case, intent: Intent) -> bool
     content = {key: value for key, value in intent.draft.items() if key == ending.TEMPLATE}
     _draft(tx, world, case, reply, cause, reasons, closing=intent.closing, content=content)
     return True
+
+
+def banned_words(world: World, case: Case, intent: Intent) -> list[str]:
+    """What today's voice of the brand bans in the words of *intent*."""
+    if intent.payload is None:
+        return []
+    reply = thawed(intent)
+    languages = [reply.language] if intent.draft.get(ending.TEMPLATE) else None
+    return voice.banned_in(reply.text, world.mappings.current.voices.get(case.brand), languages)
 
 
 def _audience(message: SocialMessage) -> int:

@@ -5,6 +5,7 @@ The desk's room makes customers' words safe; here they are only put together.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from bridge.core.message import SocialMessage
@@ -46,8 +47,13 @@ def edited_post(message: SocialMessage) -> str:
     return "The customer edited the post. It now reads:\n\n" + later_post(message)
 
 
-def opening_note(case: Case, owner: str, next_step: str, meaning: str, zone: str) -> str:
-    """Why the ticket is here, until when, and whether a public reply will be possible."""
+def opening_note(
+    case: Case, owner: str, next_step: str, meaning: str, zone: str, voice: Sequence[str] = ()
+) -> str:
+    """Why the ticket is here, until when, and whether a public reply will be possible.
+
+    *voice* is what to know before writing in the brand's name.
+    """
     why = f"Why here: {case.reason} ({case.route_place})."
     lines = [why]
     if meaning:
@@ -61,6 +67,8 @@ def opening_note(case: Case, owner: str, next_step: str, meaning: str, zone: str
             "An internal note never does. When you solve the ticket, the loop is closed on the thread."
         )
     lines.append(f"Reply language: {case.language} ({case.language_reason}).")
+    if case.light and voice:
+        lines.append("How we speak: " + " ".join(voice))
     if next_step:
         lines.append(f"Next step: {next_step}")
     lines.append(f"Owner of this queue: {owner}.")

@@ -17,6 +17,7 @@ from bridge.routing.entry import (
     TagShape,
 )
 from bridge.routing.shape import Name, Shape, Text
+from bridge.routing.voice import VoiceFile
 
 
 class _WholeBrand(BrandShape):
@@ -75,4 +76,5 @@ FILES: dict[str, type[Shape]] = {
     "tags": TagsFile,
     "routes": RoutesFile,
     "canary": CanaryFile,
+    "voice": VoiceFile,
 }

@@ -27,6 +27,7 @@ _CHOICES = {
 _WANTED = {
     "string_type": "text; put a number, true or false in quotes",
     "bool_type": "true or false, without quotes",
+    "int_type": "a whole number, without quotes",
     "list_type": "a list, such as [a, b]",
     "dict_type": "a table of keys and values",
     "model_type": "a table of keys and values",

@@ -19,7 +19,17 @@ PLAYBOOK = "playbook.md"
 OPTIONAL = ("canary.yaml", PLAYBOOK)
 ROUTES = re.compile(r"routes/[^/]+\.yaml")
 REPLY = re.compile(r"replies/(?P<brand>[^/]+)/(?P<name>[^/.]+)\.(?P<language>[^/.]+)\.txt\.j2")
-_MEANT = (*REQUIRED, *OPTIONAL, "routes/NAME.yaml", "replies/BRAND/NAME.LANGUAGE.txt.j2")
+PART = re.compile(r"replies/(?P<brand>[^/]+)/parts/(?P<name>[^/.]+)(?:\.(?P<language>[^/.]+))?\.txt\.j2")
+VOICE = re.compile(r"replies/(?P<brand>[^/]+)/voice\.yaml")
+_PATTERNS = (ROUTES, REPLY, PART, VOICE)
+_MEANT = (
+    *REQUIRED,
+    *OPTIONAL,
+    "routes/NAME.yaml",
+    "replies/BRAND/NAME.LANGUAGE.txt.j2",
+    "replies/BRAND/parts/NAME.LANGUAGE.txt.j2",
+    "replies/BRAND/voice.yaml",
+)
 MAX_FILES = 5_000
 
 
@@ -99,7 +109,7 @@ def _paths(folder: Path, report: Report) -> list[Path]:
 
 
 def _is_meant(name: str, report: Report) -> bool:
-    if name in (*REQUIRED, *OPTIONAL) or ROUTES.fullmatch(name) or REPLY.fullmatch(name):
+    if name in (*REQUIRED, *OPTIONAL) or any(pattern.fullmatch(name) for pattern in _PATTERNS):
         return True
     if Path(name).name != "README.md":
         meant = [f"{name.removesuffix('.yml')}.yaml"] if name.endswith(".yml") else _MEANT

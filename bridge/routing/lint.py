@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from collections.abc import Mapping as Map
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
+from bridge.core.ports import Network
 from bridge.errors import Fault
 from bridge.routing.folder import shown
 from bridge.routing.language import speaks
 from bridge.routing.match import fold
-from bridge.routing.model import Condition, Mapping, Place, Route
+from bridge.routing.model import Calendar, Condition, Mapping, Place, Route
+from bridge.routing.promise import promise_end
+from bridge.routing.reply import unused_parts
 from bridge.routing.rules import WARNINGS
+from bridge.routing.voice import visible_length
+from bridge.routing.wording import Words, render_template
+
+_ANYTHING = Condition()
+_SOME_MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 
 
-def lint(mapping: Mapping) -> list[Fault]:
-    """Every warning about *mapping*, in file order."""
-    found = [*_routes(mapping), *_queues(mapping), *_tags(mapping), *_replies(mapping)]
+def lint(mapping: Mapping, networks: Map[str, Network] = MappingProxyType({})) -> list[Fault]:
+    """Every warning about *mapping*, in file order. *networks* tell how long they take replies."""
+    found = {
+        *_routes(mapping),
+        *_queues(mapping),
+        *_promises(mapping, networks),
+        *_tags(mapping),
+        *_parts(mapping),
+        *_replies(mapping),
+        *_lengths(mapping),
+    }
     return sorted(found)
 
 
@@ -82,6 +101,63 @@ def _queues(mapping: Mapping) -> Iterator[Fault]:
             yield _warning(queue.place, "unused-queue", f"{queue.key}: no route leads to this queue")
 
 
+def _promises(mapping: Mapping, networks: Map[str, Network]) -> Iterator[Fault]:
+    """Promises that may end when the network takes no reply any more."""
+    windows = {
+        key: (networks[entry.network].label, window)
+        for key, entry in mapping.accounts.items()
+        if entry.network in networks and (window := networks[entry.network].capabilities.reply_window)
+    }
+    if not windows:
+        return
+    longest: dict[tuple[timedelta, str | None], timedelta] = {}
+    fallback = mapping.queues[mapping.fallback]
+    promising = [(fallback, fallback.promise, fallback.place, _ANYTHING)]
+    for route in mapping.routes:
+        queue = mapping.queues[route.queue]
+        place = route.place if route.promise else queue.place
+        promising.append((queue, route.promise or queue.promise, place, route.when))
+    for queue, promise, place, when in promising:
+        if promise is None:
+            continue
+        calendar = queue.calendar
+        if (promise, calendar) not in longest:
+            longest[promise, calendar] = _longest(promise, mapping.calendars.get(calendar or ""))
+        wait = longest[promise, calendar]
+        for label, window in sorted({windows[key] for key in _accounts(when, mapping) if key in windows}):
+            if wait > window:
+                due = f"an answer may be due {_said(wait)} after the post"
+                message = f"{queue.key}: {due}, and {label} takes replies for {_said(window)}"
+                yield _warning(place, "promise-beyond-window", message)
+
+
+def _longest(promise: timedelta, calendar: Calendar | None) -> timedelta:
+    """The longest that *promise* lasts on the wall, for a post of any hour of two weeks."""
+    if calendar is None:
+        return promise
+    posts = [_SOME_MONDAY + timedelta(hours=hour) for hour in range(24 * 14)]
+    return max((promise_end(at, promise, calendar) or datetime.max.replace(tzinfo=UTC)) - at for at in posts)
+
+
+def _said(span: timedelta) -> str:
+    hours = span // timedelta(hours=1)
+    return f"{hours} h" if hours <= 48 else f"{hours // 24} days" + (f" {hours % 24} h" if hours % 24 else "")
+
+
+def _lengths(mapping: Mapping) -> Iterator[Fault]:
+    """Replies that are longer than their brand means to be, to a customer of a usual name."""
+    for template in mapping.templates.values():
+        voice = mapping.voices.get(template.brand)
+        if voice is None or voice.target_length is None:
+            continue
+        words = Words("Katarzyna", "@katarzyna", "Mastodon", _SOME_MONDAY)
+        text = render_template(template, mapping.brands[template.brand], words, voice)
+        length = visible_length(text)
+        if length > voice.target_length:
+            message = f"{length} characters, and {template.brand} aims at {voice.target_length}"
+            yield _warning(Place(template.file, 1), "reply-beyond-target", message)
+
+
 def _tags(mapping: Mapping) -> Iterator[Fault]:
     asked = {
         tag
@@ -91,6 +167,11 @@ def _tags(mapping: Mapping) -> Iterator[Fault]:
     for tag, place in mapping.tag_places.items():
         if tag not in asked:
             yield _warning(place, "unused-tag", f"{tag}: no route asks for this tag")
+
+
+def _parts(mapping: Mapping) -> Iterator[Fault]:
+    for path in unused_parts(mapping.files, mapping.templates.values()):
+        yield _warning(Place(shown(path), 1), "unused-part", "no reply takes this part in")
 
 
 def _replies(mapping: Mapping) -> Iterator[Fault]:

@@ -35,8 +35,9 @@ from bridge.routing.model import (
     Route,
 )
 from bridge.routing.nodes import Node, Report, Spot, nearest, read
-from bridge.routing.reply import read_templates, reply_names, require_closing_replies
+from bridge.routing.reply import hold_against_voices, read_templates, reply_names, require_closing_replies
 from bridge.routing.shape import CLOSING, DAYS, FALLBACK, Known
+from bridge.routing.voice import read_voices
 
 
 def load(folder: Path, networks: Map[str, Network]) -> Mapping:
@@ -96,9 +97,11 @@ class _Reading:
         queues = self._queues()
         sources = self.accounts.read(self._top("tag_sources"))
         tags, auto_tags, tag_places = self._tags()
-        templates = read_templates(files, self.known, self.report)
+        replies = read_templates(files, self.known, self.report)
         wanted = self._wanted_replies()
-        require_closing_replies(brands.values(), wanted, templates, self.report)
+        require_closing_replies(brands.values(), wanted, replies, self.report)
+        voices = read_voices(self.documents, brands, self.known, self.report)
+        hold_against_voices(brands, voices, replies.templates.values(), self.report)
         accounts = [account for brand in brands.values() for account in brand.accounts]
         return Mapping(
             version=version_of(files),
@@ -111,10 +114,11 @@ class _Reading:
             tags=tags,
             tag_places=tag_places,
             auto_tags=auto_tags,
-            templates=templates,
+            templates=replies.templates,
             accounts={account.key: account for account in (*accounts, *sources)},
             account_brand=self.account_brand,
             canary=canary.read_canary(self.documents.get(canary.FILE), self.known, self.report),
+            voices=voices,
         )
 
     def try_examples(self, mapping: Mapping) -> None:

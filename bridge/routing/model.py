@@ -158,7 +158,7 @@ class AutoTag:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """One reply: its source, and a version that changes with it."""
+    """One reply: its source, the parts that it takes in, and a version that changes with either."""
 
     brand: str
     name: str
@@ -166,6 +166,19 @@ class Template:
     source: str
     version: str
     file: str
+    parts: tuple[tuple[str, str], ...] = ()  # (name, source), in the reply's language
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """How a brand speaks in public."""
+
+    brand: str
+    banned: Map[str, tuple[str, ...]]  # language, or "all" → words and phrases
+    signed: bool  # every reply ends with the brand's signature
+    tone: tuple[str, ...]  # for the people who write
+    target_length: int | None
+    place: Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +221,7 @@ class Mapping:
     account_brand: Map[str, str] = field(default_factory=dict)  # account key → brand key; no tag sources
     tag_places: Map[str, Place] = field(default_factory=dict)
     canary: Canary | None = None
+    voices: Map[str, Voice] = field(default_factory=dict)  # brand key → voice, of brands that have one
     index: RouteIndex = field(init=False, compare=False, repr=False)
     own_words: Words[int] = field(init=False, compare=False, repr=False)  # positions in ``auto_tags``
 

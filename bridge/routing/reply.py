@@ -2,50 +2,43 @@
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-import jinja2
-from jinja2 import meta, nodes
-
 from bridge.routing import airlock
-from bridge.routing.folder import REPLY, shown
-from bridge.routing.language import normalise_language
-from bridge.routing.model import Brand, Place, Template
+from bridge.routing.folder import PART, REPLY, shown
+from bridge.routing.language import normalise_language, widen
+from bridge.routing.match import first_found, fold
+from bridge.routing.model import Brand, Place, Template, Voice
 from bridge.routing.nodes import Report, Spot, nearest
 from bridge.routing.shape import Known
-from bridge.routing.wording import VOCABULARY, Words, environment, render_source
+from bridge.routing.template import MAX_SOURCE, Inclusion, check_source
+from bridge.routing.voice import banned_in
+from bridge.routing.wording import Parts, Words, render_source, render_template
 
-MAX_SOURCE = 4_000
 MAX_TEXT = 2_000
+MAX_PARTS_DEEP = 5
 _SOME_MOMENT = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
-Templates = Mapping[tuple[str, str, str], Template]
-
-# Nothing that repeats, calls, calculates or reaches into a value: the time and the size
-# of a reply are bounded by the length of its file.
-_ALLOWED = (
-    nodes.Template,
-    nodes.Output,
-    nodes.TemplateData,
-    nodes.Name,
-    nodes.Const,
-    nodes.If,
-    nodes.CondExpr,
-    nodes.And,
-    nodes.Or,
-    nodes.Not,
-    nodes.Compare,
-    nodes.Operand,
-)
+Key = tuple[str, str, str]
+Templates = Mapping[Key, Template]
 
 
-def read_templates(
-    files: Mapping[str, str], known: Known, report: Report
-) -> dict[tuple[str, str, str], Template]:
-    """Every reply in *files*, by (brand, name, language)."""
-    templates: dict[tuple[str, str, str], Template] = {}
+@dataclass(slots=True)
+class Replies:
+    """Every reply by (brand, name, language); ``unsound``: there is one, and something is wrong with it."""
+
+    templates: dict[Key, Template] = field(default_factory=dict)
+    unsound: set[Key] = field(default_factory=set)
+
+
+def read_templates(files: Mapping[str, str], known: Known, report: Report) -> Replies:
+    """Every reply in *files*, with the parts that it takes in."""
+    replies = Replies()
+    parts = _read_parts(files, known, report)
     for path, source in sorted(files.items()):
         match = REPLY.fullmatch(path)
         if match is None:
@@ -53,17 +46,126 @@ def read_templates(
         brand, name, written = match["brand"], match["name"], match["language"]
         file = shown(path)
         language = normalise_language(written)
-        if known.brands is not None and brand not in known.brands:
-            hint = nearest(brand, known.brands)
-            report.add(Spot(file), "unknown-brand", f'there is no brand "{brand}"{hint}')
+        _check_brand(file, brand, known, report)
         if language is None:
-            report.add(
-                Spot(file), "bad-language", f'"{written}" is not a language code such as en, th or pt-BR'
-            )
-        elif _is_sound(file, source, language, report):
-            version = hashlib.sha256(source.encode("utf-8", "replace")).hexdigest()[:12]
-            templates[brand, name, language] = Template(brand, name, language, source, version, file)
-    return templates
+            _report_language(file, written, report)
+            continue
+        key = (brand, name, language)
+        includes = check_source(file, source, report)
+        taken = None if includes is None else _take_in(parts, brand, language, file, source, includes, report)
+        if taken is None or not _try_out(source, taken, file, language, report):
+            replies.unsound.add(key)
+            continue
+        digest = hashlib.sha256(source.encode("utf-8", "replace"))
+        for part in taken:
+            digest.update("\0".join(("", *part)).encode("utf-8", "replace"))
+        replies.templates[key] = Template(*key, source, digest.hexdigest()[:12], file, taken)
+    return replies
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A text that replies take in. ``includes`` None: something is wrong with it."""
+
+    file: str
+    source: str
+    includes: tuple[Inclusion, ...] | None
+
+
+_Known = Mapping[tuple[str, str, str | None], _Part]  # by (brand, name, language or None for all)
+
+
+def _read_parts(files: Mapping[str, str], known: Known, report: Report) -> _Known:
+    parts: dict[tuple[str, str, str | None], _Part] = {}
+    for path, source in sorted(files.items()):
+        match = PART.fullmatch(path)
+        if match is None:
+            continue
+        file, written = shown(path), match["language"]
+        _check_brand(file, match["brand"], known, report)
+        language = normalise_language(written)
+        if written is not None and language is None:
+            _report_language(file, written, report)
+            continue
+        includes = check_source(file, source, report)
+        parts[match["brand"], match["name"], language] = _Part(file, source, includes)
+    return parts
+
+
+def _check_brand(file: str, brand: str, known: Known, report: Report) -> None:
+    if known.brands is not None and brand not in known.brands:
+        hint = nearest(brand, known.brands)
+        report.add(Spot(file), "unknown-brand", f'there is no brand "{brand}"{hint}')
+
+
+def _report_language(file: str, written: str, report: Report) -> None:
+    report.add(Spot(file), "bad-language", f'"{written}" is not a language code such as en, th or pt-BR')
+
+
+def _take_in(
+    parts: _Known,
+    brand: str,
+    language: str,
+    file: str,
+    source: str,
+    includes: tuple[Inclusion, ...],
+    report: Report,
+) -> Parts | None:
+    """The parts (name, source) of a reply and of its parts; None when that cannot be, which *report* says.
+
+    Each is followed as often as it is included. That ends soon: an inclusion is written
+    in more than ten letters, and all letters together are counted.
+    """
+    taken: dict[str, str] = {}
+    size = len(source)
+    names = {name for of, name, _ in parts if of == brand}
+    ahead: list[tuple[str, tuple[str, ...], Inclusion]] = [(file, (), one) for one in reversed(includes)]
+    while ahead:
+        where, path, inclusion = ahead.pop()
+        spot, name = Spot(where, inclusion.line), inclusion.part
+        part = next(filter(None, (parts.get((brand, name, code)) for code in (*widen(language), None))), None)
+        if part is None:
+            meant = f"replies/{brand}/parts/{name}.{language}.txt.j2"
+            hint = "" if name in names else nearest(name, names)
+            report.add(spot, "unknown-part", f"there is no {meant}{hint}")
+            return None
+        if name in path:
+            circle = " → ".join((*path[path.index(name) :], name))
+            report.add(spot, "part-cycle", f"{name} would be in itself: {circle}")
+            return None
+        if len(path) >= MAX_PARTS_DEEP:
+            message = f"more than {MAX_PARTS_DEEP} parts deep: {' → '.join((*path, name))}"
+            report.add(spot, "too-deep", message)
+            return None
+        size += len(part.source)
+        if size > MAX_SOURCE:
+            message = f"longer than {MAX_SOURCE:,} characters, with the parts that it takes in"
+            report.add(Spot(file), "template-too-long", message)
+            return None
+        if part.includes is None:
+            return None
+        taken[name] = part.source
+        ahead += [(part.file, (*path, name), one) for one in reversed(part.includes)]
+    return tuple(taken.items())
+
+
+def unused_parts(files: Iterable[str], templates: Iterable[Template]) -> list[str]:
+    """The paths of parts that no reply takes in."""
+    there = {
+        (match["brand"], match["name"], normalise_language(match["language"])): path
+        for path in files
+        if (match := PART.fullmatch(path))
+    }
+    used = {
+        next(
+            (one.brand, name, code)
+            for code in (*widen(one.language), None)
+            if (one.brand, name, code) in there
+        )
+        for one in templates
+        for name, _ in one.parts
+    }
+    return [path for key, path in there.items() if key not in used]
 
 
 def reply_names(files: Mapping[str, str], report: Report) -> set[str] | None:
@@ -75,61 +177,31 @@ def reply_names(files: Mapping[str, str], report: Report) -> set[str] | None:
 
 
 def require_closing_replies(
-    brands: Iterable[Brand], wanted: Iterable[str], templates: Templates, report: Report
+    brands: Iterable[Brand], wanted: Iterable[str], replies: Replies, report: Report
 ) -> None:
     """Each brand must be able to close what any team solves, at least in its default language."""
     broken = {fault.file for fault in report.faults}
+    there = replies.unsound | set(replies.templates)
     for brand in brands:
         default = brand.languages[0]
         for name in sorted(wanted):
             path = f"replies/{brand.key}/{name}.{default}.txt.j2"
-            if (brand.key, name, default) not in templates and shown(path) not in broken:
+            if (brand.key, name, default) not in there and shown(path) not in broken:
                 message = f"{brand.key}: there is no {path}, and {default} is the brand's default language"
                 report.add(Spot(brand.place.file, brand.place.line), "template-missing", message)
 
 
-def _is_sound(file: str, source: str, language: str, report: Report) -> bool:
+def _try_out(source: str, parts: Parts, file: str, language: str, report: Report) -> bool:
+    """Render with every word given, and with none; False when something is wrong with what is said."""
     before = len(report.faults)
-    if len(source) > MAX_SOURCE:
-        report.add(Spot(file), "template-too-long", f"longer than {MAX_SOURCE:,} characters")
-        return False
-    try:
-        tree = environment().parse(source)
-    except jinja2.TemplateSyntaxError as error:
-        report.add(Spot(file, error.lineno), "template-syntax", f"not a template: {error.message}")
-        return False
-    _check_tree(tree, file, report)
-    if len(report.faults) == before:
-        _try_out(source, file, language, report)
-    return len(report.faults) == before
-
-
-def _check_tree(tree: nodes.Template, file: str, report: Report) -> None:
-    for node in _descend(tree):
-        if not isinstance(node, _ALLOWED):
-            word = type(node).__name__.lower()
-            report.add(Spot(file, node.lineno), "template-forbidden", f"a reply may not do this ({word})")
-    unknown = meta.find_undeclared_variables(tree) - set(VOCABULARY)
-    for name in tree.find_all(nodes.Name):
-        if name.name in unknown:
-            message = f'replies do not know "{name.name}"{nearest(name.name, VOCABULARY)}'
-            report.add(Spot(file, name.lineno), "template-name", message)
-
-
-def _descend(node: nodes.Node) -> Iterable[nodes.Node]:
-    for child in node.iter_child_nodes():
-        yield child
-        yield from _descend(child)
-
-
-def _try_out(source: str, file: str, language: str, report: Report) -> None:
-    """Render with every word given, and with none."""
     brand = Brand(
         "sample", "Sample", (language,), {}, "— Sample", "UTC", (), Place(file, 1), "https://help.example"
     )
     bare = Brand("sample", "Sample", (language,), {}, "", "UTC", (), Place(file, 1))
-    full = render_source(source, language, brand, Words("Anna", "@anna", "Mastodon", _SOME_MOMENT))
-    nameless = render_source(source, language, bare, Words("", "@anna", "Mastodon"))
+    full = render_source(
+        source, language, brand, Words("Anna", "@anna", "Mastodon", _SOME_MOMENT, "We replaced it."), parts
+    )
+    nameless = render_source(source, language, bare, Words("", "@anna", "Mastodon"), parts)
     if not full or not nameless:
         report.add(Spot(file), "template-empty", "nothing is said when the optional words are empty")
     if max(len(full), len(nameless)) > MAX_TEXT:
@@ -139,3 +211,40 @@ def _try_out(source: str, file: str, language: str, report: Report) -> None:
     if airlock.greets_nobody(nameless):
         advice = "write {% if customer %}Hi {{ customer }},{% else %}Hi,{% endif %}"
         report.add(Spot(file), "template-empty-name", f"greets nobody when the name is not known: {advice}")
+    return len(report.faults) == before
+
+
+_CUSTOMERS = ("Anna", "", "สมชาย", "محمد", "O'Neil-Łukasiewicz")
+
+
+def hold_against_voices(
+    brands: Mapping[str, Brand], voices: Mapping[str, Voice], templates: Iterable[Template], report: Report
+) -> None:
+    """Report replies that their brand's voice would hold back, or that its own words make too long."""
+    for template in templates:
+        brand, voice = brands.get(template.brand), voices.get(template.brand)
+        if brand is None:
+            continue
+        said = [
+            render_template(template, brand, Words(name, "@anna", "Mastodon", _SOME_MOMENT), voice)
+            for name in _CUSTOMERS
+        ]
+        if max(map(len, said)) > MAX_TEXT:
+            message = f"more than {MAX_TEXT:,} characters, with the words of {brand.key}"
+            report.add(Spot(template.file), "template-too-long", message)
+        for word in banned_in("\n\n".join(said), voice, [template.language]):
+            file = voice.place.file.removeprefix(shown("")) if voice else ""
+            line = _line_of(word, template)
+            filled_in = "" if line else " in a part, or in what is filled in"
+            message = f'says "{word}"{filled_in}, which {file} bans'
+            report.add(Spot(template.file, line or 1), "banned-word", message)
+
+
+def _line_of(word: str, template: Template) -> int | None:
+    """The line of the reply's own file on which *word* begins; None: it is not in that file."""
+    lines = template.source.splitlines()
+
+    def lacks(number: int) -> bool:
+        return not first_found(fold("\n".join(lines[number:])), [word])  # a phrase may go on in the next line
+
+    return bisect.bisect_left(range(len(lines)), True, key=lacks) or None

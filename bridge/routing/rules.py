@@ -65,10 +65,13 @@ RULES: dict[str, str] = {
     "template-missing": "A brand has no closing reply in its default language.",
     "template-syntax": "The reply is not a template.",
     "template-name": "A name that replies do not know.",
-    "template-forbidden": "Something that replies may not do: loops, includes, calls, arithmetic.",
+    "template-forbidden": "Something that replies may not do: loops, imports, calls, arithmetic.",
+    "unknown-part": "A part that the brand does not have in the reply's language.",
+    "part-cycle": "A part that would be in itself.",
     "template-empty": "The reply would be empty.",
     "template-empty-name": "Without a usable name of the customer, the reply would greet nobody.",
     "template-too-long": "The reply is longer than any network takes.",
+    "banned-word": "A reply says what its brand's voice bans.",
     # Examples
     "example-mismatch": "An example does not take the route that it expects.",
     "example-unplaced": "No account fits the brand, network and account that an example names.",
@@ -78,6 +81,9 @@ WARNINGS: dict[str, str] = {
     "unreachable-route": "A route that never takes a post, because one before it takes all of them.",
     "unused-queue": "A queue that no route leads to.",
     "unused-tag": "A tag that no route asks for.",
+    "unused-part": "A part that no reply takes in.",
+    "reply-beyond-target": "A reply is longer than its brand's voice aims at.",
+    "promise-beyond-window": "A promise ends when the network takes no reply any more.",
     "reply-language-missing": "A brand speaks a language in which it has no closing reply.",
 }
 """What `check` says of a mapping that is sound, and serves."""

@@ -9,6 +9,7 @@ A reply may say these and nothing else:
     signature    the brand's signature
     help_link    the brand's help page, or empty
     promise      when the promise ends, in the reply's language and the brand's zone, or empty
+    resolution   what an agent wrote into the ticket's field for the public, or empty
 """
 
 from __future__ import annotations
@@ -18,18 +19,22 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 import jinja2
-from babel import Locale, UnknownLocaleError
-from babel.dates import format_skeleton
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from bridge.routing.language import chain, normalise_language
-from bridge.routing.model import Brand, Mapping, Template
+from bridge.routing.model import Brand, Mapping, Template, Voice
+from bridge.routing.moment import in_words
+from bridge.routing.voice import signed
 
-VOCABULARY = ("customer", "handle", "network", "brand", "signature", "help_link", "promise")
+VOCABULARY = ("customer", "handle", "network", "brand", "signature", "help_link", "promise", "resolution")
+Parts = tuple[tuple[str, str], ...]
+"""What a template takes in: (name, source)."""
+
 MAX_NAME = 40
+MAX_WORD = 2_000
+"""Characters of what is filled in for one word of the vocabulary."""
 _MAX_READ = 200
 _PROGRAMS_SAY = frozenset({"none", "null", "undefined"})
 """A customer of this name would be taken for a mistake of ours."""
@@ -43,6 +48,7 @@ class Words:
     handle: str = ""
     network: str = ""
     promise_at: datetime | None = None
+    resolution: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +72,14 @@ def render(
     template = find_template(mapping, brand_key, name, language)
     if brand is None or template is None:
         return None
-    text = render_source(template.source, template.language, brand, words)
+    text = render_template(template, brand, words, mapping.voices.get(brand_key))
     return Rendered(text, template.language, template.file, template.version)
+
+
+def render_template(template: Template, brand: Brand, words: Words, voice: Voice | None) -> str:
+    """What *template* says, signed where the brand's voice wants that."""
+    text = render_source(template.source, template.language, brand, words, template.parts)
+    return signed(text, brand, voice)
 
 
 def find_template(mapping: Mapping, brand_key: str, name: str, language: str | None) -> Template | None:
@@ -81,7 +93,7 @@ def find_template(mapping: Mapping, brand_key: str, name: str, language: str | N
     return next((template for template in found if template), None)
 
 
-def render_source(source: str, language: str, brand: Brand, words: Words) -> str:
+def render_source(source: str, language: str, brand: Brand, words: Words, parts: Parts = ()) -> str:
     """*source* with *words* filled in, tidied. A customer's words are never read as a template."""
     said = {
         "customer": safe_name(words.customer, words.handle),
@@ -90,37 +102,30 @@ def render_source(source: str, language: str, brand: Brand, words: Words) -> str
         "brand": brand.name,
         "signature": brand.signature,
         "help_link": brand.help_link or "",
-        "promise": _in_words(words.promise_at, language, brand.zone),
+        "promise": in_words(words.promise_at, language, brand.zone) if words.promise_at else "",
+        "resolution": words.resolution,
     }
-    return _tidy(_compile(source).render(said))
+    # A reply is longer than any network takes long before a word of it is.
+    bounded = {name: word[:MAX_WORD] for name, word in said.items()}
+    return _tidy(_compile(source, parts).render(bounded))
 
 
-def environment() -> jinja2.Environment:
-    """The sandbox that replies are parsed and rendered in."""
+def environment(parts: Parts = ()) -> jinja2.Environment:
+    """The sandbox that replies are parsed and rendered in. Nothing but *parts* can be included."""
+    loader = jinja2.DictLoader(dict(parts))
     # A reply is plain text: the network's room escapes where its network needs it.
-    return ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)
+    return ImmutableSandboxedEnvironment(loader=loader, undefined=jinja2.StrictUndefined, autoescape=False)
 
 
 @lru_cache(maxsize=512)
-def _compile(source: str) -> jinja2.Template:
-    return environment().from_string(source)
+def _compile(source: str, parts: Parts) -> jinja2.Template:
+    return environment(parts).from_string(source)
 
 
 def _tidy(text: str) -> str:
     """One line per paragraph, one space between words: line breaks in the file are for its readers."""
     paragraphs = (" ".join(paragraph.split()) for paragraph in re.split(r"\n\s*\n", text))
     return "\n\n".join(filter(None, paragraphs))
-
-
-def _in_words(moment: datetime | None, language: str, zone: str) -> str:
-    if moment is None:
-        return ""
-    try:
-        locale = Locale.parse(language, sep="-")
-    except (UnknownLocaleError, ValueError):
-        locale = Locale("en")
-    parts = (format_skeleton(skeleton, moment, ZoneInfo(zone), locale=locale) for skeleton in ("MMMEd", "Hm"))
-    return ", ".join(parts)
 
 
 def safe_name(name: str, handle: str = "") -> str:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterable
 from datetime import UTC
 
-from bridge.core.desk import Comment, Origin, TicketStatus, Update
+from bridge.core.desk import Comment, Origin, Resolution, TicketStatus, Update
 from bridge.zendesk.body import AuditBody, EventBody, ViaBody
 from bridge.zendesk.payload import STAMP
 
@@ -48,7 +48,7 @@ _HAND = frozenset({None, "mobile"})
 _TICKET_NUMBER = re.compile(r"#(\d{1,18})\b")
 
 
-def as_update(audit: AuditBody, staff: Collection[int]) -> Update:
+def as_update(audit: AuditBody, staff: Collection[int], resolution_field: int | None = None) -> Update:
     """One audit as one update; *staff* holds the ids of agents and admins."""
     comment = _comment_in(audit)
     status = next((e for e in reversed(audit.events) if _sets_status(e)), None)
@@ -67,7 +67,13 @@ def as_update(audit: AuditBody, staff: Collection[int]) -> Update:
         stamp=stamp if isinstance(stamp, str) else None,
         comment=_as_comment(comment, audit, staff) if comment else None,
         status=TicketStatus(status.value) if status else None,
+        resolution=_resolution_in(audit, staff, resolution_field),
     )
+
+
+def sets_fields(audit: AuditBody) -> bool:
+    """Whether an audit changes fields of the account's own: they are named by their numbers."""
+    return any(event.type == "Change" and (event.field_name or "").isdecimal() for event in audit.events)
 
 
 def authors_in(audits: Iterable[AuditBody]) -> set[int]:
@@ -118,6 +124,15 @@ def _comment_in(audit: AuditBody) -> EventBody | None:
     return min(
         comments, key=lambda event: origin_of(event.via or audit.via) is not Origin.INTERFACE, default=None
     )
+
+
+def _resolution_in(audit: AuditBody, staff: Collection[int], field: int | None) -> Resolution | None:
+    for event in reversed(audit.events):
+        if event.type == "Change" and field is not None and event.field_name == str(field):
+            text = event.value if isinstance(event.value, str) else ""
+            hand = origin_of(event.via or audit.via) is Origin.INTERFACE and audit.author_id in staff
+            return Resolution(text.strip(), by_hand=hand)
+    return None
 
 
 def _as_comment(event: EventBody, audit: AuditBody, staff: Collection[int]) -> Comment:

@@ -11,7 +11,11 @@ from typing import Any, Literal
 from bridge.zendesk.client import ZendeskClient
 
 # The bridge's own ticket fields: our name → the title that ``bridge setup zendesk`` gives.
-FIELD_TITLES = {"network": "Social network", "permalink": "Social permalink"}
+FIELD_TITLES = {
+    "network": "Social network",
+    "permalink": "Social permalink",
+    "resolution": "Public resolution",  # agents write it; closing replies may say it
+}
 
 Kind = Literal["groups", "brands", "ticket_fields"]
 

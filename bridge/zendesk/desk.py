@@ -26,7 +26,7 @@ from bridge.errors import VendorGoneError, VendorRefusedError
 from bridge.zendesk import redaction
 from bridge.zendesk.account import ZendeskAccount
 from bridge.zendesk.answer import VENDOR, other_shape
-from bridge.zendesk.audit import MERGED_TAG, as_update, authors_in, merge_target
+from bridge.zendesk.audit import MERGED_TAG, as_update, authors_in, merge_target, sets_fields
 from bridge.zendesk.body import (
     AuditBody,
     AuditsAnswer,
@@ -188,7 +188,8 @@ class ZendeskDesk(Desk):
         for user in self._users(sorted(authors_in(audits.values()) - users.keys()), operation):
             users[user.id or 0] = user
         staff = {user_id for user_id, user in users.items() if user.is_staff}
-        return [as_update(audits[audit_id], staff) for audit_id in sorted(audits)]
+        field = self._catalogue.field("resolution") if any(map(sets_fields, audits.values())) else None
+        return [as_update(audits[audit_id], staff, field) for audit_id in sorted(audits)]
 
     def read_changes(self, since: datetime, cursor: str | None) -> Changes:
         """A page of the incremental export; raises VendorBusyError while its budget is used up."""

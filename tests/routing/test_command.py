@@ -159,6 +159,33 @@ def test_explain_shows_the_way_of_a_post(run):
     ]
 
 
+def test_explain_shows_what_is_left_on_each_account_and_what_the_voice_says(run, tmp_path):
+    """Below each reply: every network of the brand, and what an agent would be told of the text."""
+    folder = Path(shutil.copytree(STARTER, tmp_path / "m"))
+    (folder / "replies/kopi/voice.yaml").write_text("target_length: 150\nbanned_words: {pl: [hello]}\n")
+    given = ("--text", "the app logs me out every hour", "--account", "kopi-plaza", "--author", "Hello")
+    said = run("explain", "--mappings", str(folder), *given).output
+    lines = said[said.index("Closing") :].splitlines()[1:]
+
+    assert [line.split()[0] for line in lines] == [
+        "en",
+        "left:",
+        "voice:",
+        "id",
+        "left:",
+        "voice:",
+        "pl",
+        "left:",
+        "voice:",
+        "voice:",
+        "th",
+        "left:",
+    ]
+    assert lines[1] == "      left: 310 on Plaza (kopi-plaza), 310 on Mastodon (kopi-mastodon)"
+    assert lines[2] == "      voice: It has 180 characters; Kopi aims at 150."
+    assert lines[8] == '      voice: It says "hello", which is not said in the voice of Kopi.'
+
+
 def test_explain_shows_what_no_route_takes(run):
     """The fallback, and every route with the condition that failed."""
     result = run("explain", "--text", "nothing special", "--account", "rower-mastodon")

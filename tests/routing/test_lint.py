@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from bridge.routing.folder import read_folder
@@ -35,6 +37,21 @@ MADE: tuple[tuple[str, str, str, str, str], ...] = (
         "  crisis:\n",
         "  praise:\n    meaning: Somebody is happy.\n  crisis:\n",
         "mappings/tags.yaml:43:3 praise: no route asks for this tag (unused-tag)",
+    ),
+    (
+        "unused-part",
+        "replies/kopi/parts/hours.en.txt.j2",
+        "",
+        "Nine to five.",
+        "mappings/replies/kopi/parts/hours.en.txt.j2:1:1 no reply takes this part in (unused-part)",
+    ),
+    (
+        "reply-beyond-target",
+        "replies/rower/voice.yaml",
+        "target_length: 280",
+        "target_length: 159",
+        "mappings/replies/rower/thanks.pl.txt.j2:1:1 160 characters, and rower aims at 159 "
+        "(reply-beyond-target)",
     ),
     (
         "reply-language-missing",
@@ -78,7 +95,51 @@ def test_each_warning_says_what_and_where(rule, file, written, instead, expected
 
 def test_every_warning_has_an_edit_that_brings_it():
     """A warning without one has never been seen to work."""
-    assert {rule for rule, *_ in MADE} == set(WARNINGS)
+    assert {rule for rule, *_ in MADE} | {"promise-beyond-window"} == set(WARNINGS)
+
+
+DAY = timedelta(hours=24)
+CLOSING_AFTER_A_DAY = {**NETWORKS, "mastodon": NETWORKS["mastodon"].closing_after(DAY)}
+
+
+def test_a_promise_that_outlasts_the_networks_window_is_warned_of():
+    """By what the network declares; hours of work are counted as they pass on the wall."""
+    found = [
+        str(fault)
+        for fault in lint(load_files(starter_files(), NETWORKS), CLOSING_AFTER_A_DAY)
+        if fault.rule == "promise-beyond-window"
+    ]
+
+    assert found == [
+        "mappings/queues.yaml:17:3 support-technical: an answer may be due 47 h after the post, "
+        "and Mastodon takes replies for 24 h (promise-beyond-window)",
+        "mappings/queues.yaml:44:3 product-feedback: an answer may be due 48 h after the post, "
+        "and Mastodon takes replies for 24 h (promise-beyond-window)",
+        "mappings/queues.yaml:74:3 triage: an answer may be due 5 days 17 h after the post, "
+        "and Mastodon takes replies for 24 h (promise-beyond-window)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("promise", "condition", "warned"),
+    [
+        ("24h", "tags: [crisis]", False),
+        ("25h", "tags: [crisis]", True),
+        ("25h", "tags: [crisis], networks: [standard]", False),
+        ("25h", "tags: [crisis], accounts: [kopi-mastodon]", True),
+    ],
+)
+def test_a_routes_own_promise_counts_where_it_can_take_posts(promise, condition, warned):
+    """It stands in for the queue's, and only networks of posts that the route takes matter."""
+    files = starter_files()
+    files[ROUTES] = (
+        f"routes:\n  - {{name: mine, when: {{{condition}}}, queue: incident-response, promise: {promise}}}\n"
+    )
+    found = lint(load_files(files, NETWORKS), CLOSING_AFTER_A_DAY)
+
+    assert [fault.file for fault in found if "incident-response: an answer" in fault.message] == (
+        [f"mappings/{ROUTES}"] if warned else []
+    )
 
 
 def test_every_warning_is_explained_to_admins():

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.routing.airlock import greets_nobody
@@ -122,6 +122,7 @@ def test_a_name_is_letters_or_nothing(name):
     assert called == called.strip()
 
 
+@settings(deadline=None)  # two dozen replies each time: how long that takes is the machine's affair
 @given(name=st.text(max_size=30), handle=st.text(max_size=30))
 def test_no_name_leaves_a_hole_or_a_bracket_in_a_reply(starter, name, handle):
     """Neither "Hi ," nor "{{": for every reply of the starter and any customer."""

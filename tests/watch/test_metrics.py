@@ -18,7 +18,7 @@ from bridge.app import Bridge
 from bridge.errors import StoreBusyError
 from bridge.sandbox import Sandbox
 from bridge.store import lanes
-from bridge.store.tables import Case, Cursor, Delivery, Intent
+from bridge.store.tables import Case, Cursor, Delivery, Event, Intent
 from tests.running import InProcess, eventually
 from tests.stories.seen import brand_posts, the_card, the_ticket
 from tests.watch.conftest import NOON, both, close, open_bridge
@@ -184,6 +184,11 @@ def large(bridge: Bridge) -> Bridge:
             tx.execute(insert(Case), [a_case | {"id": name, "thread_root": name} for name in names])
             changes = ({"id": f"i{name}", "case_id": name, "target": name} for name in names)
             tx.execute(insert(Intent), [an_intent | change for change in changes])
+            told = [
+                {"id": f"e{name}", "case_id": name, "at": NOON, "kind": "came in", "text": "x", "data": {}}
+                for name in names
+            ]
+            tx.execute(insert(Event), told)
         tx.execute(insert(Delivery), [delivery(number) for number in range(MANY)])
     return bridge
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.core.desk import Origin
-from bridge.zendesk.audit import as_update, merge_target, origin_of
+from bridge.core.desk import Origin, Resolution
+from bridge.zendesk.audit import as_update, merge_target, origin_of, sets_fields
 from bridge.zendesk.body import AuditBody, ViaBody
 
 AUDITS = Path(__file__).parent / "fixtures" / "audits"
@@ -27,7 +27,41 @@ def test_an_audit_is_heard_as_the_update_it_was(name):
     """One audit is one update: who, which way, what was said, what became of the status."""
     expected = json.loads((AUDITS / f"{name}.expect.json").read_text())
     expected["at"] = datetime.fromisoformat(expected["at"]).astimezone(UTC)
-    assert asdict(as_update(audit(name), STAFF)) == expected
+    assert asdict(as_update(audit(name), STAFF)) == {"resolution": None, **expected}
+
+
+@pytest.mark.parametrize(
+    ("author", "channel", "by_hand"),
+    [
+        (900, "web", True),
+        (900, "api", False),
+        (900, "rule", False),
+        (77, "web", False),
+        (900, "email", False),
+    ],
+)
+def test_a_resolution_is_an_agents_own_only_in_the_desks_interface(author, channel, by_hand):
+    """Told by the audit: a Change of our field, whose number Zendesk gives as text."""
+    change = {
+        "id": 2,
+        "type": "Change",
+        "field_name": "4711",
+        "value": " Fixed in 4.2 ",
+        "previous_value": None,
+    }
+    body = {
+        "id": 1,
+        "created_at": "2026-01-05T12:00:00Z",
+        "author_id": author,
+        "via": {"channel": channel, "source": {"rel": None}},
+        "events": [{**change, "field_name": "4712"}, change],
+    }
+    read = AuditBody.model_validate(body)
+
+    assert sets_fields(read)
+    assert as_update(read, STAFF, 4711).resolution == Resolution("Fixed in 4.2", by_hand=by_hand)
+    assert as_update(read, STAFF, None).resolution is None
+    assert as_update(read, STAFF, 1).resolution is None
 
 
 def test_the_fixtures_are_there():

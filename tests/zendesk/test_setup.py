@@ -91,7 +91,7 @@ def actions(steps: list[Step]) -> list[str]:
 def test_a_dry_run_says_what_would_be_made_and_writes_nothing(admin, account):
     """An admin reads it before anything changes."""
     steps = setup.plan(account, PUBLIC)
-    assert actions(steps) == ["created"] * 5
+    assert actions(steps) == ["created"] * 6
     assert not any(step.applied for step in steps)
     assert [step.what for step in steps] == [
         'webhook "bridge: social bridge"',
@@ -99,6 +99,7 @@ def test_a_dry_run_says_what_would_be_made_and_writes_nothing(admin, account):
         'trigger "bridge: social bridge: status changed"',
         'ticket field "Social network"',
         'ticket field "Social permalink"',
+        'ticket field "Public resolution"',
     ]
     assert admin.writes == []
 
@@ -106,13 +107,13 @@ def test_a_dry_run_says_what_would_be_made_and_writes_nothing(admin, account):
 def test_run_twice_it_changes_nothing(admin, account):
     """Titles are not unique in Zendesk: without a look-up there would be two of each."""
     first = setup.apply(account, PUBLIC)
-    assert actions(first) == ["created"] * 5
+    assert actions(first) == ["created"] * 6
     assert all(step.applied for step in first)
     wrote = len(admin.writes)
     again = setup.apply(account, PUBLIC)
-    assert actions(again) == ["unchanged"] * 5
+    assert actions(again) == ["unchanged"] * 6
     assert not any(step.applied for step in again)
-    assert len(admin.writes) == wrote == 5
+    assert len(admin.writes) == wrote == 6
 
 
 def test_what_it_makes_calls_us_with_ids_only(admin, account):
@@ -152,7 +153,7 @@ def test_what_somebody_changed_is_repaired(admin, account, kind, index, change):
     assert next(iter(change)) in str(admin.kept[kind][index])
     repaired = [step for step in setup.apply(account, PUBLIC) if step.action != "unchanged"]
     assert [(step.action, step.applied) for step in repaired] == [("repaired", True)]
-    assert actions(setup.apply(account, PUBLIC)) == ["unchanged"] * 5
+    assert actions(setup.apply(account, PUBLIC)) == ["unchanged"] * 6
 
 
 def test_other_peoples_things_are_left_alone(admin, account):
@@ -189,7 +190,7 @@ def test_after_setup_the_doctor_finds_nothing(admin, account):
     setup.apply(account, PUBLIC)
     found = findings(account)
     assert [check for check, (ok, _) in found.items() if not ok] == []
-    assert len(found) == 10
+    assert len(found) == 11
 
 
 def test_before_setup_the_doctor_says_what_to_run(admin, account):

@@ -92,7 +92,9 @@ class RedactTicket(_AfterAnother):
 
     def send(self, intent: Intent) -> Outcome:
         payload = intent.payload or {}
-        update = TicketUpdate(payload["ticket_id"], subject=payload["subject"], fields={"permalink": ""})
+        update = TicketUpdate(
+            payload["ticket_id"], subject=payload["subject"], fields={"permalink": "", "resolution": ""}
+        )
         self.desk.update_ticket(update, intent.id)
         return Outcome("")
 

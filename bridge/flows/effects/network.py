@@ -29,6 +29,7 @@ NO_NEWS = "posts:none"
 CLOSED = "a closed thread"
 NOT_THERE = "The network does not let us reply there."
 BULK_SOLVE = "a bulk solve"
+BANNED = "banned:"  # and the word
 # Nobody solves this many tickets one by one in so short a time.
 BULK = 5
 BULK_SPAN = timedelta(seconds=10)
@@ -64,11 +65,14 @@ class PublicReply(Recipe):
             known = intents.claimed_objects(tx, case.id) | {seen for each in waived for seen in each}
         if self._account(intent).brand != case.brand:
             return Stop(False, f"Account {reply.account} belongs to another brand by now.")
+        stop = stop or self._voice_stop(case, intent)
         if stop is not None:
             return stop
         return _stop_for(self._line(intent).preflight(reply.target, known), intent)
 
     def waive(self, tx: Session, case: Case, intent: Intent) -> None:
+        seen = [f"{BANNED}{word}" for word in replies.banned_words(self.world, case, intent)]
+        intent.waived = [*intent.waived, *seen]
         if intent.closing:
             intent.waived = [*intent.waived, _posts_seen(tx, case, intent), BULK_SOLVE]
 
@@ -119,6 +123,14 @@ class PublicReply(Recipe):
         else:
             reason = f"{intent.decided_by} decided against it"
             drafting.note(tx, case, f"refused:{intent.id}", writing.not_posted_note(reason), now)
+
+    def _voice_stop(self, case: Case, intent: Intent) -> Stop | None:
+        """A word that the brand has banned while the reply waited, and that nobody has let pass."""
+        for word in replies.banned_words(self.world, case, intent):
+            seen = f"{BANNED}{word}"
+            if seen not in intent.waived:
+                return Stop(False, f'It says "{word}", which the brand does not say any more.', seen)
+        return None
 
     def _account(self, intent: Intent) -> Account:
         """Today's credentials of the account that answers; no other brand's can stand in."""

@@ -160,6 +160,13 @@ class ZendeskSandbox:
         """Set the ticket to solved: by an agent, a ``rule``, the ``api``, a ``linked_problem``."""
         return self._act(ticket_id, {"status": "solved"}, agent, via)
 
+    def fill_in(
+        self, ticket_id: int | str, title: str, value: str, via: str = "web", agent: str = "agent-1"
+    ) -> int:
+        """Write *value* into the ticket field of that title, which a set-up has made."""
+        number = next(key for key, one in self.ticket_fields.items() if one["title"] == title)
+        return self._act(ticket_id, {"custom_fields": [{"id": number, "value": value}]}, agent, via)
+
     def reopen(self, ticket_id: int | str, agent: str = "agent-1") -> int:
         return self._act(ticket_id, {"status": "open"}, agent, "web")
 

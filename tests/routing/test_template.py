@@ -1,0 +1,194 @@
+"""What a reply may be made of, and that none takes long or grows without end."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.errors import MappingError
+from bridge.routing.load import load_files
+from bridge.routing.template import MAX_SOURCE
+from bridge.routing.wording import MAX_WORD, VOCABULARY, Words, render
+from tests.routing.catalogue import NETWORKS
+from tests.routing.test_faulty import base_files
+
+CLOSING = "replies/kopi/closing.en.txt.j2"
+PARTS = Path("replies/kopi/parts")
+
+
+def said(files: dict[str, str], language: str = "en", words: Words | None = None) -> str:
+    mapping = load_files({**base_files(), **files}, NETWORKS)
+    rendered = render(mapping, "kopi", "closing", language, words or Words())
+    assert rendered is not None
+    return rendered.text
+
+
+def rules(files: dict[str, str]) -> set[str]:
+    with pytest.raises(MappingError) as raised:
+        load_files({**base_files(), **files}, NETWORKS)
+    return {fault.rule for fault in raised.value.faults}
+
+
+def test_a_part_is_taken_in_in_the_replys_language():
+    """Its own language, a wider one, or the part that is for all."""
+    parts = {
+        "replies/kopi/parts/hours.en.txt.j2": "Nine to five",
+        "replies/kopi/parts/hours.id.txt.j2": "Jam sembilan",
+        "replies/kopi/parts/link.txt.j2": "→ {{ brand }}",
+    }
+    source = 'Hi. {% include "hours" %} {% include "link" %}'
+
+    assert said({CLOSING: source, **parts}) == "Hi. Nine to five → Kopi"
+    indonesian = {"replies/kopi/closing.id.txt.j2": source}
+    assert said({**indonesian, **parts}, "id-ID") == "Hi. Jam sembilan → Kopi"
+    regional = {"replies/kopi/closing.en-gb.txt.j2": source}
+    assert said({**regional, **parts}, "en-GB") == "Hi. Nine to five → Kopi"
+
+
+def test_a_part_knows_the_words_of_its_reply_and_other_parts():
+    """The customer's name in a greeting that all replies share."""
+    parts = {
+        "replies/kopi/parts/greeting.en.txt.j2": "Hi{% if customer %} {{ customer }}{% endif %},",
+        "replies/kopi/parts/start.txt.j2": '{% include "greeting" %} good news:',
+    }
+    text = said({CLOSING: '{% include "start" %} sorted.', **parts}, words=Words("Anna"))
+
+    assert text == "Hi Anna, good news: sorted."
+
+
+def test_no_other_brands_part_is_taken_in():
+    """Each brand speaks for itself."""
+    brands = base_files()["brands.yaml"].replace(
+        "tag_sources:",
+        "  rower:\n    name: Rower\n    languages: [pl]\n    zone: UTC\n    accounts: {}\ntag_sources:",
+    )
+    files = {
+        "brands.yaml": brands,
+        "replies/rower/closing.pl.txt.j2": "Gotowe.",
+        "replies/rower/parts/hours.en.txt.j2": "x",
+        CLOSING: 'Hi. {% include "hours" %}',
+    }
+    assert rules(files) == {"unknown-part"}
+    for elsewhere in ("../rower/parts/hours", "/etc/passwd", "closing", "hours.en.txt.j2"):
+        assert rules({CLOSING: f'Hi. {{% include "{elsewhere}" %}}'}) == {"unknown-part"}
+
+
+def test_a_reply_changes_its_version_with_its_parts():
+    """What was said can be told by the version, whatever file was edited."""
+    versions = {
+        load_files(
+            {**base_files(), CLOSING: 'Hi. {% include "h" %}', "replies/kopi/parts/h.txt.j2": part}, NETWORKS
+        )
+        .templates["kopi", "closing", "en"]
+        .version
+        for part in ("nine", "ten")
+    }
+    assert len(versions) == 2
+
+
+def test_a_fault_in_a_part_is_told_once_and_where_it_is():
+    """Not again for each reply that takes it in, nor as a reply that is not there."""
+    files = {CLOSING: 'Hi. {% include "hours" %}', "replies/kopi/parts/hours.en.txt.j2": "{{ nobody }}"}
+
+    assert rules(files) == {"template-name"}
+
+
+HOSTILE = {
+    "parentheses": "x {{ " + "(" * 1_900 + "customer" + ")" * 1_900 + " }}",
+    "not": "x {{ " + "not " * 900 + "customer }}",
+    "or": "x {{ customer" + " or handle" * 380 + " }}",
+    "if": "x" + "{% if handle %}" * 130 + "{% endif %}" * 130,
+    "hex": "x {{ 0x" + "f" * 3_900 + " }}",
+    "power": "x {{ 9**9**9**9 }}",
+    "product": "x {{ 'x' * 999999999 }}",
+    "range": "x {% for n in range(10**9) %}x{% endfor %}",
+    "call": "x {{ customer.__class__.__mro__ }}",
+    "filter": "x {{ customer|center(999999999) }}",
+    "macro": "x {% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+    "set": "x {% set customer = 'x' %}{{ customer }}",
+    "import": "x {% import 'closing' as c %}",
+    "extends": "x {% extends 'closing' %}",
+    "braces": "x" + "{{" * 1_900,
+    "comments": "x" + "{#" * 1_900,
+    "quotes": "x {{ '" + "\\" * 3_900,
+    "half": 'x {{ "\\ud83d" }}',
+    "nul": "x \0",
+    "long": "x" * (MAX_SOURCE + 1),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_reply_is_a_fault_in_no_time(name):
+    """It is judged by its tree, and nothing of it is ever run."""
+    start = time.process_time()
+
+    assert rules({CLOSING: HOSTILE[name]}) <= {
+        "too-deep",
+        "template-forbidden",
+        "template-syntax",
+        "template-too-long",
+        "template-name",
+    }
+    assert time.process_time() - start < 2
+
+
+def test_parts_that_multiply_are_a_fault_in_no_time():
+    """Ten inclusions in each of five parts would be a hundred thousand."""
+    files = {f"replies/kopi/parts/p{n}.txt.j2": f'{{% include "p{n + 1}" %}}' * 150 for n in range(5)}
+    files["replies/kopi/parts/p5.txt.j2"] = "x"
+    start = time.process_time()
+
+    assert rules({CLOSING: '{% include "p0" %}', **files}) <= {"template-too-long", "too-deep"}
+    assert time.process_time() - start < 2
+
+
+def test_the_longest_reply_of_the_longest_words_is_rendered_at_once():
+    """The bound: as many words as 4,000 characters hold, each of 2,000 characters at the most."""
+    long = "x" * 100_000
+    files = {
+        "brands.yaml": base_files()["brands.yaml"].replace("name: Kopi", f"name: Kopi\n    signature: {long}")
+    }
+    mapping = load_files({**base_files(), **files, CLOSING: "Hi." + "{{handle}}" * 399}, NETWORKS)
+    start = time.process_time()
+    text = render(mapping, "kopi", "closing", "en", Words(handle=long, network=long)).text
+
+    assert len(text) <= 400 * MAX_WORD
+    assert time.process_time() - start < 1
+
+
+_SNIPPETS = st.sampled_from(
+    [
+        *(f"{{{{ {word} }}}}" for word in VOCABULARY),
+        "{% if customer %}",
+        "{% else %}",
+        "{% elif handle == 'x' %}",
+        "{% endif %}",
+        '{% include "a" %}',
+        '{% include "b" %}',
+        "{{ customer or 'you' }}",
+        "{{ 'a' if network else brand }}",
+        "{{",
+        "%}",
+        "{#",
+        "\n\n",
+        "Hi ",
+    ]
+)
+_SOURCES = st.lists(_SNIPPETS | st.text(max_size=5), max_size=60).map("".join)
+
+
+@settings(deadline=2_000, max_examples=150)
+@given(closing=_SOURCES, a=_SOURCES, b=_SOURCES)
+def test_any_reply_is_refused_or_can_be_said(closing, a, b):
+    """What passes the check never fails when it is sent, and is never too long for its letters."""
+    files = {CLOSING: closing, "replies/kopi/parts/a.txt.j2": a, "replies/kopi/parts/b.txt.j2": b}
+    try:
+        text = said(files, words=Words("Ann", "@ann", "Net"))
+    except MappingError:
+        return
+    assert text
+    text.encode()
