@@ -23,6 +23,8 @@ BLANK_MESSAGE: dict[str, Any] = {
     "author_handle": None,
     "author_name": None,
     "author_url": None,
+    "followers": None,
+    "sentiment": None,
     "text": None,
     "parent_text": None,
     "permalink": None,
@@ -83,8 +85,9 @@ def blank_target(intent: Intent, post: str) -> bool:
         return False
     blank = target
     if target["id"] == post:
-        nobody = {**target["author"], "handle": "", "name": "", "url": None}
+        nobody = {**target["author"], "handle": "", "name": "", "url": None, "followers": None}
         blank = {**target, "author": nobody, "text": "", "permalink": None, "attachments": []}
+        blank["sentiment"] = None
     elif target["parent_id"] == post:
         blank = {**target, "parent_text": None}
     if blank == target:
