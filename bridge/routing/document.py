@@ -14,6 +14,7 @@ from bridge.routing.entry import (
     QueueShape,
     RouteShape,
     TagShape,
+    VipShape,
 )
 from bridge.routing.shape import Name, Shape, Text
 
@@ -60,6 +61,13 @@ class TagsFile(Shape):
     """Tag → its meaning."""
 
 
+class VipsFile(Shape):
+    """People whose posts routes may treat apart."""
+
+    vips: dict[Name, VipShape]
+    """Short name → who it is, and why."""
+
+
 class RoutesFile(Shape):
     """Which post goes to which team: the first route whose conditions all hold takes it."""
 
@@ -72,5 +80,6 @@ FILES: dict[str, type[Shape]] = {
     "queues": QueuesFile,
     "hours": HoursFile,
     "tags": TagsFile,
+    "vips": VipsFile,
     "routes": RoutesFile,
 }

@@ -13,9 +13,10 @@ ROOT = "mappings"
 """How faults and places name the folder, wherever it lies and even when it lies in the database."""
 
 REQUIRED = ("brands.yaml", "queues.yaml", "hours.yaml", "tags.yaml")
+OPTIONAL = ("vips.yaml",)
 ROUTES = re.compile(r"routes/[^/]+\.yaml")
 REPLY = re.compile(r"replies/(?P<brand>[^/]+)/(?P<name>[^/.]+)\.(?P<language>[^/.]+)\.txt\.j2")
-_MEANT = (*REQUIRED, "routes/NAME.yaml", "replies/BRAND/NAME.LANGUAGE.txt.j2")
+_MEANT = (*REQUIRED, *OPTIONAL, "routes/NAME.yaml", "replies/BRAND/NAME.LANGUAGE.txt.j2")
 MAX_FILES = 5_000
 
 
@@ -95,7 +96,7 @@ def _paths(folder: Path, report: Report) -> list[Path]:
 
 
 def _is_meant(name: str, report: Report) -> bool:
-    if name in REQUIRED or ROUTES.fullmatch(name) or REPLY.fullmatch(name):
+    if name in (*REQUIRED, *OPTIONAL) or ROUTES.fullmatch(name) or REPLY.fullmatch(name):
         return True
     if Path(name).name != "README.md":
         meant = [f"{name.removesuffix('.yml')}.yaml"] if name.endswith(".yml") else _MEANT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from bridge.core.message import MessageKind
 from bridge.errors import Fault
 from bridge.routing.folder import shown
 from bridge.routing.language import speaks
@@ -27,6 +28,10 @@ def _warning(place: Place, rule: str, message: str) -> Fault:
 def _routes(mapping: Mapping) -> Iterator[Fault]:
     """Routes that never take a post, because one before them takes all of theirs."""
     for number, route in enumerate(mapping.routes):
+        if route.when.vip and not mapping.vips:
+            message = f"{route.name} asks for VIPs, and vips.yaml names nobody: it never takes a post"
+            yield _warning(route.place, "no-vips", message)
+            continue
         for earlier in mapping.routes[:number]:
             if _covers(earlier.when, route.when, mapping):
                 message = f"{route.name} never takes a post: {_named(earlier)} takes all of them before it"
@@ -53,6 +58,18 @@ def _covers(wide: Condition, narrow: Condition, mapping: Mapping) -> bool:
         and (
             not wide.words or _within([fold(one) for one in narrow.words], [fold(one) for one in wide.words])
         )
+        and _covers_author_and_time(wide, narrow)
+    )
+
+
+def _covers_author_and_time(wide: Condition, narrow: Condition) -> bool:
+    return (
+        (set(wide.kinds) in (set(), set(MessageKind)) or _within(narrow.kinds, wide.kinds))
+        and (not wide.severities or _within(narrow.severities, wide.severities))
+        and (not wide.sentiments or _within(narrow.sentiments, wide.sentiments))
+        and (wide.min_followers is None or (narrow.min_followers or 0) >= wide.min_followers)
+        and wide.vip in (None, narrow.vip)
+        and set(wide.hours) <= set(narrow.hours)
     )
 
 

@@ -67,6 +67,7 @@ class Brand:
 class Calendar:
     """Opening hours: weekday (0 = Monday) → shifts; closed on ``holidays`` and the country's.
 
+    ``named`` are its shifts with a name, each a calendar of the same zone and holidays.
     ``days`` remembers what `promise` makes of a date: (opens, closes) in UTC.
     """
 
@@ -75,6 +76,7 @@ class Calendar:
     shifts: Map[int, tuple[tuple[time, time], ...]]
     holidays: frozenset[date]
     country: str | None = None  # whose public holidays count besides
+    named: Map[str, Calendar] = field(default_factory=dict)
     days: dict[date, tuple[tuple[datetime, datetime], ...]] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
@@ -104,8 +106,33 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
+class Vip:
+    """Somebody whose posts routes may treat apart: by handle, or by the network's own id."""
+
+    key: str
+    network: str
+    handle: str | None
+    author_id: str | None
+    why: str
+    place: Place
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the person is known by, as `Mapping.vip` compares it."""
+        return tuple(vip_name(name) for name in (self.handle, self.author_id) if name)
+
+
+def vip_name(name: str) -> str:
+    return name.removeprefix("@").casefold()
+
+
+OPEN, CLOSED = "open", "closed"
+"""What a route may ask of a calendar, besides one of its named shifts."""
+
+
+@dataclass(frozen=True, slots=True)
 class Condition:
-    """What a route asks of one field. Empty tuples ask nothing."""
+    """What a route asks of one field. Empty tuples, and None, ask nothing."""
 
     tags: tuple[str, ...] = ()  # any of
     all_tags: tuple[str, ...] = ()
@@ -115,6 +142,12 @@ class Condition:
     brands: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
     words: tuple[str, ...] = ()  # any of these words or phrases
+    kinds: tuple[str, ...] = ()
+    severities: tuple[str, ...] = ()
+    sentiments: tuple[str, ...] = ()
+    min_followers: int | None = None
+    vip: bool | None = None
+    hours: tuple[tuple[str, str], ...] = ()  # (calendar, OPEN, CLOSED or the name of a shift): all hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +162,12 @@ class Example:
     language: str | None
     place: Place
     account: str | None = None
+    author: str | None = None
+    kind: str | None = None
+    followers: int | None = None
+    severity: str | None = None
+    sentiment: str | None = None
+    at: datetime | None = None  # without a zone: the brand's time
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,13 +224,25 @@ class Mapping:
     accounts: Map[str, AccountEntry] = field(default_factory=dict)  # key → entry; tag sources too
     account_brand: Map[str, str] = field(default_factory=dict)  # account key → brand key; no tag sources
     tag_places: Map[str, Place] = field(default_factory=dict)
+    vips: tuple[Vip, ...] = ()
     index: RouteIndex = field(init=False, compare=False, repr=False)
     own_words: Words[int] = field(init=False, compare=False, repr=False)  # positions in ``auto_tags``
+    _vips: Map[tuple[str, str], Vip] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "index", RouteIndex(route.when for route in self.routes))
         words = Words((number, auto.words) for number, auto in enumerate(self.auto_tags))
         object.__setattr__(self, "own_words", words)
+        asked = any(route.when.vip is not None for route in self.routes)
+        known = {(vip.network, name): vip for vip in self.vips for name in vip.names} if asked else {}
+        object.__setattr__(self, "_vips", known)
+
+    def vip(self, network: str, author_id: str, handle: str) -> Vip | None:
+        """Who of the list of VIPs the author is, where a route asks for VIPs at all."""
+        if not self._vips:
+            return None
+        by_id = self._vips.get((network, vip_name(author_id)))
+        return by_id or self._vips.get((network, vip_name(handle)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +252,7 @@ class Tested:
     condition: str  # as written, e.g. "tags: any of technical-issue"
     holds: bool
     seen: str  # what the message has
+    kept: str | None = None  # what a case's file keeps in place of ``seen``, where that tells of a person
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ RULES: dict[str, str] = {
     "bad-shift": "Opening hours that are not written like 09:00-17:30, earlier time first.",
     "shift-overlap": "Two shifts of one day overlap.",
     "bad-date": "Not a date like 2026-12-25.",
+    "bad-time": "Not a time like 2026-12-25 18:30.",
     "never-open": "A calendar without any opening hours: a promise in it would never end.",
     "channel-format": "Not a Slack channel: a name like #support, or a channel's id.",
     "approver-format": "Not a Slack user's id.",
@@ -44,6 +45,10 @@ RULES: dict[str, str] = {
     "unknown-type": "A ticket type that Zendesk does not have.",
     "unknown-closing": "A closing policy that the bridge does not have.",
     "unknown-day": "Not a day of the week.",
+    "unknown-kind": "Not a kind of post.",
+    "unknown-severity": "A severity that the bridge does not have.",
+    "unknown-sentiment": "A sentiment that the bridge does not have.",
+    "unknown-shift": "What a calendar cannot be: neither open, closed nor one of its named shifts.",
     "unknown-zone": "A time zone that does not exist.",
     "unknown-country": "A country whose public holidays the bridge does not know.",
     "unknown-network": "A network that the bridge does not speak.",
@@ -76,6 +81,7 @@ WARNINGS: dict[str, str] = {
     "unreachable-route": "A route that never takes a post, because one before it takes all of them.",
     "unused-queue": "A queue that no route leads to.",
     "unused-tag": "A tag that no route asks for.",
+    "no-vips": "A route asks for VIPs, and the list of them is empty.",
     "reply-language-missing": "A brand speaks a language in which it has no closing reply.",
 }
 """What `check` says of a mapping that is sound, and serves."""

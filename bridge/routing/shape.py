@@ -8,9 +8,9 @@ that one pass over an entry finds its wrong types and its wrong references alike
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -39,6 +39,9 @@ CLOSING = "closing"
 Priority = Literal["low", "normal", "high", "urgent"]
 TicketType = Literal["question", "incident", "problem", "task"]
 Closing = Literal["auto", "approve", "manual"]
+Kind = Literal["public", "reply", "review", "direct"]
+SeverityWord = Literal["low", "medium", "high", "critical"]
+SentimentWord = Literal["positive", "neutral", "negative"]
 Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 DAYS: tuple[str, ...] = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -58,6 +61,7 @@ class Known:
     tags: Collection[str] | None = None
     routes: Collection[str] | None = None
     replies: Collection[str] | None = None
+    shifts: Mapping[str, Collection[str]] | None = None  # calendar → the names of its shifts
 
 
 def wrong(rule: str, message: str) -> PydanticCustomError:
@@ -143,12 +147,20 @@ def _shift(value: object) -> tuple[time, time]:
     raise wrong("bad-shift", f'"{value}" is not hours like 09:00-17:30, the earlier time first{hint}')
 
 
+def _moment(value: object) -> datetime:
+    try:
+        return datetime.strptime(value if isinstance(value, str) else "", "%Y-%m-%d %H:%M")  # noqa: DTZ007 - the brand's own time
+    except ValueError:
+        raise wrong("bad-time", f'"{value}" is not a time like 2026-12-25 18:30') from None
+
+
 def _text_like(pattern: str, *examples: str) -> dict[str, Any]:
     """What editors are told of a text that a validator checks."""
     return {"type": "string", "pattern": pattern, "examples": list(examples)}
 
 
 Text = Annotated[str, Field(min_length=1)]
+Number = Annotated[int, Field(ge=1, le=10**12)]
 Name = Annotated[
     str,
     _matching(_NAME, "bad-name", "is not made of small letters, digits and hyphens"),
@@ -169,6 +181,11 @@ Duration = Annotated[
     timedelta, BeforeValidator(_duration), WithJsonSchema(_text_like(r"^[1-9][0-9]{0,3}[mhd]$", "4h"))
 ]
 Date = Annotated[date, BeforeValidator(_day), WithJsonSchema(_text_like(r"^\d{4}-\d\d-\d\d$", "2026-12-25"))]
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    WithJsonSchema(_text_like(r"^\d{4}-\d\d-\d\d \d\d:\d\d$", "2026-12-25 18:30")),
+]
 Shift = Annotated[
     tuple[time, time],
     BeforeValidator(_shift),

@@ -39,7 +39,7 @@ def test_check_says_what_a_good_mapping_has(run):
     result = run("check")
 
     assert result.output == (
-        f"OK: 2 brands, 6 queues, 5 routes, 5 tags, 12 replies in {STARTER}; 16 examples pass\n"
+        f"OK: 2 brands, 6 queues, 6 routes, 5 tags, 12 replies in {STARTER}; 18 examples pass\n"
     )
     assert result.exit_code == 0
 
@@ -283,3 +283,20 @@ def test_hours_know_teams_without_a_calendar_and_moments_that_are_none(run):
     assert run("hours", "sales").output.splitlines()[-1] == "It promises nothing."
     assert 'Did you mean "sales"?' in run("hours", "sale").output
     assert "does not exist in Europe/Warsaw" in run("hours", "triage", "--at", "2027-03-28 02:30").output
+
+
+def test_explain_takes_what_routes_ask_of_author_and_post(run, tmp_path):
+    """As options, or in the file; and says of the rest that it is unknown."""
+    said = ("--text", "Is it true?", "--tag", "technical-issue", "--account", "kopi-mastodon")
+    listed = run("explain", *said, "--handle", "@NewsDesk@gazette.example", "--followers", "52000")
+
+    assert "true   vip: yes (seen: on the list: The newsroom of the city's paper." in listed.output
+    assert "Taken    vip → support-technical" in listed.output
+    assert "false  vip: yes (seen: not on the list)" in run("explain", *said).output
+    for content, complaint in (
+        ({"kind": "post"}, "kind must be one of public, reply"),
+        ({"followers": True}, "followers must be a whole number"),
+    ):
+        file = tmp_path / "message.json"
+        file.write_text(json.dumps({"text": "x", **content}))
+        assert complaint in run("explain", str(file)).output

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from bridge.routing.folder import read_folder
@@ -13,6 +15,7 @@ from tests.routing.catalogue import NETWORKS
 from tests.routing.conftest import STARTER
 
 ROUTES = "routes/10-social.yaml"
+VIPS = (STARTER / "vips.yaml").read_text(encoding="utf-8")
 MADE: tuple[tuple[str, str, str, str, str], ...] = (
     (
         "unreachable-route",
@@ -20,7 +23,7 @@ MADE: tuple[tuple[str, str, str, str, str], ...] = (
         "",
         "routes:\n  - {name: late, when: {tags: [crisis], networks: [mastodon]}, queue: triage}\n",
         "mappings/routes/20-late.yaml:2:5 late never takes a post: "
-        "crisis (routes/10-social.yaml:13) takes all of them before it (unreachable-route)",
+        "crisis (routes/10-social.yaml:16) takes all of them before it (unreachable-route)",
     ),
     (
         "unused-queue",
@@ -35,6 +38,14 @@ MADE: tuple[tuple[str, str, str, str, str], ...] = (
         "  crisis:\n",
         "  praise:\n    meaning: Somebody is happy.\n  crisis:\n",
         "mappings/tags.yaml:43:3 praise: no route asks for this tag (unused-tag)",
+    ),
+    (
+        "no-vips",
+        "vips.yaml",
+        VIPS,
+        "vips: {}\n",
+        "mappings/routes/10-social.yaml:25:5 vip asks for VIPs, and vips.yaml names nobody: "
+        "it never takes a post (no-vips)",
     ),
     (
         "reply-language-missing",
@@ -71,6 +82,8 @@ def test_each_warning_says_what_and_where(rule, file, written, instead, expected
     before = files.setdefault(file, "")
     assert written in before
     files[file] = before.replace(written, instead) if written else instead
+    if rule == "no-vips":  # then the starter's own example fails, and there would be more to say
+        files[ROUTES] = re.sub(r"\n      - {text: \"Is it true.*", "", files[ROUTES])
 
     assert warnings(files) == expected
     assert f"({rule})" in expected
@@ -112,6 +125,21 @@ def test_every_warning_is_explained_to_admins():
         ("words: [Café]", "words: [cafe]", True),
         ("words: [coffee]", "words: [coffee, tea]", False),
         ("words: [coffee]", "tags: [crisis]", False),
+        ("kinds: [public, reply]", "kinds: [reply]", True),
+        ("kinds: [reply]", "kinds: [public, reply]", False),
+        ("kinds: [public, reply, review, direct]", "tags: [crisis]", True),
+        ("severities: [high, critical]", "severities: [critical]", True),
+        ("severities: [high]", "tags: [crisis]", False),
+        ("sentiments: [negative]", "sentiments: [negative]", True),
+        ("sentiments: [negative]", "tags: [crisis]", False),
+        ("min_followers: 1000", "min_followers: 5000", True),
+        ("min_followers: 5000", "min_followers: 1000", False),
+        ("min_followers: 5000", "tags: [crisis]", False),
+        ("vip: false", "vip: false, tags: [crisis]", True),
+        ("vip: false", "tags: [crisis]", False),
+        ("hours: {warsaw-office: closed}", "hours: {warsaw-office: closed, jakarta-desk: open}", True),
+        ("hours: {warsaw-office: closed}", "hours: {warsaw-office: open}", False),
+        ("hours: {warsaw-office: closed}", "tags: [crisis]", False),
     ],
 )
 def test_a_route_is_shadowed_only_when_every_post_of_it_is_taken_before(earlier, later, covered):
