@@ -275,6 +275,9 @@ class _Story:
         yield f"Taken    {taken} → {decision.queue} ({self._at(decision.place)})"
         yield from self._ticket()
         yield f"Card     {self.mapping.queues[decision.queue].channel}"
+        if decision.copies:
+            told = (f"{key} in {self.mapping.queues[key].channel}" for key in decision.copies)
+            yield f"Copies   {', '.join(told)}"
         yield from self._reply()
 
     def _at(self, place: Place) -> str:
@@ -294,13 +297,18 @@ class _Story:
         said = [str(queue.group)]
         said += [f"priority {decision.priority}"] if decision.priority else []
         said += [f"type {decision.type}"] if decision.type else []
+        said += [f"severity {decision.severity}"] if decision.severity else []
         said += [f"tags {', '.join(decision.ticket_tags)}"] if decision.ticket_tags else []
+        said += [f"{name} = {value}" for name, value in decision.fields.items()]
+        said += [f"assigned to {decision.assignee}"] if decision.assignee else []
         yield f"Ticket   {', '.join(said)}"
         if decision.promise_at is not None:
             calendar = self.mapping.calendars.get(queue.calendar or "")
             zone = calendar.zone if calendar else self.mapping.brands[decision.brand].zone
             local = decision.promise_at.astimezone(ZoneInfo(zone))
-            yield f"Promise  {local:%A %Y-%m-%d %H:%M} in {zone} ({decision.promise_at:%Y-%m-%d %H:%M} UTC)"
+            named = f"{decision.promise_class}: " if decision.promise_class else ""
+            ends = f"{local:%A %Y-%m-%d %H:%M} in {zone} ({decision.promise_at:%Y-%m-%d %H:%M} UTC)"
+            yield f"Promise  {named}{ends}"
 
     def _reply(self) -> Iterator[str]:
         """Whether a public reply is possible, and the closing reply in each language that there is."""
@@ -311,7 +319,7 @@ class _Story:
         yield f"Public reply  {'possible' if light.possible else 'not possible'}: {light.reason}"
         yield f"Closing  {decision.closing}, in {decision.language} ({decision.language_reason})"
         words = Words(message.author.name, message.author.handle, _label(entry), decision.promise_at)
-        name = mapping.queues[decision.queue].closing_template
+        name = decision.closing_template
         for brand, template, language in sorted(mapping.templates):
             rendered = render(mapping, brand, template, language, words)
             if (brand, template) == (decision.brand, name) and rendered is not None:

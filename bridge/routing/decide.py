@@ -242,9 +242,11 @@ def _decision(
     route: Route | None,
 ) -> Decision:
     queue = mapping.queues[route.queue if route else mapping.fallback]
-    promise = (route.promise if route else None) or queue.promise
+    promised = route if route and route.promise else queue
+    promise = promised.promise
     calendar = mapping.calendars[queue.calendar] if queue.calendar else None
-    language, language_reason = _reply_language(facts, mapping, queue.closing_template)
+    template = (route.closing_template if route else None) or queue.closing_template
+    language, language_reason = _reply_language(facts, mapping, template)
     return Decision(
         route=route.name if route else None,
         queue=queue.key,
@@ -261,6 +263,12 @@ def _decision(
         promise_at=promise_end(facts.since, promise, calendar) if promise else None,
         ticket_tags=route.ticket_tags if route else (),
         mapping_version=mapping.version,
+        closing_template=template,
+        promise_class=promised.promise_class,
+        severity=route.severity if route else None,
+        fields=route.fields if route else {},
+        assignee=route.assignee if route else None,
+        copies=route.copies if route else (),
     )
 
 

@@ -16,7 +16,7 @@ from bridge.routing.entry import (
     TagShape,
     VipShape,
 )
-from bridge.routing.shape import Name, Shape, Text
+from bridge.routing.shape import Duration, Name, Shape, Text
 
 
 class _WholeBrand(BrandShape):
@@ -43,6 +43,8 @@ class QueuesFile(Shape):
 
     fallback: Text
     """The queue for every post that no route takes."""
+    promises: dict[Name, Duration] = {}
+    """Name → span: promises that queues and routes give by name."""
     queues: Annotated[dict[Name, QueueShape], Field(min_length=1)]
     """Short name → team."""
 

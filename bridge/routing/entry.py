@@ -22,6 +22,7 @@ from bridge.routing.shape import (
     Date,
     Day,
     Duration,
+    Email,
     Kind,
     Known,
     Language,
@@ -30,6 +31,7 @@ from bridge.routing.shape import (
     NetworkName,
     Number,
     Priority,
+    Promise,
     QueueName,
     ReplyName,
     RouteName,
@@ -99,8 +101,8 @@ class QueueShape(Shape):
     """The ticket's priority."""
     type: TicketType | None = None
     """The ticket's type."""
-    promise: Duration | None = None
-    """How soon the customer hears from us: 30m, 4h, 2d."""
+    promise: Promise | None = None
+    """How soon the customer hears from us: 30m, 4h, 2d, or the name of a promise."""
     hours: CalendarName | None = None
     """The calendar of hours.yaml that the promise counts in; without it, every hour counts."""
     closing: Closing = ClosingPolicy.APPROVE.value
@@ -222,12 +224,41 @@ class RouteShape(Shape):
     """Instead of the queue's."""
     closing: Closing | None = None
     """Instead of the queue's."""
-    promise: Duration | None = None
+    promise: Promise | None = None
+    """Instead of the queue's."""
+    severity: SeverityWord | None = None
+    """How much is at stake: on the card, in the ticket's note, and as its tag."""
+    closing_template: ReplyName | None = None
     """Instead of the queue's."""
     ticket_tags: list[Text] = []
     """Tags that the ticket gets besides."""
+    fields: dict[Text, Text] = {}
+    """The ticket's custom fields, by title, key or id → value."""
+    assignee: Email | None = None
+    """The agent who gets the ticket, by e-mail address."""
+    copies: list[QueueName] = []
+    """Queues whose teams are told in their channels, too."""
+    never: list[QueueName] = []
+    """Queues that posts of this route must not come to, whatever becomes of them."""
     examples: list[object] = []
     """Posts that you know, and the route that each should take."""
+
+    @field_validator("copies")
+    @classmethod
+    def _to_others(cls, copies: list[str], info: ValidationInfo) -> list[str]:
+        if info.data.get("queue") in copies:
+            raise wrong("copy-to-owner", f'"{info.data["queue"]}" has the post itself: take it out')
+        return copies
+
+    @field_validator("never")
+    @classmethod
+    def _kept_off(cls, never: list[str], info: ValidationInfo) -> list[str]:
+        if info.data.get("queue") in never:
+            raise wrong("never-reached", f'this route leads to "{info.data["queue"]}"')
+        for queue in info.data.get("copies", ()):
+            if queue in never:
+                raise wrong("never-reached", f'this route sends a copy to "{queue}"')
+        return never
 
 
 class CalendarShape(Shape):

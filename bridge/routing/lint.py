@@ -15,7 +15,7 @@ from bridge.routing.rules import WARNINGS
 
 def lint(mapping: Mapping) -> list[Fault]:
     """Every warning about *mapping*, in file order."""
-    found = [*_routes(mapping), *_queues(mapping), *_tags(mapping), *_replies(mapping)]
+    found = [*_routes(mapping), *_queues(mapping), *_promises(mapping), *_tags(mapping), *_replies(mapping)]
     return sorted(found)
 
 
@@ -93,10 +93,18 @@ def _all_speak(languages: Collection[str], wanted: Collection[str]) -> bool:
 
 
 def _queues(mapping: Mapping) -> Iterator[Fault]:
-    used = {mapping.fallback, *(route.queue for route in mapping.routes)}
+    used = {mapping.fallback, *(name for route in mapping.routes for name in (route.queue, *route.copies))}
     for queue in mapping.queues.values():
         if queue.key not in used:
             yield _warning(queue.place, "unused-queue", f"{queue.key}: no route leads to this queue")
+
+
+def _promises(mapping: Mapping) -> Iterator[Fault]:
+    given = {queue.promise_class for queue in mapping.queues.values()}
+    given |= {route.promise_class for route in mapping.routes}
+    for name, place in mapping.promise_places.items():
+        if name not in given:
+            yield _warning(place, "unused-promise", f"{name}: no queue and no route gives this promise")
 
 
 def _tags(mapping: Mapping) -> Iterator[Fault]:
@@ -112,9 +120,14 @@ def _tags(mapping: Mapping) -> Iterator[Fault]:
 
 def _replies(mapping: Mapping) -> Iterator[Fault]:
     """Languages that a brand speaks, and in which a closing reply would be told in another one."""
-    wanted = sorted({queue.closing_template for queue in mapping.queues.values() if queue.ticket})
+    wanted = {queue.closing_template for queue in mapping.queues.values() if queue.ticket}
     for brand in mapping.brands.values():
-        for name in wanted:
+        own = {
+            route.closing_template
+            for route in mapping.routes
+            if route.closing_template and brand.key in mapping.brands_of(route.when)
+        }
+        for name in sorted(wanted | own):
             for language in brand.languages[1:]:
                 if (brand.key, name, language) not in mapping.templates:
                     path = f"replies/{brand.key}/{name}.{language}.txt.j2"

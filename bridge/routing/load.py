@@ -6,7 +6,10 @@ import hashlib
 import json
 from collections.abc import Mapping as Map
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+
+from pydantic_core import PydanticCustomError
 
 from bridge.core.ports import Network
 from bridge.errors import MappingError
@@ -35,8 +38,8 @@ from bridge.routing.model import (
 )
 from bridge.routing.nodes import Node, Report, Spot, nearest, read
 from bridge.routing.reply import read_templates, reply_names, require_closing_replies
-from bridge.routing.route import RouteReader, items_of, name_of, place_of
-from bridge.routing.shape import CLOSING, DAYS, FALLBACK, Known
+from bridge.routing.route import RouteReader, items_of, name_of, place_of, require_templates
+from bridge.routing.shape import CLOSING, DAYS, FALLBACK, Known, duration, is_span
 
 
 def load(folder: Path, networks: Map[str, Network]) -> Mapping:
@@ -62,6 +65,7 @@ def _load(files: Map[str, str], networks: Map[str, Network], report: Report) -> 
     }
     reading = _Reading(files, documents, networks, report)
     mapping = reading.mapping(files)
+    require_templates(mapping, report)
     reading.try_examples(mapping)
     if report.faults:
         raise MappingError(report.faults)
@@ -117,6 +121,8 @@ class _Reading:
             accounts={account.key: account for account in (*accounts, *sources)},
             account_brand=self.account_brand,
             vips=self._vips(),
+            promises=self.known.promises or {},
+            promise_places={key: place_of(spot) for key, (spot, _) in self._top("promises").items()},
         )
 
     def try_examples(self, mapping: Mapping) -> None:
@@ -163,7 +169,23 @@ class _Reading:
             routes={*routes, FALLBACK} if readable else None,
             replies=reply_names(files, self.report),
             shifts=self._shift_names(),
+            promises=self._promises(),
         )
+
+    def _promises(self) -> dict[str, timedelta] | None:
+        """The promises that have a name; a faulty one is reported, and goes on as an hour."""
+        if self.documents.get("queues.yaml") is None:
+            return None
+        promises: dict[str, timedelta] = {}
+        for key, (spot, node) in self._top("promises").items():
+            if is_span(key):
+                self.report.add(spot, "bad-name", f'"{key}" is a span of time; a name says what it is for')
+            try:
+                promises[key] = duration(node.value)
+            except PydanticCustomError as fault:
+                promises[key] = timedelta(hours=1)
+                self.report.add(node.spot, fault.type, f"{key}: {fault.message()}")
+        return promises
 
     def _shift_names(self) -> dict[str, set[str]] | None:
         root, quiet = self.documents.get("hours.yaml"), Report()
@@ -216,12 +238,14 @@ class _Reading:
         for key, (spot, node) in self._top("queues").items():
             entry = fit(node, spot, QueueShape, self.known, self.report)
             if entry is not None:
-                fields = entry.model_dump(exclude={"hours", "closing", "approvers"})
+                fields = entry.model_dump(exclude={"hours", "closing", "approvers", "promise"})
                 queues[key] = Queue(
                     key=key,
                     calendar=entry.hours,
                     closing=ClosingPolicy(entry.closing),
                     approvers=tuple(entry.approvers),
+                    promise=entry.promise.span if entry.promise else None,
+                    promise_class=entry.promise.name if entry.promise else None,
                     place=place_of(spot),
                     **fields,
                 )
@@ -293,12 +317,12 @@ class _Reading:
 
 _TOP = {
     "brands.yaml": ("brands", "tag_sources"),
-    "queues.yaml": ("fallback", "queues"),
+    "queues.yaml": ("fallback", "promises", "queues"),
     "hours.yaml": ("calendars",),
     "tags.yaml": ("tags",),
     "vips.yaml": ("vips",),
 }
-_MAY_LACK = ("tag_sources",)
+_MAY_LACK = ("tag_sources", "promises")
 # What neither the examples nor the replies that must be there hang on.
 _BRAND_STAND_INS: Map[str, object] = {
     "name": "?",

@@ -103,6 +103,7 @@ class Queue:
     next_step: str
     place: Place
     approvers: tuple[str, ...] = ()  # the team tool's user ids; empty: anybody in the channel
+    promise_class: str | None = None  # the name of the promise, where it was given by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,11 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The first route whose conditions all hold takes the message."""
+    """The first route whose conditions all hold takes the message.
+
+    What is given here goes before the queue's. ``copies`` are queues whose teams are told, too;
+    ``never`` those that a message of this route must not come to, whatever becomes of it.
+    """
 
     name: str
     when: Condition
@@ -182,7 +187,14 @@ class Route:
     type: str | None = None
     closing: ClosingPolicy | None = None
     promise: timedelta | None = None
+    promise_class: str | None = None
+    severity: str | None = None
+    closing_template: str | None = None
     ticket_tags: tuple[str, ...] = ()
+    fields: Map[str, str] = field(default_factory=dict)  # the desk's field (title, key or id) → value
+    assignee: str | None = None  # an agent's e-mail address
+    copies: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
     examples: tuple[Example, ...] = ()
 
 
@@ -225,9 +237,12 @@ class Mapping:
     account_brand: Map[str, str] = field(default_factory=dict)  # account key → brand key; no tag sources
     tag_places: Map[str, Place] = field(default_factory=dict)
     vips: tuple[Vip, ...] = ()
+    promises: Map[str, timedelta] = field(default_factory=dict)  # class → span
+    promise_places: Map[str, Place] = field(default_factory=dict)
     index: RouteIndex = field(init=False, compare=False, repr=False)
     own_words: Words[int] = field(init=False, compare=False, repr=False)  # positions in ``auto_tags``
     _vips: Map[tuple[str, str], Vip] = field(init=False, compare=False, repr=False)
+    _by_name: Map[str, Route] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "index", RouteIndex(route.when for route in self.routes))
@@ -236,6 +251,19 @@ class Mapping:
         asked = any(route.when.vip is not None for route in self.routes)
         known = {(vip.network, name): vip for vip in self.vips for name in vip.names} if asked else {}
         object.__setattr__(self, "_vips", known)
+        object.__setattr__(self, "_by_name", {route.name: route for route in self.routes})
+
+    def route(self, name: str | None) -> Route | None:
+        """The route of that name; None for the fallback, or where there is none any more."""
+        return self._by_name.get(name or "")
+
+    def brands_of(self, when: Condition) -> set[str]:
+        """The brands whose messages *when* may take."""
+        return {
+            brand
+            for key, brand in self.account_brand.items()
+            if (not when.accounts or key in when.accounts) and (not when.brands or brand in when.brands)
+        }
 
     def vip(self, network: str, author_id: str, handle: str) -> Vip | None:
         """Who of the list of VIPs the author is, where a route asks for VIPs at all."""
@@ -284,3 +312,9 @@ class Decision:
     promise_at: datetime | None
     ticket_tags: tuple[str, ...]
     mapping_version: str
+    closing_template: str
+    promise_class: str | None = None
+    severity: str | None = None
+    fields: Map[str, str] = field(default_factory=dict)
+    assignee: str | None = None
+    copies: tuple[str, ...] = ()

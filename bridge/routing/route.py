@@ -9,7 +9,7 @@ from typing import Any
 from bridge.routing.entry import ExampleShape, RouteShape, WhenShape
 from bridge.routing.fit import fit, refuse_unknown_keys
 from bridge.routing.folder import shown
-from bridge.routing.model import ClosingPolicy, Condition, Example, Place, Route
+from bridge.routing.model import ClosingPolicy, Condition, Example, Mapping, Place, Route
 from bridge.routing.nodes import Node, Report, Spot
 from bridge.routing.shape import FALLBACK, Known
 
@@ -19,7 +19,13 @@ _ROUTE_STAND_INS: Map[str, object] = {
     "type": None,
     "closing": None,
     "promise": None,
+    "severity": None,
+    "closing_template": None,
     "ticket_tags": [],
+    "fields": {},
+    "assignee": None,
+    "copies": [],
+    "never": [],
     "examples": [],
 }
 # What an example tells of a post as it is written there.
@@ -88,6 +94,19 @@ class RouteReader:
         return tuple(made)
 
 
+def require_templates(mapping: Mapping, report: Report) -> None:
+    """Report each route whose own closing reply a brand of it does not have in its default language."""
+    for route in mapping.routes:
+        for key in sorted(mapping.brands_of(route.when) & set(mapping.brands)):
+            language = mapping.brands[key].languages[0]
+            name = route.closing_template
+            if name and (key, name, language) not in mapping.templates:
+                path = f"replies/{key}/{name}.{language}.txt.j2"
+                message = f"{route.name}: there is no {path}, and {language} is the brand's default language"
+                spot = Spot(route.place.file, route.place.line, route.place.column)
+                report.add(spot, "template-missing", message)
+
+
 def items_of(root: Node | None) -> list[Node]:
     """The routes of a file, as far as they are a list."""
     found = root.find(("routes",)).items if root is not None else None
@@ -113,8 +132,15 @@ def _route(entry: RouteShape, node: Node, examples_of_it: tuple[Example, ...]) -
         priority=entry.priority,
         type=entry.type,
         closing=None if entry.closing is None else ClosingPolicy(entry.closing),
-        promise=entry.promise,
+        promise=entry.promise.span if entry.promise else None,
+        promise_class=entry.promise.name if entry.promise else None,
+        severity=entry.severity,
+        closing_template=entry.closing_template,
         ticket_tags=tuple(entry.ticket_tags),
+        fields=entry.fields,
+        assignee=entry.assignee,
+        copies=tuple(dict.fromkeys(entry.copies)),
+        never=tuple(entry.never),
         examples=examples_of_it,
     )
 

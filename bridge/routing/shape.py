@@ -21,6 +21,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainValidator,
     ValidationInfo,
     WithJsonSchema,
 )
@@ -62,6 +63,15 @@ class Known:
     routes: Collection[str] | None = None
     replies: Collection[str] | None = None
     shifts: Mapping[str, Collection[str]] | None = None  # calendar → the names of its shifts
+    promises: Mapping[str, timedelta] | None = None  # class → span
+
+
+@dataclass(frozen=True, slots=True)
+class Promised:
+    """A promise as a queue or a route gives it: a span, or the name of one."""
+
+    span: timedelta
+    name: str | None = None
 
 
 def wrong(rule: str, message: str) -> PydanticCustomError:
@@ -122,11 +132,31 @@ _NAME = r"[a-z0-9]+(-[a-z0-9]+)*"
 _SPANS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 
-def _duration(value: object) -> timedelta:
-    match = re.fullmatch(r"([1-9][0-9]{0,3})([mhd])", value) if isinstance(value, str) else None
+_SPAN = re.compile(r"([1-9][0-9]{0,3})([mhd])")
+
+
+def duration(value: object) -> timedelta:
+    """The span that *value* says. Raises what validators raise."""
+    match = _SPAN.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise wrong("bad-duration", f'"{value}" is not a span of time such as 30m, 4h or 2d')
     return int(match[1]) * _SPANS[match[2]]
+
+
+def is_span(value: str) -> bool:
+    return _SPAN.fullmatch(value) is not None
+
+
+def _promise(value: object, info: ValidationInfo[Known]) -> Promised:
+    known = info.context.promises if info.context is not None else None
+    if isinstance(value, Promised):
+        return value  # what stands in for a faulty one
+    if not isinstance(value, str) or not re.fullmatch(_NAME, value) or is_span(value):
+        return Promised(duration(value))
+    if known is not None and value not in known:
+        advice = "; a span is written like 30m, 4h or 2d, a name stands under promises in queues.yaml"
+        raise wrong("unknown-promise", f'there is no promise "{value}"{nearest(value, known) or advice}')
+    return Promised(known[value] if known else timedelta(hours=1), value)
 
 
 def _day(value: object) -> date:
@@ -178,7 +208,20 @@ Language = Annotated[str, AfterValidator(_language)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Country = Annotated[str, AfterValidator(_country)]
 Duration = Annotated[
-    timedelta, BeforeValidator(_duration), WithJsonSchema(_text_like(r"^[1-9][0-9]{0,3}[mhd]$", "4h"))
+    timedelta, BeforeValidator(duration), WithJsonSchema(_text_like(r"^[1-9][0-9]{0,3}[mhd]$", "4h"))
+]
+Promise = Annotated[
+    Promised,
+    PlainValidator(_promise),
+    WithJsonSchema(_text_like(rf"^([1-9][0-9]{{0,3}}[mhd]|{_NAME})$", "4h", "gold")),
+]
+_EMAIL = r"[^\s@\"]+@[^\s@\"]+\.[^\s@\"]+"
+Email = Annotated[
+    str,
+    _matching(
+        r"[^\s@\"]+@[^\s@\"]+\.[^\s@\"]+", "bad-email", "is not an e-mail address such as ola@kopi.example"
+    ),
+    WithJsonSchema(_text_like(f"^{_EMAIL}$", "ola@kopi.example")),
 ]
 Date = Annotated[date, BeforeValidator(_day), WithJsonSchema(_text_like(r"^\d{4}-\d\d-\d\d$", "2026-12-25"))]
 Moment = Annotated[

@@ -39,7 +39,7 @@ def test_check_says_what_a_good_mapping_has(run):
     result = run("check")
 
     assert result.output == (
-        f"OK: 2 brands, 6 queues, 6 routes, 5 tags, 12 replies in {STARTER}; 18 examples pass\n"
+        f"OK: 2 brands, 6 queues, 7 routes, 5 tags, 12 replies in {STARTER}; 20 examples pass\n"
     )
     assert result.exit_code == 0
 
@@ -52,7 +52,7 @@ def test_check_reports_every_fault_and_fails(run, tmp_path):
     rules = [line.rpartition(" ")[2] for line in lines if line.startswith(str(tmp_path))]
     assert rules == ["(unknown-calendar)", "(unknown-priority)"]
     assert lines[0].startswith(f"{tmp_path}/m/queues.yaml:")
-    assert lines[1:3] == ["  28 |     hours: jakarta", "     |            ^"]
+    assert lines[1:3] == ["  32 |     hours: jakarta", "     |            ^"]
     assert lines[-1] == "2 faults"
     assert result.exit_code == 1
 
@@ -91,7 +91,7 @@ def test_check_fails_on_warnings_only_when_it_is_told_to(run, tmp_path):
     routes.write_text(routes.read_text().replace("queue: sales", "queue: community"))
     said = run("check", "--mappings", str(folder))
 
-    assert said.output.startswith(f"warning: {folder}/queues.yaml:58:3 sales: no route leads to this queue")
+    assert said.output.startswith(f"warning: {folder}/queues.yaml:62:3 sales: no route leads to this queue")
     assert (said.exit_code, said.output.splitlines()[-1][-24:]) == (0, "examples pass; 1 warning")
     assert run("check", "--mappings", str(folder), "--strict").exit_code == 1
 
@@ -104,7 +104,7 @@ def test_check_speaks_to_pipelines(run, tmp_path):
     assert (plain["ok"], rules) == (False, ["unknown-calendar", "unknown-priority"])
 
     notes = run("check", "--mappings", folder, "--format", "github").output.splitlines()
-    at = f"file={folder}/queues.yaml,line=28,col=12".replace(":", "%3A")
+    at = f"file={folder}/queues.yaml,line=32,col=12".replace(":", "%3A")
     assert notes[0].startswith(f"::error {at},title=unknown-calendar::hours: there is no calendar")
 
     log = json.loads(run("check", "--mappings", folder, "--format", "sarif").output)
@@ -164,7 +164,7 @@ def test_explain_shows_what_no_route_takes(run):
     result = run("explain", "--text", "nothing special", "--account", "rower-mastodon")
 
     assert f"Taken    no route: the fallback → triage ({STARTER}/queues.yaml:" in result.output
-    assert result.output.count("false  tags:") == 5
+    assert result.output.count("false  tags:") == 6
 
 
 def test_explain_reads_a_message_from_a_file(run, tmp_path):

@@ -31,7 +31,10 @@ def test_the_first_route_whose_conditions_hold_takes_the_message(starter):
     assert decision.route == "crisis"
     assert decision.queue == "incident-response"
     considered = consider(make_message("x", "technical-issue", "crisis"), starter, MONDAY_NOON)
-    assert [(seen.route, seen.taken) for seen in considered] == [("crisis", True)]
+    assert [(seen.route, seen.taken) for seen in considered] == [
+        ("crisis-while-nobody-is-in", False),  # it is noon of a Monday
+        ("crisis", True),
+    ]
 
 
 def test_what_no_route_claims_goes_to_the_fallback(starter):
@@ -123,6 +126,31 @@ def test_a_route_may_say_otherwise_than_its_queue(starter):
     assert (decision.priority, decision.type, decision.closing) == ("low", "question", ClosingPolicy.MANUAL)
     assert decision.promise_at == at + timedelta(minutes=30)
     assert decision.ticket_tags == ("extra",)
+
+
+def test_a_route_gives_what_no_queue_has(starter):
+    """Severity, fields, an assignee, copies; a reply of its own, and a promise by its name."""
+    route = replace(
+        starter.route("technical-issue"),
+        severity="high",
+        closing_template="thanks",
+        promise=timedelta(minutes=30),
+        promise_class="gold",
+        fields={"Product": "App"},
+        assignee="ola@kopi.example",
+        copies=("triage",),
+    )
+    mapping = replace(starter, routes=(route,))
+    given = decide(make_message("x", "technical-issue"), mapping, MONDAY_NOON)
+
+    assert (given.severity, given.assignee, given.copies) == ("high", "ola@kopi.example", ("triage",))
+    assert (given.fields, given.closing_template) == ({"Product": "App"}, "thanks")
+    assert given.promise_class == "gold"
+    nobodys = decide(make_message("nobody knows"), mapping, MONDAY_NOON)
+    assert (nobodys.severity, nobodys.assignee, nobodys.copies, nobodys.fields) == (None, None, (), {})
+    assert nobodys.closing_template == "closing"
+    crisis = decide(make_message("x", "crisis"), starter, MONDAY_NOON)
+    assert crisis.promise_class == "within-the-hour"  # the queue's
 
 
 def test_a_queue_without_tickets_gets_a_card_only(starter):

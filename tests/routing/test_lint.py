@@ -23,14 +23,21 @@ MADE: tuple[tuple[str, str, str, str, str], ...] = (
         "",
         "routes:\n  - {name: late, when: {tags: [crisis], networks: [mastodon]}, queue: triage}\n",
         "mappings/routes/20-late.yaml:2:5 late never takes a post: "
-        "crisis (routes/10-social.yaml:16) takes all of them before it (unreachable-route)",
+        "crisis (routes/10-social.yaml:31) takes all of them before it (unreachable-route)",
     ),
     (
         "unused-queue",
         ROUTES,
         "queue: sales",
         "queue: community",
-        "mappings/queues.yaml:58:3 sales: no route leads to this queue (unused-queue)",
+        "mappings/queues.yaml:62:3 sales: no route leads to this queue (unused-queue)",
+    ),
+    (
+        "unused-promise",
+        "queues.yaml",
+        "promises:\n",
+        "promises:\n  gold: 30m\n",
+        "mappings/queues.yaml:18:3 gold: no queue and no route gives this promise (unused-promise)",
     ),
     (
         "unused-tag",
@@ -44,7 +51,7 @@ MADE: tuple[tuple[str, str, str, str, str], ...] = (
         "vips.yaml",
         VIPS,
         "vips: {}\n",
-        "mappings/routes/10-social.yaml:25:5 vip asks for VIPs, and vips.yaml names nobody: "
+        "mappings/routes/10-social.yaml:43:5 vip asks for VIPs, and vips.yaml names nobody: "
         "it never takes a post (no-vips)",
     ),
     (

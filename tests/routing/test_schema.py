@@ -20,7 +20,7 @@ BEYOND = re.compile(
     "account-twice|route-twice|bad-name|example-|template-|missing-file|unknown-file|not-utf8|yaml-|too-deep|"
     "several-documents|duplicate-key|many-faults|secret-in-file|env-name|unknown-(account|brand|queue|tag|"
     "calendar|reply|route|network|zone|country)|bad-language|shift-overlap|never-open|no-condition|"
-    "bad-shift|unknown-key-of-an-account|queue-without-group|group-without-ticket|missing-key-of-an-account|bad-url|unknown-shift|missing-key-of-a-vip"
+    "bad-shift|unknown-key-of-an-account|queue-without-group|group-without-ticket|missing-key-of-an-account|bad-url|unknown-(shift|promise)|missing-key-of-a-vip|copy-to-owner|never-reached"
 )
 
 
