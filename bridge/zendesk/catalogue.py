@@ -37,7 +37,7 @@ class Catalogue:
         return self._id("brands", name)
 
     def field(self, name: str) -> int | None:
-        """The id of the ticket field with our *name*, or with this title."""
+        """The id of the ticket field with our *name*, or with this title, key or id."""
         return self._id("ticket_fields", FIELD_TITLES.get(name, name))
 
     def _id(self, kind: str, name: str) -> int | None:
@@ -52,12 +52,17 @@ class Catalogue:
 
     def _list(self, kind: str) -> dict[str, int]:
         names: dict[str, int] = {}
+        others: dict[str, int] = {}
         with self._client.through_zenpy(f"list {kind}", repeatable=True) as zenpy:
             for entry in islice(getattr(zenpy, kind)(), _MOST):
                 found = entry.to_dict()
                 if _in_use(found):
                     names.setdefault(_folded(found.get("name") or found.get("title") or ""), int(found["id"]))
-        return names
+                    if kind == "ticket_fields":
+                        others |= {
+                            str(one): int(found["id"]) for one in (found.get("key"), found["id"]) if one
+                        }
+        return {_folded(name): number for name, number in others.items()} | names  # a title goes first
 
 
 def _in_use(entry: dict[str, Any]) -> bool:
