@@ -45,6 +45,13 @@ class QueuesFile(Shape):
     """The queue for every post that no route takes."""
     promises: dict[Name, Duration] = {}
     """Name → span: promises that queues and routes give by name."""
+    queues: dict[Name, QueueShape] = {}
+    """Short name → team; teams may have files of their own in queues/."""
+
+
+class TeamFile(Shape):
+    """Queues in a file of the team's own."""
+
     queues: Annotated[dict[Name, QueueShape], Field(min_length=1)]
     """Short name → team."""
 
@@ -80,6 +87,7 @@ class RoutesFile(Shape):
 FILES: dict[str, type[Shape]] = {
     "brands": BrandsFile,
     "queues": QueuesFile,
+    "team": TeamFile,
     "hours": HoursFile,
     "tags": TagsFile,
     "vips": VipsFile,

@@ -14,9 +14,10 @@ ROOT = "mappings"
 
 REQUIRED = ("brands.yaml", "queues.yaml", "hours.yaml", "tags.yaml")
 OPTIONAL = ("vips.yaml",)
+QUEUES = re.compile(r"queues/[^/]+\.yaml")
 ROUTES = re.compile(r"routes/[^/]+\.yaml")
 REPLY = re.compile(r"replies/(?P<brand>[^/]+)/(?P<name>[^/.]+)\.(?P<language>[^/.]+)\.txt\.j2")
-_MEANT = (*REQUIRED, *OPTIONAL, "routes/NAME.yaml", "replies/BRAND/NAME.LANGUAGE.txt.j2")
+_MEANT = (*REQUIRED, *OPTIONAL, "queues/NAME.yaml", "routes/NAME.yaml", "replies/BRAND/NAME.LANGUAGE.txt.j2")
 MAX_FILES = 5_000
 
 
@@ -96,7 +97,7 @@ def _paths(folder: Path, report: Report) -> list[Path]:
 
 
 def _is_meant(name: str, report: Report) -> bool:
-    if name in (*REQUIRED, *OPTIONAL) or ROUTES.fullmatch(name) or REPLY.fullmatch(name):
+    if name in (*REQUIRED, *OPTIONAL) or any(one.fullmatch(name) for one in (QUEUES, ROUTES, REPLY)):
         return True
     if Path(name).name != "README.md":
         meant = [f"{name.removesuffix('.yml')}.yaml"] if name.endswith(".yml") else _MEANT

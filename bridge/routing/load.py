@@ -24,7 +24,7 @@ from bridge.routing.entry import (
     Week,
 )
 from bridge.routing.fit import Section, fit, refuse_unknown_keys, section
-from bridge.routing.folder import ROUTES, check_files, read_folder, shown
+from bridge.routing.folder import QUEUES, ROUTES, check_files, read_folder, shown
 from bridge.routing.match import tag_name
 from bridge.routing.model import (
     AutoTag,
@@ -85,6 +85,12 @@ class _Reading:
         self.documents = documents
         self.report = report
         unread = any(fault.file.startswith(shown("routes")) for fault in report.faults)
+        self.team_files = {name: root for name, root in documents.items() if QUEUES.fullmatch(name)}
+        parsed = {shown(name) for name in documents}
+        self.all_queues_read = not any(
+            f"{fault.file}/".startswith(shown("queues/")) and fault.file not in parsed
+            for fault in report.faults
+        )
         self.route_files = {name: root for name, root in documents.items() if ROUTES.fullmatch(name)}
         self.known = self._known(tuple(networks), files)
         self.routes = RouteReader(self.route_files, self.known, report, sure=0 if unread else None)
@@ -98,6 +104,8 @@ class _Reading:
         """The mapping, as far as it can be put together; to be served only without faults."""
         for name, keys in _TOP.items():
             refuse_unknown_keys(self.documents.get(name), keys, self.report)
+        for root in self.team_files.values():
+            refuse_unknown_keys(root, ("queues",), self.report)
         brands = self._brands()
         queues = self._queues()
         sources = self.accounts.read(self._top("tag_sources"))
@@ -133,10 +141,22 @@ class _Reading:
         if self.examples_can_run and not unsure_hours and not unsure_vips:
             examples.run(mapping, self.report, self.routes.sure)
 
+    def _section(self, name: str, report: Report) -> Section:
+        """The entries under *name* in its file; queues, of the teams' own files besides."""
+        lacks = name in _MAY_LACK or (name == "queues" and self.team_files)
+        found = dict(section(self.documents.get(_FILE_OF[name]), name, report, required=not lacks))
+        for root in self.team_files.values() if name == "queues" else ():
+            for key, (spot, node) in section(root, name, report).items():
+                first, _ = found.setdefault(key, (spot, node))
+                if first is not spot:
+                    message = f'"{key}" is already in {first.file.removeprefix(shown(""))}:{first.line}'
+                    report.add(spot, "queue-twice", message)
+        return found
+
     def _top(self, name: str) -> Section:
         root = self.documents.get(_FILE_OF[name])
         before = len(self.report.faults)
-        found = section(root, name, self.report, required=name not in _MAY_LACK)
+        found = self._section(name, self.report)
         if root is not None and not found and name in _NEEDED and len(self.report.faults) == before:
             self.report.add(root.key_spot((name,)), "empty-value", f"{name}: must not be empty")
         for key, (spot, _) in found.items():
@@ -150,9 +170,11 @@ class _Reading:
 
         def names(key: str) -> set[str] | None:
             root, quiet = self.documents.get(_FILE_OF[key]), Report()
-            found = section(root, key, quiet)
-            nothing_known = root is None or quiet.faults or (key in _NEEDED and not found)
-            return None if nothing_known else set(found)
+            found = self._section(key, quiet)
+            unsure = any(fault.rule != "queue-twice" for fault in quiet.faults)
+            if key == "queues":
+                unsure = unsure or not self.all_queues_read or None in self.team_files.values()
+            return None if root is None or unsure or (key in _NEEDED and not found) else set(found)
 
         quiet = Report()
         brands = section(self.documents.get("brands.yaml"), "brands", quiet)
@@ -254,7 +276,7 @@ class _Reading:
     def _wanted_replies(self) -> set[str]:
         """The replies that close what the desk solves, as far as there are such; right or wrong queues."""
         wanted: set[str] = set()
-        for _, node in section(self.documents.get("queues.yaml"), "queues", Report()).values():
+        for _, node in self._section("queues", Report()).values():
             given = (node.entries or {}).get("closing_template")
             name = CLOSING if given is None else given[1].scalar
             if isinstance(name, str) and node.find(("ticket",)).scalar is True:

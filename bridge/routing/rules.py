@@ -66,6 +66,7 @@ RULES: dict[str, str] = {
     "copy-to-owner": "A copy to the queue that the route leads to anyway.",
     "never-reached": "A route leads, or copies, to a queue that it says its posts must never come to.",
     "no-condition": "A route without a condition would take everything; that is the fallback's work.",
+    "queue-twice": "Two queues of one name.",
     "queue-without-group": "A queue with tickets needs the Zendesk group that they go to.",
     "group-without-ticket": "A queue without tickets has no use for a group, priority, type or promise.",
     # Replies
