@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -264,6 +265,11 @@ class Mapping:
             for key, brand in self.account_brand.items()
             if (not when.accounts or key in when.accounts) and (not when.brands or brand in when.brands)
         }
+
+    def lists(self, network: str, names: Iterable[str]) -> bool:
+        """Whether the list of VIPs has somebody of *names* (ids or handles) on *network*."""
+        wanted = {vip_name(name) for name in names}
+        return any(vip.network == network and wanted.intersection(vip.names) for vip in self.vips)
 
     def vip(self, network: str, author_id: str, handle: str) -> Vip | None:
         """Who of the list of VIPs the author is, where a route asks for VIPs at all."""

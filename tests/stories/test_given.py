@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from bridge.flows import erase
 from bridge.sandbox import Sandbox
+from bridge.store.person import find_person
+from bridge.store.tables import Message
 from tests.running import REPOSITORY, InProcess, eventually, stays
 from tests.stories.seen import brand_posts, quiet, the_card, the_ticket
 
@@ -113,3 +117,26 @@ def test_a_later_tag_takes_no_post_to_a_queue_that_its_route_keeps_off(sandbox, 
     told = eventually(lambda: sandbox.slack.thread(card.ts), what="a note under the card")
     assert "Posts of the route sales-lead must not come to that queue" in told[0].words
     stays(lambda: not sandbox.zendesk.tickets(), seconds=0.5)
+
+
+def test_who_is_forgotten_and_stands_in_the_list_of_vips_is_told_of(sandbox, with_routes):
+    """The files are the admins' own: the proof says that somebody has to take the name out of them."""
+    running = with_routes("sales-lead", "")
+    vips = running.bridge.world.mappings.current.vips
+    with running.database.write() as tx:
+        listed = Message(
+            installation="bridge",
+            network="mastodon",
+            global_id="https://gazette.example/1",
+            author_id="https://gazette.example/@newsdesk",
+            author_handle=vips[0].handle,
+            received_at=datetime.now(UTC),
+            attachments=[],
+            own=False,
+        )
+        tx.add(listed)
+    with running.database.read() as tx:
+        person = find_person(tx, "bridge", "mastodon", handle=vips[0].handle)
+    told = erase.forget(running.bridge.world, person, "a test").remains
+
+    assert any("vips.yaml" in sentence and "newsdesk" not in sentence for sentence in told)
