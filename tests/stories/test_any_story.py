@@ -186,7 +186,8 @@ class AnyStory(RuleBasedStateMachine):
     def edit(self, which: int) -> None:
         left = [post for post in self.posts if post not in self.deleted]
         post = left[which % len(left)]
-        self.posts[post].append(self._new("Better said"))
+        # The words that make it a case are in it still: the first version may never be heard.
+        self.posts[post].append(self._new("Better said, it logs me out"))
         self.site.edit(post, self.posts[post][-1])
 
     @precondition(lambda self: len(self.posts) - len(self.deleted) > 1)
