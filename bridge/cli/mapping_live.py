@@ -158,6 +158,8 @@ def _ask_zendesk(loaded: Settings, claims: list[Claim], answer: Answer) -> None:
         found = desk.look_up(kind, names) if names else []
         # An address has no nearest one, and the bridge's own fields are not misspelt.
         _judge("Zendesk", found, wanted, answer, partial(desk.names, kind) if is_listed else tuple)
+        if answer.unasked:
+            return  # each would wait as long for nothing
 
 
 def _ask_slack(loaded: Settings, claims: list[Claim], answer: Answer) -> None:
