@@ -16,10 +16,10 @@ import click
 from bridge import settings
 from bridge.cli import faults
 from bridge.cli.opened import find_case, opened_database
-from bridge.core.account import Account
 from bridge.core.message import Author, SocialMessage
 from bridge.core.ports import Network
 from bridge.errors import Fault, MappingError
+from bridge.routing.account import network_label, public_account
 from bridge.routing.decide import consider, decide
 from bridge.routing.folder import ROOT, located
 from bridge.routing.lint import lint
@@ -95,6 +95,7 @@ def _say_counts(mapping: Mapping, folder: Path, warnings: int) -> None:
     )
     examples = sum(len(route.examples) for route in mapping.routes)
     passed = _count(examples, "example passes", "examples pass")
+    passed += f", {_count(len(mapping.tests), 'test passes', 'tests pass')}" if mapping.tests else ""
     warned = f"; {_count(warnings, 'warning')}" if warnings else ""
     click.echo(f"OK: {', '.join(counts)} in {folder}; {passed}{warned}")
 
@@ -302,11 +303,4 @@ class _Story:
 
 
 def _label(entry: AccountEntry) -> str:
-    """What people call the account's network."""
-    return entry.fields.get("label") or networks()[entry.network].label
-
-
-def public_account(entry: AccountEntry, brand: str) -> Account:
-    """The account without its secrets. What the environment holds is shown by its name."""
-    unread = {name: f"${variable}" for name, variable in entry.env_fields.items()}
-    return Account(entry.key, entry.network, brand, entry.handle, fields={**entry.fields, **unread})
+    return network_label(entry, networks()[entry.network])

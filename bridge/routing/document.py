@@ -17,6 +17,7 @@ from bridge.routing.entry import (
     TagShape,
 )
 from bridge.routing.shape import Name, Shape, Text
+from bridge.routing.testfile import TestsFile
 from bridge.routing.voice import VoiceFile
 
 
@@ -77,4 +78,5 @@ FILES: dict[str, type[Shape]] = {
     "routes": RoutesFile,
     "canary": CanaryFile,
     "voice": VoiceFile,
+    "tests": TestsFile,
 }

@@ -18,7 +18,8 @@ ROUTES = re.compile(r"routes/[^/]+\.yaml")
 REPLY = re.compile(r"replies/(?P<brand>[^/]+)/(?P<name>[^/.]+)\.(?P<language>[^/.]+)\.txt\.j2")
 PART = re.compile(r"replies/(?P<brand>[^/]+)/parts/(?P<name>[^/.]+)(?:\.(?P<language>[^/.]+))?\.txt\.j2")
 VOICE = re.compile(r"replies/(?P<brand>[^/]+)/voice\.yaml")
-_PATTERNS = (ROUTES, REPLY, PART, VOICE)
+TESTS = re.compile(r"tests/[^/]+\.yaml")
+_PATTERNS = (ROUTES, REPLY, PART, VOICE, TESTS)
 _MEANT = (
     *REQUIRED,
     *OPTIONAL,
@@ -26,6 +27,7 @@ _MEANT = (
     "replies/BRAND/NAME.LANGUAGE.txt.j2",
     "replies/BRAND/parts/NAME.LANGUAGE.txt.j2",
     "replies/BRAND/voice.yaml",
+    "tests/NAME.yaml",
 )
 MAX_FILES = 5_000
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping as Map
 from pathlib import Path
 
 from bridge.core.ports import Network
-from bridge.errors import MappingError
+from bridge.errors import Fault, MappingError
 from bridge.routing import canary, examples
 from bridge.routing.account import AccountReader
 from bridge.routing.entry import (
@@ -20,7 +20,7 @@ from bridge.routing.entry import (
     TagShape,
 )
 from bridge.routing.fit import Section, fit, refuse_unknown_keys, section
-from bridge.routing.folder import ROUTES, check_files, read_folder, shown
+from bridge.routing.folder import ROUTES, TESTS, check_files, read_folder, shown
 from bridge.routing.match import tag_name
 from bridge.routing.model import (
     AutoTag,
@@ -37,6 +37,7 @@ from bridge.routing.model import (
 from bridge.routing.nodes import Node, Report, Spot, nearest, read
 from bridge.routing.reply import hold_against_voices, read_templates, reply_names, require_closing_replies
 from bridge.routing.shape import CLOSING, DAYS, FALLBACK, Known
+from bridge.routing.testfile import Stated, read_tests, run_tests
 from bridge.routing.voice import read_voices
 
 
@@ -64,6 +65,7 @@ def _load(files: Map[str, str], networks: Map[str, Network], report: Report) -> 
     reading = _Reading(files, documents, networks, report)
     mapping = reading.mapping(files)
     reading.try_examples(mapping)
+    reading.try_tests(mapping)
     if report.faults:
         raise MappingError(report.faults)
     return mapping
@@ -80,7 +82,9 @@ class _Reading:
         report: Report,
     ) -> None:
         self.documents = documents
+        self.networks = networks
         self.report = report
+        self.tests: list[Stated] = []
         unread = any(fault.file.startswith(shown("routes")) for fault in report.faults)
         self.sure_routes: int | None = 0 if unread else None
         self.routes = {name: root for name, root in documents.items() if ROUTES.fullmatch(name)}
@@ -100,6 +104,7 @@ class _Reading:
         replies = read_templates(files, self.known, self.report)
         wanted = self._wanted_replies()
         require_closing_replies(brands.values(), wanted, replies, self.report)
+        self.tests = read_tests(self.documents, self.known, self.report)
         voices = read_voices(self.documents, brands, self.known, self.report)
         hold_against_voices(brands, voices, replies.templates.values(), self.report)
         accounts = [account for brand in brands.values() for account in brand.accounts]
@@ -119,12 +124,18 @@ class _Reading:
             account_brand=self.account_brand,
             canary=canary.read_canary(self.documents.get(canary.FILE), self.known, self.report),
             voices=voices,
+            tests=tuple(test.entry.name for test in self.tests),
         )
 
     def try_examples(self, mapping: Mapping) -> None:
         """Run the examples, but for those that hang on something that could not be read."""
         if self.examples_can_run:
             examples.run(mapping, self.report, self.sure_routes)
+
+    def try_tests(self, mapping: Mapping) -> None:
+        """Run the tests of the whole, once nothing that they hang on is at fault."""
+        if all(_leaves_tests_alone(fault) for fault in self.report.faults):
+            run_tests(self.tests, mapping, self.networks, self.report)
 
     def _top(self, name: str) -> Section:
         root = self.documents.get(_FILE_OF[name])
@@ -342,6 +353,16 @@ _ROUTE_STAND_INS: Map[str, object] = {
     "examples": [],
 }
 _FILE_OF = {key: file for file, keys in _TOP.items() for key in keys}
+
+
+def _leaves_tests_alone(fault: Fault) -> bool:
+    """Whether *fault* has no say in what becomes of a post: then the tests are told of as well."""
+    path = fault.file.removeprefix(shown(""))
+    return (
+        path == canary.FILE
+        or TESTS.fullmatch(path) is not None
+        or fault.rule in ("example-mismatch", "example-unplaced", "banned-word", "unknown-file")
+    )
 
 
 def _items(root: Node | None) -> list[Node]:

@@ -222,6 +222,7 @@ class Mapping:
     tag_places: Map[str, Place] = field(default_factory=dict)
     canary: Canary | None = None
     voices: Map[str, Voice] = field(default_factory=dict)  # brand key → voice, of brands that have one
+    tests: tuple[str, ...] = ()  # the names of the tests in tests/, which it has passed
     index: RouteIndex = field(init=False, compare=False, repr=False)
     own_words: Words[int] = field(init=False, compare=False, repr=False)  # positions in ``auto_tags``
 

@@ -35,6 +35,7 @@ RULES: dict[str, str] = {
     "shift-overlap": "Two shifts of one day overlap.",
     "bad-percent": "A share that is not written like 20%.",
     "bad-date": "Not a date like 2026-12-25.",
+    "bad-time": "Not a time like 2026-12-25 18:30.",
     "never-open": "A calendar without any opening hours: a promise in it would never end.",
     "channel-format": "Not a Slack channel: a name like #support, or a channel's id.",
     "approver-format": "Not a Slack user's id.",
@@ -75,6 +76,10 @@ RULES: dict[str, str] = {
     # Examples
     "example-mismatch": "An example does not take the route that it expects.",
     "example-unplaced": "No account fits the brand, network and account that an example names.",
+    # Tests of the whole
+    "test-mismatch": "Something else becomes of a test's post than the test expects.",
+    "test-unplaced": "No account fits the brand, network and account that a test names.",
+    "test-twice": "Two tests of one name.",
 }
 
 WARNINGS: dict[str, str] = {

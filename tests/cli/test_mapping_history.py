@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -17,11 +16,12 @@ from bridge.store import versions
 from bridge.store.database import Database
 from tests.cli.conftest import Said, Shell
 from tests.routing.conftest import STARTER
+from tests.running import starter_to_edit
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(STARTER, tmp_path / "m"))
+    return starter_to_edit(tmp_path / "m")
 
 
 @pytest.fixture
