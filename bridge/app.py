@@ -29,8 +29,10 @@ from bridge.flows.world import SystemClock, Timing, World
 from bridge.intake.door import Door
 from bridge.intake.health import Health
 from bridge.intake.metrics import Metrics
+from bridge.intake.playbook import Playbook
 from bridge.intake.web import DeskHook, TeamHook, create_web
 from bridge.networks import NETWORKS
+from bridge.routing import playbook
 from bridge.settings import Settings
 from bridge.store import casefile, leases
 from bridge.store.counting import count_in
@@ -155,6 +157,7 @@ def build(settings: Settings, *, flows: bool, clock: Clock | None = None) -> Bri
             lambda: world.mappings.current.version,
             lambda: world.mappings.error,
             lambda: _missing(settings, world),
+            lambda: world.mappings.folder_says,
         ),
         Metrics(
             database,
@@ -162,6 +165,11 @@ def build(settings: Settings, *, flows: bool, clock: Clock | None = None) -> Bri
             lambda: world.mappings.current.version,
             lambda: world.mappings.error,
             lambda: sources(world),
+        ),
+        Playbook(
+            lambda: world.mappings.current.version,
+            lambda: playbook.page(world.mappings.current, NETWORKS),
+            playbook.policy,
         ),
         networks=NETWORKS,
         account=world.account,

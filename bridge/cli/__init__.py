@@ -16,8 +16,10 @@ from bridge.cli.doctor import doctor
 from bridge.cli.forget import forget
 from bridge.cli.intent import intent
 from bridge.cli.mapping_diff import diff
+from bridge.cli.mapping_docs import docs
 from bridge.cli.mapping_history import history, reload, rollback, show
 from bridge.cli.mapping_hours import hours
+from bridge.cli.mapping_init import init
 from bridge.cli.mapping_schema import schema
 from bridge.cli.mappings import mappings
 from bridge.cli.monitoring import monitoring
@@ -38,7 +40,7 @@ for command in (
     backup, restore, monitoring,
 ):  # fmt: skip
     bridge.add_command(command)
-for command in (diff, hours, history, show, reload, rollback, schema):
+for command in (init, diff, docs, hours, history, show, reload, rollback, schema):
     mappings.add_command(command)
 
 

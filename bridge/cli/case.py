@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bridge.cli.opened import ago, find_case, first_of, limited, opened_database, say_more, short, span
+from bridge.cli.opened import (
+    ago,
+    find_case,
+    first_of,
+    limited,
+    opened_database,
+    say_more,
+    short,
+    span,
+    who,
+)
 from bridge.core.case import CaseState
-from bridge.store import casefile, intents, messages
+from bridge.core.intent import IntentState
+from bridge.store import casefile, cases, intents, messages, tickets
 from bridge.store.tables import Case, TicketRow
 
 
 @click.group()
 def case() -> None:
-    """Read the case files."""
+    """Read the case files, and have a case looked at again."""
 
 
 @case.command("list")
@@ -40,7 +53,7 @@ def show(which: str) -> None:
     """Tell the story of one case. ID is a case's id, the end of one, or a ticket's number."""
     with opened_database() as database, database.read() as tx:
         row = find_case(tx, which)
-        tickets = list(
+        its_tickets = list(
             tx.scalars(select(TicketRow).where(TicketRow.case_id == row.id).order_by(TicketRow.number))
         )
         click.echo(f"Case {row.id}")
@@ -52,7 +65,7 @@ def show(which: str) -> None:
         click.echo(f"  route     {row.route or 'none'} → {row.queue}: {row.reason} ({row.route_place})")
         click.echo(f"  language  {row.language} ({row.language_reason})")
         click.echo(f"  public    {'possible' if row.light else 'not possible'}: {row.light_reason}")
-        for ticket in tickets:
+        for ticket in its_tickets:
             click.echo(f"  ticket    {ticket.ticket_id} ({ticket.state}) {ticket.url}")
         click.echo("\nStages")
         _stages(row)
@@ -69,6 +82,32 @@ def show(which: str) -> None:
             click.echo(
                 f"\nWaits for a person: {intents.named(intent)}, intent {short(intent.id)}\n  {intent.reason}"
             )
+
+
+@case.command()
+@click.argument("which", metavar="ID")
+def replay(which: str) -> None:
+    """Have the running bridge look at a case again now: read its tickets, try what waits for a later time.
+
+    Safe: what it has done, it does not do twice, and what is being sent is not hurried. ID as for show.
+    """
+    now = datetime.now(UTC)
+    with opened_database() as database, database.write() as tx:
+        row = cases.lock(tx, find_case(tx, which).id)
+        found = cases.rows(tx, TicketRow, row.id)
+        for ticket in found:
+            if ticket.state == "current":
+                tickets.hint(ticket, now)
+        waiting = intents.of_case(tx, row.id, [IntentState.APPROVED])
+        for intent in waiting:
+            intent.due_at = now
+        row.failures = 0
+        intents.wake_case(row, now)
+        casefile.tell(tx, row.id, now, "replay", f"looked at again, asked for by {who()}")
+        read = sum(ticket.state == "current" for ticket in found)
+    click.echo(
+        f"Case {short(row.id)} is looked at again: tickets to read {read}, waiting intents {len(waiting)}."
+    )
 
 
 def _reference(identity: str) -> str:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import click
 
 from bridge import app, settings, slack, zendesk
+from bridge.cli.mapping_live import NO_SLACK, NO_ZENDESK
 from bridge.core.account import Account
 from bridge.core.ports import Finding
 from bridge.errors import MappingError, SettingsError, StoreBusyError, StoreError, VendorError
@@ -128,8 +129,7 @@ def _worker(database: Database, seen: datetime | None, *, writable: bool) -> Fin
 def _zendesk(loaded: Settings, mapping: Mapping | None) -> Iterator[Finding]:
     account = app.zendesk_account(loaded)
     if account is None:
-        fix = "set ZENDESK_SUBDOMAIN, ZENDESK_CLIENT_ID and ZENDESK_CLIENT_SECRET"
-        yield Finding("Zendesk", False, "not set up", fix)
+        yield Finding("Zendesk", False, "not set up", NO_ZENDESK)
         return
     queues = mapping.queues.values() if mapping else ()
     brands = mapping.brands.values() if mapping else ()
@@ -144,9 +144,7 @@ def _zendesk(loaded: Settings, mapping: Mapping | None) -> Iterator[Finding]:
 def _slack(loaded: Settings, mapping: Mapping | None) -> Iterator[Finding]:
     account = app.slack_account(loaded)
     if account is None:
-        yield Finding(
-            "Slack", False, "not set up", "set SLACK_BOT_TOKEN; `bridge setup slack` has the manifest"
-        )
+        yield Finding("Slack", False, "not set up", NO_SLACK)
         return
     channels = {loaded.admin_channel: "BRIDGE_ADMIN_CHANNEL"} if loaded.admin_channel else {}
     if mapping is not None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from bridge import __version__
 from bridge.errors import Fault
-from bridge.routing.rules import RULES, WARNINGS
+from bridge.routing.rules import LIVE, RULES, WARNINGS
 
 WIDEST = 100
 _SHOWN_BEFORE = 60
@@ -24,8 +24,11 @@ def level(fault: Fault) -> str:
     return "warning" if fault.rule in WARNINGS else "error"
 
 
-def as_text(faults: Collection[Fault]) -> Iterator[str]:
-    """A line per fault, and below it the line of the file with a caret where it is."""
+def as_text(faults: Collection[Fault], unasked: Collection[str] = ()) -> Iterator[str]:
+    """A line per fault, and below it the line of the file with a caret where it is.
+
+    Here as in the other forms, *unasked* is what a vendor could not be asked, each in a sentence.
+    """
     lines: dict[str, list[str]] = {}
     for fault in faults:
         yield f"warning: {fault}" if level(fault) == "warning" else str(fault)
@@ -33,6 +36,8 @@ def as_text(faults: Collection[Fault]) -> Iterator[str]:
             if fault.file not in lines:
                 lines[fault.file] = _lines(Path(fault.file))
             yield from _excerpt(fault, lines[fault.file])
+    for sentence in unasked:
+        yield f"not asked: {sentence}"
 
 
 def _lines(path: Path) -> list[str]:
@@ -66,8 +71,8 @@ def _width(letter: str) -> int:
     return 2 if unicodedata.east_asian_width(letter) in ("F", "W") else 1
 
 
-def as_json(faults: Collection[Fault]) -> Iterator[str]:
-    """One document: whether the mapping would serve, and every fault and warning."""
+def as_json(faults: Collection[Fault], unasked: Collection[str] = ()) -> Iterator[str]:
+    """One document: whether the mapping would serve, every fault and warning, and what was not asked."""
     found = [
         {
             "file": fault.file,
@@ -79,11 +84,13 @@ def as_json(faults: Collection[Fault]) -> Iterator[str]:
         }
         for fault in faults
     ]
-    ok = all(one["level"] == "warning" for one in found)
-    yield json.dumps({"ok": ok, "faults": found}, ensure_ascii=False, indent=2)
+    report: dict[str, Any] = {"ok": all(one["level"] == "warning" for one in found), "faults": found}
+    if unasked:
+        report |= {"ok": False, "not_asked": list(unasked)}
+    yield json.dumps(report, ensure_ascii=False, indent=2)
 
 
-def as_github(faults: Collection[Fault]) -> Iterator[str]:
+def as_github(faults: Collection[Fault], unasked: Collection[str] = ()) -> Iterator[str]:
     """Workflow commands, which GitHub shows at the lines of a pull request.
 
     https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
@@ -91,6 +98,8 @@ def as_github(faults: Collection[Fault]) -> Iterator[str]:
     for fault in faults:
         where = f"file={_property(fault.file)},line={fault.line},col={fault.column}"
         yield f"::{level(fault)} {where},title={fault.rule}::{_data(fault.message)}"
+    for sentence in unasked:
+        yield f"::error title=not asked::{_data(sentence)}"
 
 
 def _data(text: str) -> str:
@@ -101,11 +110,11 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def as_sarif(faults: Collection[Fault]) -> Iterator[str]:
+def as_sarif(faults: Collection[Fault], unasked: Collection[str] = ()) -> Iterator[str]:
     """SARIF 2.1.0: https://docs.oasis-open.org/sarif/sarif/v2.1.0/"""
-    meanings = {**RULES, **WARNINGS}
+    meanings = {**RULES, **WARNINGS, **LIVE}
     used = sorted({fault.rule for fault in faults})
-    run = {
+    run: dict[str, Any] = {
         "tool": {
             "driver": {
                 "name": "bridge mappings check",
@@ -116,6 +125,9 @@ def as_sarif(faults: Collection[Fault]) -> Iterator[str]:
         "columnKind": "unicodeCodePoints",
         "results": [_result(fault, used) for fault in faults],
     }
+    if unasked:
+        notes = [{"level": "error", "message": {"text": sentence}} for sentence in unasked]
+        run["invocations"] = [{"executionSuccessful": False, "toolExecutionNotifications": notes}]
     log = {
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -136,7 +148,7 @@ def _result(fault: Fault, rules: list[str]) -> dict[str, Any]:
     }
 
 
-FORMATS: dict[str, Callable[[Collection[Fault]], Iterator[str]]] = {
+FORMATS: dict[str, Callable[[Collection[Fault], Collection[str]], Iterator[str]]] = {
     "text": as_text,
     "json": as_json,
     "github": as_github,

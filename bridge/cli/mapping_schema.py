@@ -37,11 +37,17 @@ def schema(folder: Path, kind: str | None) -> None:
     if kind is not None:
         click.echo(text_of(FILES[kind]), nl=False)
         return
-    hidden = folder / HIDDEN
     try:
-        hidden.mkdir(exist_ok=True)
-        for name, shape in FILES.items():
-            (hidden / f"{name}.json").write_text(text_of(shape), encoding="utf-8")
+        hidden = write_schemas(folder)
     except OSError as error:
         raise click.ClickException(f"{error.filename} cannot be written: {error.strerror}") from error
     click.echo(f"{len(FILES)} schemas are in {hidden}.")
+
+
+def write_schemas(folder: Path) -> Path:
+    """Write every schema into *folder*, and say where they lie. Raises OSError."""
+    hidden = folder / HIDDEN
+    hidden.mkdir(exist_ok=True)
+    for name, shape in FILES.items():
+        (hidden / f"{name}.json").write_text(text_of(shape), encoding="utf-8")
+    return hidden

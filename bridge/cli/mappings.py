@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +33,7 @@ from bridge.store import messages
 
 EXIT_FAULTS = 1
 EXIT_UNREADABLE = 2
+EXIT_UNASKED = 3
 
 mappings_folder = click.option(
     "--mappings",
@@ -61,23 +62,40 @@ def mappings() -> None:
     help="For people, or for a pipeline: JSON, GitHub's annotations, SARIF 2.1.0.",
 )
 @click.option("--strict", is_flag=True, help="Fail on warnings, too.")
-def check(folder: Path, form: str, strict: bool) -> None:
+@click.option(
+    "--live", is_flag=True, help="Ask Zendesk and Slack whether what the files name exists. Only reads."
+)
+def check(folder: Path, form: str, strict: bool, live: bool) -> None:
     """Report every fault in the mapping files, run their examples, and warn of what looks wrong.
 
     Exits with 0 when all is well (warnings or none), 1 when there are faults (with --strict:
-    or warnings), 2 when the files cannot be read.
+    or warnings), 2 when the files cannot be read, 3 when there are no faults that are known
+    of, but Zendesk or Slack could not be asked.
     """
     mapping = load_or_exit(folder, form)
     warnings = _located(lint(mapping, networks()), folder)
-    _say(warnings, form)
-    if form == "text":
+    wrong, unasked = _ask(mapping, folder) if live else ([], [])
+    _say(sorted([*warnings, *wrong]), form, unasked)
+    if form == "text" and wrong:
+        click.echo(count(len(wrong), "fault"))
+    elif form == "text":
         _say_counts(mapping, folder, len(warnings))
-    if strict and warnings:
+    if wrong or (strict and warnings):
         sys.exit(EXIT_FAULTS)
+    if unasked:
+        sys.exit(EXIT_UNASKED)
 
 
-def _say(found: list[Fault], form: str) -> None:
-    for line in faults.FORMATS[form](found):
+def _ask(mapping: Mapping, folder: Path) -> tuple[list[Fault], list[str]]:
+    # Here, not above: a check of the files alone needs no vendor's client.
+    from bridge.cli.mapping_live import ask  # noqa: PLC0415
+
+    answer = ask(mapping)
+    return _located(answer.faults, folder), answer.unasked
+
+
+def _say(found: list[Fault], form: str, unasked: Collection[str] = ()) -> None:
+    for line in faults.FORMATS[form](found, unasked):
         click.echo(line)
 
 
@@ -87,16 +105,16 @@ def _located(found: Iterable[Fault], folder: Path) -> list[Fault]:
 
 def _say_counts(mapping: Mapping, folder: Path, warnings: int) -> None:
     counts = (
-        _count(len(mapping.brands), "brand"),
-        _count(len(mapping.queues), "queue"),
-        _count(len(mapping.routes), "route"),
-        _count(len(mapping.tags), "tag"),
-        _count(len(mapping.templates), "reply", "replies"),
+        count(len(mapping.brands), "brand"),
+        count(len(mapping.queues), "queue"),
+        count(len(mapping.routes), "route"),
+        count(len(mapping.tags), "tag"),
+        count(len(mapping.templates), "reply", "replies"),
     )
     examples = sum(len(route.examples) for route in mapping.routes)
-    passed = _count(examples, "example passes", "examples pass")
-    passed += f", {_count(len(mapping.tests), 'test passes', 'tests pass')}" if mapping.tests else ""
-    warned = f"; {_count(warnings, 'warning')}" if warnings else ""
+    passed = count(examples, "example passes", "examples pass")
+    passed += f", {count(len(mapping.tests), 'test passes', 'tests pass')}" if mapping.tests else ""
+    warned = f"; {count(warnings, 'warning')}" if warnings else ""
     click.echo(f"OK: {', '.join(counts)} in {folder}; {passed}{warned}")
 
 
@@ -171,12 +189,12 @@ def load_or_exit(folder: Path, form: str = "text") -> Mapping:
     except MappingError as error:
         _say(_located(error.faults, folder), form)
         if form == "text":
-            click.echo(_count(len(error.faults), "fault"))
+            click.echo(count(len(error.faults), "fault"))
         unreadable = any(fault.rule == "unreadable-file" or fault.file == ROOT for fault in error.faults)
         sys.exit(EXIT_UNREADABLE if unreadable else EXIT_FAULTS)
 
 
-def _count(number: int, one: str, many: str = "") -> str:
+def count(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 

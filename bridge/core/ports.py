@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Protocol
 
 from bridge.core.account import Account, AccountField
@@ -31,6 +32,30 @@ class Finding:
     check: str
     ok: bool
     detail: str
+    fix: str = ""
+
+
+class Standing(StrEnum):
+    """How something that mapping files name stands with a vendor."""
+
+    THERE = "there"
+    MISSING = "missing"
+    RETIRED = "retired"  # archived, deactivated
+    OUTSIDE = "outside"  # it is there, and the bridge is not a member
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """One name that mapping files write down, as a vendor knows it.
+
+    ``standing`` None: the vendor could not be asked, and ``detail`` says why. That is
+    never "does not exist". ``fix`` says what to do where it is not THERE.
+    """
+
+    kind: str
+    name: str
+    standing: Standing | None
+    detail: str = ""
     fix: str = ""
 
 

@@ -42,7 +42,17 @@ class Mappings:
         self._current: Mapping | None = None
         self._versions: dict[str, Mapping | None] = {}  # None: it no longer loads
         self._passed_over: str | None = None  # what serves elsewhere, and does not load here
+        self._in_folder: str | None = None  # the version that the folder held when it last loaded
         self.error: MappingError | None = None
+
+    @property
+    def folder_says(self) -> str:
+        """What this process's own folder is to what serves, in a few words for the engineer."""
+        if self.error is not None:
+            return "faulty: see the problems"
+        if self._in_folder == self.current.version:
+            return "serves"
+        return "is not what serves: see `bridge mappings history`"
 
     @property
     def current(self) -> Mapping:
@@ -60,6 +70,7 @@ class Mappings:
         """
         try:
             mapping = load(self._folder, self._networks)
+            self._in_folder = mapping.version
             if self._is_out_of_date(mapping):
                 self._follow()
             if self._current is None:
@@ -97,8 +108,9 @@ class Mappings:
             mapping = load(self._folder, self._networks)
             if self._look() != seen:
                 return  # somebody was writing while we read: half an edit is no edit
+            self._in_folder = mapping.version
             if self._was_undone(mapping):
-                self._seen = seen
+                self._seen, self.error = seen, None
                 return  # saved again, and the same: it would only be undone again
             self._serve(mapping, at)
         except MappingError as error:

@@ -73,6 +73,7 @@ def describe() -> Json:
                 "get": _tells("Whether the bridge does its work, and why not", {200: _REPORT, 503: _REPORT})
             },
             "/metrics": {"get": _counts()},
+            "/playbook": {"get": _shows()},
             "/openapi.json": {"get": _tells("This description", {200: {"type": "object"}})},
         },
     }
@@ -147,6 +148,15 @@ def _counts() -> Json:
             "200": {"description": "Prometheus' text format.", "content": {"text/plain": text}},
             **_answers((503,)),
         },
+    }
+
+
+def _shows() -> Json:
+    html = {"schema": {"type": "string"}}
+    return {
+        "summary": "What each tag means and who does what: a page for people, of the mapping that serves now",
+        "description": "Names teams, owners and channels: for colleagues only, like /readyz.",
+        "responses": {"200": {"description": "The playbook.", "content": {"text/html": html}}},
     }
 
 

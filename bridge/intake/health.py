@@ -24,13 +24,15 @@ _FOR_A_PERSON = (IntentState.HELD, IntentState.UNKNOWN)
 class Health:
     """``mapping_error`` gives the faults of an edit that is not served, ``mapping_version`` what is.
 
-    ``missing`` says what is not set up, each in a sentence.
+    ``missing`` says what is not set up, each in a sentence; ``mapping_folder`` what the folder of this
+    process is to what serves.
     """
 
     door: Door
     mapping_version: Callable[[], str]
     mapping_error: Callable[[], MappingError | None]
     missing: Callable[[], list[str]] = list
+    mapping_folder: Callable[[], str] = lambda: "serves"
 
     def report(self) -> dict[str, Any]:
         """``status`` is ok, degraded (it works, somebody should look) or down.
@@ -59,6 +61,7 @@ class Health:
             "status": "down" if down else "degraded" if problems else "ok",
             "problems": down + problems,
             "mapping_version": self.mapping_version()[:12],
+            "mapping_folder": self.mapping_folder(),
             "worker_seen_at": seen.isoformat() if seen else None,
             "oldest_waiting_intent_s": round(standing.waiting_intents(tx).age_s(now), 1),
             "waiting_for_a_person": sum(

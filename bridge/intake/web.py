@@ -21,6 +21,7 @@ from bridge.intake.description import describe
 from bridge.intake.door import MAX_BODY, Door
 from bridge.intake.health import Health
 from bridge.intake.metrics import Metrics, show_metrics
+from bridge.intake.playbook import Playbook, show_playbook
 
 SOURCE_DESK = "zendesk"
 
@@ -47,6 +48,7 @@ def create_web(
     door: Door,
     health: Health,
     metrics: Metrics,
+    playbook: Playbook,
     *,
     networks: Mapping[str, Network],
     account: Callable[[str], Account | None],
@@ -64,6 +66,7 @@ def create_web(
     _hear_team(web, door, team)
     _say_how_it_is(web, health)
     show_metrics(web, metrics, door.tallies)
+    show_playbook(web, playbook)
     _describe_itself(web)
     return web
 

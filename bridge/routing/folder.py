@@ -13,7 +13,10 @@ ROOT = "mappings"
 """How faults and places name the folder, wherever it lies and even when it lies in the database."""
 
 REQUIRED = ("brands.yaml", "queues.yaml", "hours.yaml", "tags.yaml")
-OPTIONAL = ("canary.yaml",)
+PLAYBOOK = "playbook.md"
+"""What teams should know besides: text for people, shown on the playbook and read by nothing else."""
+
+OPTIONAL = ("canary.yaml", PLAYBOOK)
 ROUTES = re.compile(r"routes/[^/]+\.yaml")
 REPLY = re.compile(r"replies/(?P<brand>[^/]+)/(?P<name>[^/.]+)\.(?P<language>[^/.]+)\.txt\.j2")
 PART = re.compile(r"replies/(?P<brand>[^/]+)/parts/(?P<name>[^/.]+)(?:\.(?P<language>[^/.]+))?\.txt\.j2")

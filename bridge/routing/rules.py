@@ -92,3 +92,14 @@ WARNINGS: dict[str, str] = {
     "reply-language-missing": "A brand speaks a language in which it has no closing reply.",
 }
 """What `check` says of a mapping that is sound, and serves."""
+
+LIVE: dict[str, str] = {
+    "unknown-group": "A group that Zendesk does not have.",
+    "unknown-desk-brand": "A brand that Zendesk does not have, or that is not active.",
+    "unknown-field": "A ticket field that Zendesk does not have.",
+    "unknown-channel": "A channel that Slack does not have, or that the app cannot see.",
+    "archived-channel": "A channel that is archived: nothing can be posted in it.",
+    "not-in-channel": "A channel that the app is not a member of: its cards would be refused.",
+    "unknown-approver": "A user that Slack does not have, or whose account is deactivated.",
+}
+"""What `check --live` says of a mapping that is sound, and names what the vendors do not have."""

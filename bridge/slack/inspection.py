@@ -1,4 +1,4 @@
-"""What ``bridge doctor`` says about Slack."""
+"""What ``bridge doctor`` and ``bridge mappings check --live`` say about Slack."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from functools import partial
 from slack_sdk import WebClient
 from slack_sdk.web import SlackResponse
 
-from bridge.core.ports import Finding
+from bridge.core.ports import Finding, Named, Standing
 from bridge.errors import VendorError
 from bridge.slack.account import SlackAccount
 from bridge.slack.manifest import SCOPES
 
 Read = Callable[[str, Callable[[], SlackResponse]], SlackResponse]
+CHANNEL, USER = "channel", "user"
+"""The kinds of names that are looked up in Slack."""
+UNKNOWN_USER = ("user_not_found", "user_not_visible")
+
 REINSTALL = "update the app from the manifest that `bridge setup slack` prints, and install it again"
 
 
@@ -40,7 +44,7 @@ class Inspection:
             Finding("Slack token", True, f"the app is {who}"),
             self._scopes(identity),
             self._presses(),
-            *(self._channel(channel, named_in) for channel, named_in in channels.items()),
+            *(self._checked(channel, named_in) for channel, named_in in channels.items()),
         ]
 
     def _scopes(self, identity: SlackResponse) -> Finding:
@@ -66,19 +70,42 @@ class Inspection:
         fix = "set SLACK_SIGNING_SECRET, or SLACK_APP_TOKEN for Socket Mode"
         return Finding(check, False, "no signing secret and no app token: presses cannot come in", fix)
 
-    def _channel(self, channel: str, named_in: str) -> Finding:
-        check = f"Slack channel {channel}"
+    def _checked(self, channel: str, named_in: str) -> Finding:
+        found, check = self.channel(channel), f"Slack channel {channel}"
+        if found.standing is Standing.THERE:
+            return Finding(check, True, found.detail)
+        if found.standing is Standing.OUTSIDE:
+            fix = found.fix
+        elif found.standing is Standing.RETIRED:
+            fix = f"unarchive it, or name another in {named_in}"
+        else:
+            fix = f"check the name in {named_in}; if it is right, {found.fix}"
+        return Finding(check, False, found.detail, fix)
+
+    def channel(self, channel: str) -> Named:
+        """How *channel* (``#name`` or id) stands with the app. Raises nothing of a vendor."""
         invite = f"in Slack, type `/invite @` and the app's name in {channel}"
         try:
             found = self._channel_id(channel)
             answer = self._read("conversations.info", partial(self._client.conversations_info, channel=found))
         except VendorError as error:
-            return Finding(
-                check, False, str(error), f"check the name in {named_in}; if it is right, {invite}"
-            )
+            missing = error.detail.startswith("channel_not_found")
+            return Named(CHANNEL, channel, Standing.MISSING if missing else None, str(error), invite)
         info = answer.get("channel") or {}
         if info.get("is_archived"):
-            return Finding(check, False, "archived", f"unarchive it, or name another in {named_in}")
+            return Named(CHANNEL, channel, Standing.RETIRED, "archived", "unarchive it, or name another")
         if not info.get("is_member"):
-            return Finding(check, False, "the app is not a member", invite)
-        return Finding(check, True, "the app is a member")
+            return Named(CHANNEL, channel, Standing.OUTSIDE, "the app is not a member", invite)
+        return Named(CHANNEL, channel, Standing.THERE, "the app is a member")
+
+    def user(self, user: str) -> Named:
+        """How the member with this id stands. Raises nothing of a vendor."""
+        fix = "copy the id anew (in Slack: profile, Copy member ID)"
+        try:
+            answer = self._read("users.info", partial(self._client.users_info, user=user))
+        except VendorError as error:
+            missing = error.detail in UNKNOWN_USER
+            return Named(USER, user, Standing.MISSING if missing else None, str(error), fix)
+        if (answer.get("user") or {}).get("deleted"):
+            return Named(USER, user, Standing.RETIRED, "deactivated", "name somebody else")
+        return Named(USER, user, Standing.THERE, "a member")

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -17,11 +18,11 @@ from slack_sdk.web import SlackResponse
 
 from bridge.core.card import Card, CardRef
 from bridge.core.patience import again
-from bridge.core.ports import Finding, Team
+from bridge.core.ports import Finding, Named, Team
 from bridge.errors import VendorGoneError, VendorRefusedError
 from bridge.slack import blocks, failure
 from bridge.slack.account import SlackAccount
-from bridge.slack.inspection import Inspection
+from bridge.slack.inspection import CHANNEL, UNKNOWN_USER, USER, Inspection
 from bridge.slack.quiet import sdk_logger
 
 CARD = "bridge_card"
@@ -140,7 +141,7 @@ class SlackTeam(Team):
         try:
             answer = self._read("users.info", partial(self._client.users_info, user=user_id))
         except VendorRefusedError as error:
-            if error.detail in ("user_not_found", "user_not_visible"):
+            if error.detail in UNKNOWN_USER:
                 return None
             raise
         profile = _dict(_dict(answer.get("user")).get("profile"))
@@ -148,7 +149,25 @@ class SlackTeam(Team):
 
     def check(self, channels: Mapping[str, str]) -> list[Finding]:
         """What Slack says of the app, and of each of *channels*. Never raises a VendorError."""
-        return Inspection(self._account, self._client, self._read, self._channel_id).findings(channels)
+        return self._inspection().findings(channels)
+
+    def look_up(self, kind: str, names: Collection[str]) -> list[Named]:
+        """How each channel (``#name`` or id) or user (id) stands with the app. Never raises a VendorError."""
+        inspection = self._inspection()
+        look = {CHANNEL: inspection.channel, USER: inspection.user}[kind]
+        found: list[Named] = []
+        for name in sorted(names):
+            # What could not be asked once is not asked for the others: each would wait as long.
+            failed = found and found[-1].standing is None
+            found.append(replace(found[-1], name=name) if failed else look(name))
+        return found
+
+    def channels(self) -> dict[str, bool]:
+        """Every channel that the app sees, as ``#name``, and whether the app is a member."""
+        return {f"#{found.get('name')}": bool(found.get("is_member")) for found in self._list_channels()}
+
+    def _inspection(self) -> Inspection:
+        return Inspection(self._account, self._client, self._read, self._channel_id)
 
     def _post(self, event_type: str, key: str, **message: Any) -> SlackResponse:
         call = partial(
@@ -194,19 +213,19 @@ class SlackTeam(Team):
             raise VendorRefusedError(failure.VENDOR, "conversations.list", detail) from None
 
     def _read_channels(self) -> None:
+        channels = {str(found.get("name")): str(found.get("id")) for found in self._list_channels()}
+        # Replaced, never changed: other threads read it meanwhile.
+        self._channels, self._channels_read_at = channels, time.monotonic()
+
+    def _list_channels(self) -> Iterator[dict[str, Any]]:
         call = partial(
             self._client.conversations_list,
             types="public_channel,private_channel",
             exclude_archived=True,
             limit=CHANNELS_PAGE,
         )
-        channels: dict[str, str] = {}
         for page in self._pages("conversations.list", call):
-            channels |= {
-                str(found.get("name")): str(found.get("id")) for found in _dicts(page.get("channels"))
-            }
-        # Replaced, never changed: other threads read it meanwhile.
-        self._channels, self._channels_read_at = channels, time.monotonic()
+            yield from _dicts(page.get("channels"))
 
     def _pages(self, operation: str, call: Callable[..., SlackResponse]) -> Iterator[SlackResponse]:
         cursor: str | None = None

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 from bridge.zendesk.client import ZendeskClient
 
@@ -16,6 +16,8 @@ FIELD_TITLES = {
     "permalink": "Social permalink",
     "resolution": "Public resolution",  # agents write it; closing replies may say it
 }
+
+Kind = Literal["groups", "brands", "ticket_fields"]
 
 _TTL_S = 300.0
 _MISS_TTL_S = 10.0
@@ -32,7 +34,7 @@ class Catalogue:
         self._client = client
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._read: dict[str, tuple[float, dict[str, int]]] = {}
+        self._read: dict[str, tuple[float, dict[str, tuple[int, str]]]] = {}
 
     def group(self, name: str) -> int | None:
         return self._id("groups", name)
@@ -44,23 +46,33 @@ class Catalogue:
         """The id of the ticket field with our *name*, or with this title."""
         return self._id("ticket_fields", FIELD_TITLES.get(name, name))
 
-    def _id(self, kind: str, name: str) -> int | None:
+    def names(self, kind: Kind) -> list[str]:
+        """Every name of that kind, as Zendesk writes it."""
+        return sorted(name for _, name in self._known(kind, "").values())
+
+    def _id(self, kind: Kind, name: str) -> int | None:
         wanted = _folded(name)
+        found = self._known(kind, wanted).get(wanted)
+        return None if found is None else found[0]
+
+    def _known(self, kind: Kind, wanted: str) -> dict[str, tuple[int, str]]:
+        """Folded name → id and name: as read last, or anew when that is old or lacks what is *wanted*."""
         with self._lock:
             at, names = self._read.get(kind, (0.0, {}))
             age = self._monotonic() - at
             if kind not in self._read or age > (_TTL_S if wanted in names else _MISS_TTL_S):
                 names = self._list(kind)
                 self._read[kind] = (self._monotonic(), names)
-        return names.get(wanted)
+        return names
 
-    def _list(self, kind: str) -> dict[str, int]:
-        names: dict[str, int] = {}
+    def _list(self, kind: Kind) -> dict[str, tuple[int, str]]:
+        names: dict[str, tuple[int, str]] = {}
         with self._client.through_zenpy(f"list {kind}", repeatable=True) as zenpy:
             for entry in islice(getattr(zenpy, kind)(), _MOST):
                 found = entry.to_dict()
                 if _in_use(found):
-                    names.setdefault(_folded(found.get("name") or found.get("title") or ""), int(found["id"]))
+                    name = str(found.get("name") or found.get("title") or "")
+                    names.setdefault(_folded(name), (int(found["id"]), name))
         return names
 
 

@@ -1,13 +1,13 @@
-"""What ``bridge doctor`` asks of Zendesk."""
+"""What ``bridge doctor`` and ``bridge mappings check --live`` ask of Zendesk."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 
-from bridge.core.ports import Finding
+from bridge.core.ports import Finding, Named, Standing
 from bridge.errors import SettingsError, VendorError
 from bridge.zendesk.body import UserAnswer, read
-from bridge.zendesk.catalogue import FIELD_TITLES, Catalogue
+from bridge.zendesk.catalogue import FIELD_TITLES, Catalogue, Kind
 from bridge.zendesk.client import ZendeskClient
 from bridge.zendesk.setup import (
     differs,
@@ -17,6 +17,11 @@ from bridge.zendesk.setup import (
     wanted_webhook,
     webhook_name,
 )
+
+GROUP, BRAND, FIELD = "group", "brand", "ticket field"
+"""The kinds of names that are looked up in Zendesk."""
+
+LISTS: dict[str, Kind] = {GROUP: "groups", BRAND: "brands", FIELD: "ticket_fields"}
 
 _SKEW_S = 30.0
 _RUN_SETUP = "run: bridge setup zendesk"
@@ -31,11 +36,44 @@ def check_account(
         return findings  # nothing else can be asked, and one cause should give one finding
     findings += _scopes(client)
     findings += _clock(client)
-    findings += _names("group", groups, catalogue.group, "create it in Admin Center → Team → Groups")
-    findings += _names("brand", brands, catalogue.brand, "create it in Admin Center → Account → Brands")
-    findings += _names("ticket field", FIELD_TITLES, catalogue.field, _RUN_SETUP)
+    for kind, names in ((GROUP, groups), (BRAND, brands), (FIELD, FIELD_TITLES)):
+        findings += _found(kind, look_up(catalogue, kind, names))
     findings += _hooks(client)
     return findings
+
+
+def look_up(catalogue: Catalogue, kind: str, names: Collection[str]) -> list[Named]:
+    """How each of *names*, which are groups, brands or ticket fields, stands with this account.
+
+    Raises nothing of a vendor: what could not be asked has no standing.
+    """
+    find_id, fix = {
+        GROUP: (catalogue.group, "create it in Admin Center → Team → Groups"),
+        BRAND: (catalogue.brand, "create it in Admin Center → Account → Brands"),
+        FIELD: (catalogue.field, _RUN_SETUP),
+    }[kind]
+    wanted = sorted(names)
+    found: list[Named] = []
+    try:
+        for name in wanted:
+            there = find_id(name)
+            if there is None:
+                found.append(Named(kind, name, Standing.MISSING, "does not exist", fix))
+            else:
+                found.append(Named(kind, name, Standing.THERE, f"id {there}"))
+    except (VendorError, SettingsError) as error:
+        # Not asked again for the others: each would wait for the same timeout.
+        found += [Named(kind, name, None, str(error)) for name in wanted[len(found) :]]
+    return found
+
+
+def _found(kind: str, named: Collection[Named]) -> Iterator[Finding]:
+    for one in named:
+        if one.standing is None:
+            yield Finding(f"Zendesk {kind}s", False, one.detail, "look again when Zendesk answers")
+            return  # one cause, one finding
+        there = one.standing is Standing.THERE
+        yield Finding(f"Zendesk {kind} {one.name}", there, one.detail, one.fix)
 
 
 def _signed_in(client: ZendeskClient) -> Iterator[Finding]:
@@ -98,22 +136,6 @@ def _clock(client: ZendeskClient) -> Iterator[Finding]:
     ok = abs(skew) <= _SKEW_S
     fix = "" if ok else "synchronise this machine's clock: signatures and promises depend on it"
     yield Finding("clock against Zendesk", ok, f"{abs(skew):.0f} s apart", fix)
-
-
-def _names(
-    kind: str, names: Collection[str], find_id: Callable[[str], int | None], fix: str
-) -> Iterator[Finding]:
-    for name in sorted(names):
-        check = f"Zendesk {kind} {name}"
-        try:
-            found = find_id(name)
-        except VendorError as error:
-            yield Finding(f"Zendesk {kind}s", False, str(error), "look again when Zendesk answers")
-            return
-        if found is None:
-            yield Finding(check, False, "does not exist", fix)
-        else:
-            yield Finding(check, True, f"id {found}")
 
 
 def _hooks(client: ZendeskClient) -> Iterator[Finding]:

@@ -21,7 +21,7 @@ from bridge.core.desk import (
     TicketUpdate,
     Update,
 )
-from bridge.core.ports import Desk, Finding
+from bridge.core.ports import Desk, Finding, Named
 from bridge.errors import VendorGoneError, VendorRefusedError
 from bridge.zendesk import redaction
 from bridge.zendesk.account import ZendeskAccount
@@ -39,7 +39,7 @@ from bridge.zendesk.body import (
     read,
 )
 from bridge.zendesk.catalogue import Catalogue
-from bridge.zendesk.check import check_account
+from bridge.zendesk.check import LISTS, check_account, look_up
 from bridge.zendesk.client import ZendeskClient
 from bridge.zendesk.export import Export
 from bridge.zendesk.payload import STAMP, number, ticket_body, update_body
@@ -219,6 +219,14 @@ class ZendeskDesk(Desk):
     def check(self, groups: Collection[str], brands: Collection[str]) -> list[Finding]:
         """For ``bridge doctor``. Raises nothing: what does not work is a finding."""
         return check_account(self._client, self._catalogue, groups, brands)
+
+    def look_up(self, kind: str, names: Collection[str]) -> list[Named]:
+        """What `bridge.zendesk.check.look_up` does."""
+        return look_up(self._catalogue, kind, names)
+
+    def names(self, kind: str) -> list[str]:
+        """Every group, brand or ticket field that there is, as Zendesk writes it."""
+        return self._catalogue.names(LISTS[kind])
 
     def _ref(self, ticket: TicketBody) -> TicketRef:
         return TicketRef(id=str(ticket.id), url=self._account.ticket_url(str(ticket.id)))

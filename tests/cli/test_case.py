@@ -14,9 +14,10 @@ from bridge.store import deliveries
 from bridge.store.database import Database
 from bridge.store.tables import Case, Delivery
 from tests.cli.conftest import Said, Shell, environment_of, run
-from tests.running import InProcess, eventually
+from tests.running import InProcess, eventually, stays
 from tests.store.conftest import NOON, make_case
 from tests.stories.seen import brand_posts, the_ticket
+from tests.stories.test_missed import lose_webhooks
 
 COMPLAINT = "The app logs me out every hour"
 
@@ -275,3 +276,26 @@ def test_a_delivery_that_does_not_exist_is_said_so(shell: Shell):
     said = shell("delivery", "replay", "nothing-like-it")
     assert said.code == 1
     assert "There is no delivery nothing-like-it. `bridge delivery list` shows them." in said.err
+
+
+def test_a_replay_finds_what_no_webhook_told(sandbox: Sandbox, running: InProcess, shell: Shell):
+    """Nobody wants to wait for the sweep: the ticket is read at once, and what it says is said once."""
+    sandbox.plaza.post("dewi", COMPLAINT, language="en", tags=["technical-issue"])
+    ticket = the_ticket(sandbox)
+    eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("Why here", public=False), what="the note")
+    lose_webhooks(sandbox, running)
+    sandbox.zendesk.agent_comments(ticket.id, "Fixed in 4.3.", status="solved")
+    stays(lambda: not brand_posts(sandbox.plaza), seconds=1)
+    said = shell("case", "replay", str(ticket.id))
+
+    assert said.code == 0
+    assert "tickets to read 1" in said.out
+    eventually(lambda: states(running) == ["closed"], what="the end of the loop")
+    shell("case", "replay", str(ticket.id))
+    stays(lambda: len(brand_posts(sandbox.plaza)) == 1)
+    assert "looked at again" in shell("case", "show", str(ticket.id)).out
+
+
+def test_a_replay_of_a_case_that_is_not_there_is_refused(shell: Shell):
+    """As for show."""
+    assert shell("case", "replay", "999999").code != 0

@@ -65,6 +65,7 @@ def test_an_edit_under_which_posts_find_no_route_is_undone(sandbox: Sandbox, bri
 
     told = "2 of its first 4 posts were taken by no route, more than 25%"
     assert told in problems(bridge)
+    assert "is not what serves" in requests.get(f"{bridge.url}/readyz", timeout=5).json()["mapping_folder"]
     with bridge.database.read() as tx:
         assert versions.switches(tx, 1)[0].by == "the canary"
         assert (versions.undone(tx) or ("", ""))[0] == bad

@@ -142,7 +142,12 @@ class WebApi:
         return {"message_ts": message.ts}
 
     def _list(self, arguments: Json) -> Json:
-        rows = [_channel_json(channel) for channel in self._workspace.channels.values()]
+        unwanted = str(arguments.get("exclude_archived")).lower() in ("1", "true")
+        rows = [
+            _channel_json(channel)
+            for channel in self._workspace.channels.values()
+            if not (unwanted and channel.is_archived)
+        ]
         start, size = int(arguments.get("cursor") or 0), int(arguments.get("limit") or 100)
         following = str(start + size) if start + size < len(rows) else ""
         return {"channels": rows[start : start + size], "response_metadata": {"next_cursor": following}}
@@ -176,7 +181,7 @@ class WebApi:
         user = str(arguments.get("user"))
         if user not in PEOPLE:
             raise SlackError("user_not_found")
-        return {"user": _user_json(user)}
+        return {"user": _user_json(user) | {"deleted": user in self._workspace.deactivated}}
 
     def _user_by_email(self, arguments: Json) -> Json:
         for user, (_, _, email) in PEOPLE.items():
@@ -260,7 +265,7 @@ def _channel_json(channel: Channel) -> Json:
         "id": channel.id,
         "name": channel.name,
         "is_channel": True,
-        "is_archived": False,
+        "is_archived": channel.is_archived,
         "is_private": False,
         "is_member": channel.has_bot,
     }

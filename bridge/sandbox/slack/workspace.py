@@ -30,6 +30,7 @@ class Channel:
     id: str
     name: str
     has_bot: bool = True
+    is_archived: bool = False
     messages: list[Message] = field(default_factory=list)
 
 
@@ -133,6 +134,7 @@ class Workspace:
         self.channels = {
             f"C0{number:07d}": Channel(f"C0{number:07d}", name) for number, name in enumerate(CHANNELS, 1)
         }
+        self.deactivated: set[str] = set()
         self.presses: list[Pressed] = []
         self.whispers: list[Json] = []
         self.triggers: dict[str, float] = {}

@@ -1,0 +1,297 @@
+"""The playbook: what a mapping says to people, tag by tag, as data and as one page.
+
+The page is whole in itself: it asks for nothing from anywhere, and its own policy forbids
+it to. Everything that admins wrote goes through Jinja's escaping.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from collections.abc import Mapping as Map
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, time, timedelta
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+
+import jinja2
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date
+
+from bridge.core.ports import Network
+from bridge.routing.folder import PLAYBOOK
+from bridge.routing.model import Calendar, ClosingPolicy, Mapping, Queue, Route
+from bridge.routing.promise import promise_end
+from bridge.routing.prose import Block, read_prose
+from bridge.routing.shape import DAYS
+from bridge.routing.wording import Words, render
+
+STATIC = Path(__file__).parent / "static"
+GENERATOR = "bridge mappings docs"
+"""What the page says it was made by: a file that says so may be written over."""
+
+_SOME_MOMENT = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+"""When the customer of the sample replies wrote: the same mapping makes the same page."""
+
+_SHORT = 12
+_TAGS = ("tags", "all_tags")
+_ASKS = {
+    "all_tags": "also tagged",
+    "no_tags": "not tagged",
+    "networks": "on",
+    "accounts": "heard by",
+    "brands": "said to",
+    "languages": "written in",
+    "words": "with any of the words",
+}
+_CLOSES = {
+    ClosingPolicy.AUTO: "The closing reply goes out when the ticket is solved.",
+    ClosingPolicy.APPROVE: "The closing reply goes out when somebody presses “Post it” on the card.",
+    ClosingPolicy.MANUAL: "Somebody writes the closing reply by hand.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A closing reply as a customer called Anna would read it."""
+
+    brand: str
+    code: str
+    language: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """A queue in words: who does what, by when, and who hears of it."""
+
+    queue: Queue
+    promise: str
+    hours: tuple[str, ...]
+    closing: str
+    samples: tuple[Sample, ...]
+
+    @property
+    def languages(self) -> tuple[Sample, ...]:
+        """One sample for each language."""
+        first: dict[str, Sample] = {}
+        for sample in self.samples:
+            first.setdefault(sample.code, sample)
+        return tuple(first.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where posts go, and what is asked of them besides. ``route`` None: the fallback."""
+
+    route: Route | None
+    asks: tuple[str, ...]
+    team: Team
+
+
+@dataclass(frozen=True, slots=True)
+class TagEntry:
+    tag: str
+    meaning: str
+    words: tuple[str, ...]
+    ways: tuple[Way, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Playbook:
+    """``others``: routes that ask for no tag. ``prose``: the admins' own text."""
+
+    version: str
+    brands: tuple[str, ...]
+    tags: tuple[TagEntry, ...]
+    others: tuple[Way, ...]
+    teams: tuple[Team, ...]
+    fallback: Team
+    prose: tuple[Block, ...]
+
+
+def playbook(mapping: Mapping, networks: Map[str, Network]) -> Playbook:
+    """What *mapping* says, for people. Pure: the same mapping, the same playbook."""
+    teams = {key: _team(queue, mapping, networks) for key, queue in mapping.queues.items()}
+    words = {auto.tag: auto.words for auto in mapping.auto_tags}
+    return Playbook(
+        version=mapping.version[:_SHORT],
+        brands=tuple(brand.name for brand in mapping.brands.values()),
+        tags=tuple(
+            TagEntry(tag, meaning, words.get(tag, ()), tuple(_ways(tag, mapping, teams, networks)))
+            for tag, meaning in mapping.tags.items()
+        ),
+        others=tuple(
+            _way(route, "", mapping, teams, networks)
+            for route in mapping.routes
+            if not any(getattr(route.when, name) for name in _TAGS)
+        ),
+        teams=tuple(teams.values()),
+        fallback=teams[mapping.fallback],
+        prose=read_prose(mapping.files.get(PLAYBOOK, "")),
+    )
+
+
+def page(mapping: Mapping, networks: Map[str, Network]) -> str:
+    """The playbook as one HTML page."""
+    template = _environment().get_template("playbook.html.j2")
+    book = playbook(mapping, networks)
+    return template.render(book=book, policy=policy(), generator=GENERATOR).lstrip()
+
+
+@cache
+def policy() -> str:
+    """The page's Content-Security-Policy: its own style and script, and nothing else from anywhere."""
+    style, script = (_digest(STATIC / name) for name in ("playbook.css", "playbook.js"))
+    return (
+        f"default-src 'none'; style-src '{style}'; script-src '{script}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(file: Path) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(file.read_bytes()).digest()).decode()
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(STATIC),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,  # the policy names the hash of the whole file
+    )
+
+
+def _ways(tag: str, mapping: Mapping, teams: Map[str, Team], networks: Map[str, Network]) -> Iterator[Way]:
+    """Where a post with *tag* goes, in the order of the routes; the last way asks nothing more."""
+    for route in mapping.routes:
+        if any(tag in getattr(route.when, name) for name in _TAGS):
+            way = _way(route, tag, mapping, teams, networks)
+            yield way
+            if not way.asks:
+                return
+    yield Way(None, (), teams[mapping.fallback])
+
+
+def _way(route: Route, tag: str, mapping: Mapping, teams: Map[str, Team], networks: Map[str, Network]) -> Way:
+    team = teams[route.queue]
+    if route.promise is not None or route.closing is not None:
+        team = _team(team.queue, mapping, networks, route)
+    return Way(route, tuple(_asks(route, tag)), team)
+
+
+def _asks(route: Route, tag: str) -> Iterator[str]:
+    """The conditions of *route* in words, without what *tag* fulfils."""
+    for one in fields(route.when):
+        value = getattr(route.when, one.name)
+        if one.name in _TAGS and tag in value:
+            value = () if one.name == "tags" else tuple(other for other in value if other != tag)
+        if value not in ((), None):
+            # Whatever else routes may ask some day is named by its key.
+            yield f"{_ASKS.get(one.name) or one.name.replace('_', ' ') + ':'} {_listed(value)}"
+
+
+def _listed(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ", ".join(" ".join(one) if isinstance(one, tuple) else str(one) for one in value)
+    return str(value)
+
+
+def _team(queue: Queue, mapping: Mapping, networks: Map[str, Network], route: Route | None = None) -> Team:
+    """*queue* in words, with what *route* says instead."""
+    calendar = mapping.calendars.get(queue.calendar or "")
+    promise = (route.promise if route else None) or queue.promise
+    closing = (route.closing if route else None) or queue.closing
+    samples: tuple[Sample, ...] = ()
+    if queue.ticket and closing is not ClosingPolicy.MANUAL:
+        ends = promise_end(_SOME_MOMENT, promise, calendar) if promise else None
+        samples = tuple(_samples(queue.closing_template, mapping, networks, ends))
+    return Team(
+        queue=queue,
+        promise=_promised(promise, calendar),
+        hours=tuple(_hours(calendar)) if calendar else ("No opening hours are given: every hour counts.",),
+        closing=_CLOSES[closing] if queue.ticket else "Somebody answers by hand: there is no ticket.",
+        samples=samples,
+    )
+
+
+def _samples(
+    name: str, mapping: Mapping, networks: Map[str, Network], ends: datetime | None
+) -> Iterator[Sample]:
+    for brand in mapping.brands.values():
+        entry = brand.accounts[0] if brand.accounts else None
+        label = (entry.fields.get("label") or networks[entry.network].label) if entry else ""
+        words = Words(customer="Anna", handle="@customer", network=label, promise_at=ends)
+        # The brand's own languages first, in its order; then what else there is.
+        written = {
+            language for key, template, language in mapping.templates if (key, template) == (brand.key, name)
+        }
+        order = [
+            *(code for code in brand.languages if code in written),
+            *sorted(written - {*brand.languages}),
+        ]
+        for code in order:
+            rendered = render(mapping, brand.key, name, code, words)
+            if rendered is not None:
+                yield Sample(brand.name, code, _language(code), rendered.text)
+
+
+def _language(code: str) -> str:
+    try:
+        return Locale.parse(code, sep="-").get_display_name("en") or code
+    except (UnknownLocaleError, ValueError):
+        return code
+
+
+def _promised(promise: timedelta | None, calendar: Calendar | None) -> str:
+    if promise is None:
+        return "Nothing is promised."
+    if calendar is None:
+        return f"The customer hears from us within {_span(promise)}, day and night."
+    # A day of a promise is 24 opening hours, which nobody means who reads "a day".
+    hours = _counted(promise, timedelta(hours=1), "opening hour")
+    counted = hours if promise >= timedelta(hours=1) else f"{_span(promise)} of opening time"
+    return f"The customer hears from us within {counted}."
+
+
+def _span(span: timedelta) -> str:
+    for size, unit in ((timedelta(days=1), "day"), (timedelta(hours=1), "hour")):
+        if span >= size and not span % size:
+            return _counted(span, size, unit)
+    return _counted(span, timedelta(minutes=1), "minute")
+
+
+def _counted(span: timedelta, size: timedelta, unit: str) -> str:
+    number = span / size
+    return f"{number:g} {unit}{'' if number == 1 else 's'}"
+
+
+def _hours(calendar: Calendar) -> Iterator[str]:
+    for shifts, group in groupby(range(7), key=lambda day: calendar.shifts.get(day, ())):
+        days = [DAYS[day].capitalize() for day in group]
+        named = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+        told = [f"{_clock(opens)}–{_clock(closes, 24)}" for opens, closes in shifts]
+        yield f"{named} {' and '.join(told) or 'closed'}"
+    if calendar.country:
+        yield f"Closed on the public holidays of {_country(calendar.country)}"
+    if calendar.holidays:
+        days = [format_date(day, "d MMMM y", "en") for day in sorted(calendar.holidays)]
+        yield f"Closed on {', '.join(days)}"
+    yield f"Told by the clock of {calendar.zone}"
+
+
+def _clock(moment: time, midnight: int = 0) -> str:
+    return f"{moment.hour or midnight:02}:{moment.minute:02}" if moment == time(0, 0) else f"{moment:%H:%M}"
+
+
+def _country(code: str) -> str:
+    country, _, part = code.partition("-")
+    name = Locale("en").territories.get(country, country)
+    return f"{name} ({part})" if part else str(name)
