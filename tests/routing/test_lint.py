@@ -6,13 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.routing.folder import read_folder
 from bridge.routing.lint import lint
 from bridge.routing.load import load_files
-from bridge.routing.nodes import Report
 from bridge.routing.rules import RULES, WARNINGS
 from tests.routing.catalogue import NETWORKS
-from tests.routing.conftest import STARTER
+from tests.routing.conftest import STARTER, starter_files
 
 ROUTES = "routes/10-social.yaml"
 MADE: tuple[tuple[str, str, str, str, str], ...] = (
@@ -64,12 +62,6 @@ MADE: tuple[tuple[str, str, str, str, str], ...] = (
         "another is used (reply-language-missing)",
     ),
 )
-
-
-def starter_files() -> dict[str, str]:
-    files = read_folder(STARTER, Report())
-    # Its tests of the whole say of each edit that it is not the starter any more.
-    return {name: text for name, text in files.items() if not name.startswith("tests/")}
 
 
 def warnings(files: dict[str, str]) -> str:
