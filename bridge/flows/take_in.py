@@ -121,7 +121,7 @@ def _write_down(
         _finish(world, known, "done")
         if any(row.erased_at is not None or erasure.is_erased(row.parent_id) for row in rows):
             # What was erased came once more, or is quoted: what it says is not kept a second time.
-            erasure.hide_delivery(known)
+            erasure.hide_delivery(tx, known)
         return [woken for row in rows if (woken := consider(tx, world, row)) is not None]
 
 

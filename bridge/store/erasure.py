@@ -9,6 +9,7 @@ can read it.
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Any
@@ -156,11 +157,35 @@ def hidden_delivery(installation: str, source: str, delivery_id: str) -> str:
     return pseudonym(installation, source, delivery_id)
 
 
-def hide_delivery(delivery: Delivery) -> None:
+def hide_delivery(tx: Session, delivery: Delivery) -> None:
     """Take the bytes off *delivery*, and an id that may be the address of a post."""
-    delivery.body = None
-    hidden = hidden_delivery(delivery.installation, delivery.source, delivery.delivery_id)
-    delivery.delivery_id = hidden
+    delivery.body, delivery.delivery_id = None, _hidden_ids(tx, [delivery])[delivery.id]
+
+
+def _hidden_ids(tx: Session, rows: Iterable[Any]) -> dict[str, str]:
+    """What shall stand for the id of each of these deliveries, by their rows' ids.
+
+    A sender may repeat what was erased: the door no longer knows it by its id, and writes
+    it down a second time. Two rows cannot have one pseudonym, so that of the later one goes on.
+    """
+    found: dict[str, str] = {}
+    by_place: dict[tuple[str, str, str], list[Any]] = defaultdict(list)
+    for row in rows:
+        by_place[row.installation, row.source, row.account].append(row)
+    for (installation, source, account), some in by_place.items():
+        hidden = {row.id: hidden_delivery(installation, source, row.delivery_id) for row in some}
+        with tx.no_autoflush:
+            there = tx.execute(
+                select(Delivery.id, Delivery.delivery_id).where(
+                    Delivery.installation == installation,
+                    Delivery.source == source,
+                    Delivery.account == account,
+                    Delivery.delivery_id.in_(set(hidden.values())),
+                )
+            ).all()
+        taken = {one.delivery_id for one in there if one.id not in hidden}
+        found |= {key: f"{one}:{key}" if one in taken else one for key, one in hidden.items()}
+    return found
 
 
 def known_hidden(tx: Session, installation: str, source: str, account: str, ids: Collection[str]) -> set[str]:
@@ -180,21 +205,15 @@ def known_hidden(tx: Session, installation: str, source: str, account: str, ids:
 def blank_bodies(tx: Session, ids: Collection[str]) -> int:
     """Blank these deliveries; returns how many there were that still had a body."""
     number = 0
-    columns = (Delivery.id, Delivery.installation, Delivery.source, Delivery.delivery_id)
+    columns = (Delivery.id, Delivery.installation, Delivery.source, Delivery.account, Delivery.delivery_id)
     for part in parts(ids):
         found = tx.execute(select(*columns).where(Delivery.id.in_(part), Delivery.body.is_not(None))).all()
         if found:
+            hidden = _hidden_ids(tx, found)
             # Not as objects: there may be many thousands, and everybody who writes waits meanwhile.
             tx.execute(
                 update(Delivery),
-                [
-                    {
-                        "id": row.id,
-                        "body": None,
-                        "delivery_id": hidden_delivery(row.installation, row.source, row.delivery_id),
-                    }
-                    for row in found
-                ],
+                [{"id": row.id, "body": None, "delivery_id": hidden[row.id]} for row in found],
             )
         number += len(found)
     return number

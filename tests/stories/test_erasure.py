@@ -95,6 +95,29 @@ def test_a_post_that_was_erased_does_not_come_back(sandbox: Sandbox, running: In
     assert "logs me out" not in shown_of(sandbox, 2)
 
 
+@pytest.mark.parametrize("forgotten", [True, False], ids=["forgotten", "deleted"])
+def test_a_sender_that_repeats_what_was_erased_is_heard_and_leaves_nothing(
+    sandbox: Sandbox, running: InProcess, ticket, forgotten: bool
+):
+    """The very same delivery, twice more: each is understood, none keeps the words, none fails."""
+    [post] = sandbox.plaza.posts()
+    [first] = [row for row in rows(running, Delivery) if row.source == "standard" and row.body]
+    if forgotten:
+        forget(running)
+    else:
+        sandbox.plaza.delete(post.id)
+        eventually(lambda: all(row.text is None for row in rows(running, Message)), what="the erasure")
+    rest(running)
+    for _ in range(2):
+        running.bridge.door.record(first.source, first.account, first.delivery_id, first.body)
+        rest(running)
+
+    repeated = [row for row in rows(running, Delivery) if row.source == "standard"]
+    assert {row.state for row in repeated} == {"done"}
+    assert not any(b"logs me out" in (row.body or b"") for row in repeated)
+    assert not any(row.delivery_id == first.delivery_id for row in repeated)
+
+
 def test_what_a_forgotten_person_writes_later_is_new(sandbox: Sandbox, running: InProcess, ticket):
     """They complain again: a case, a ticket and a requester of their own, and an answer."""
     forget(running)
