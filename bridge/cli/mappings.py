@@ -145,7 +145,7 @@ def explain(
     """
     mapping = load_or_exit(folder)
     if message_id or case_id:
-        message = _recorded(message_id, case_id)
+        message = recorded(message_id, case_id)
         if message.account not in mapping.account_brand:
             raise click.ClickException(f"account {message.account} is in no mapping file any more")
     else:
@@ -159,7 +159,7 @@ def explain(
         click.echo(line)
 
 
-def _recorded(message_id: str | None, case_id: str | None) -> SocialMessage:
+def recorded(message_id: str | None, case_id: str | None) -> SocialMessage:
     """The message with the row id *message_id*, or the first of a case, with the tags that it has now."""
     with opened_database() as database, database.read() as tx:
         if case_id:

@@ -273,9 +273,9 @@ def _deviations(entry: TestShape, came: Outcome) -> Iterator[tuple[tuple[str | i
     for key in PLAIN:
         wanted, got = getattr(expected, key), getattr(came, key)
         if wanted is not None and wanted != got:
-            yield ("expect", key), f"{key} is {_word(got)}, not {_word(wanted)}"
+            yield ("expect", key), f"{key} is {written(got)}, not {written(wanted)}"
     if "promise" in expected.model_fields_set and expected.promise != came.promise:
-        yield ("expect", "promise"), f"promise is {_word(came.promise)}, not {_word(expected.promise)}"
+        yield ("expect", "promise"), f"promise is {written(came.promise)}, not {written(expected.promise)}"
     said = came.reply if len(came.reply) <= SAID else came.reply[: SAID - 1] + "…"
     if expected.reply.text not in (None, came.reply):
         yield ("expect", "reply", "text"), f'the reply is "{said}"'
@@ -284,7 +284,8 @@ def _deviations(entry: TestShape, came: Outcome) -> Iterator[tuple[tuple[str | i
             yield ("expect", "reply", "contains", number), f'"{part}" is not in the reply, which is "{said}"'
 
 
-def _word(value: object) -> str:
+def written(value: object) -> str:
+    """*value* of an outcome as tests write it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else str(value or NONE)
