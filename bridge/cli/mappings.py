@@ -7,8 +7,9 @@ import sys
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 from zoneinfo import ZoneInfo
 
 import click
@@ -16,7 +17,7 @@ import click
 from bridge import settings
 from bridge.cli import faults
 from bridge.cli.opened import find_case, opened_database
-from bridge.core.message import Author, SocialMessage
+from bridge.core.message import Author, MessageKind, Sentiment, Severity, SocialMessage, Visibility
 from bridge.core.ports import Network
 from bridge.errors import Fault, MappingError
 from bridge.routing.account import network_label, public_account
@@ -126,6 +127,11 @@ def _say_counts(mapping: Mapping, folder: Path, warnings: int) -> None:
 @click.option("--account", help="The key of the account that heard it; left out, the first.")
 @click.option("--language", help="The language that the source names.")
 @click.option("--author", default="Anna", show_default=True, help="The customer's name.")
+@click.option("--handle", default="@customer", show_default=True, help="The customer's handle.")
+@click.option("--kind", type=click.Choice(list(MessageKind)), help="How it was said; left out, public.")
+@click.option("--followers", type=click.IntRange(0), help="How many followers the customer has.")
+@click.option("--severity", type=click.Choice(list(Severity)), help="How severe the source calls it.")
+@click.option("--sentiment", type=click.Choice(list(Sentiment)), help="The mood that the source reads.")
 @click.option("--at", type=click.DateTime(), help="When it was posted, UTC; left out, now.")
 @click.option("--message", "message_id", help="A message that came in: its id, or the end of it.")
 @click.option("--case", "case_id", help="The post that opened a case: the case's id, or its ticket's number.")
@@ -140,7 +146,8 @@ def explain(
     """Show which route takes a message, why, and all that follows from it.
 
     The message comes from the options, from FILE (JSON with the keys text, tags,
-    account, language, author: a name), or from what came in. It is held against the
+    account, language, author: a name, handle, kind, followers, severity, sentiment), or from
+    what came in. It is held against the
     files as they are now, whatever served then. Exits as check does.
     """
     mapping = load_or_exit(folder)
@@ -202,7 +209,9 @@ def _meant(tag: str, mapping: Mapping) -> str:
     return nearest(tag_name(tag), mapping.tags) or ". No route can ask for it"
 
 
-_KEYS = frozenset({"text", "tags", "account", "language", "author"})
+_KEYS = frozenset(
+    {"text", "tags", "account", "language", "author", "handle", "kind", "followers", "severity", "sentiment"}
+)
 
 
 def _read_file(file: IO[bytes] | None) -> dict[str, object]:
@@ -225,16 +234,40 @@ def _message(mapping: Mapping, given: dict[str, object], posted_at: datetime) ->
         known = ", ".join(mapping.account_brand)
         raise click.UsageError(f'There is no account "{account}". The accounts are {known}.')
     tags = given["tags"]
+    kind = _word(MessageKind, "kind", given) or MessageKind.PUBLIC
     return SocialMessage(
         network=mapping.accounts[account].network,
         id="explained",
         account=account,
-        author=Author(id="customer", handle="@customer", name=str(given["author"])),
+        author=Author("customer", str(given["handle"]), str(given["author"]), followers=_number(given)),
         text=str(given["text"]),
         posted_at=posted_at,
         language=str(given["language"]) if given["language"] else None,
         tags=frozenset(str(tag) for tag in tags) if isinstance(tags, (list, tuple)) else frozenset(),
+        visibility=Visibility.DIRECT if kind is MessageKind.DIRECT else Visibility.PUBLIC,
+        kind=kind,
+        severity=_word(Severity, "severity", given),
+        sentiment=_word(Sentiment, "sentiment", given),
     )
+
+
+_WordT = TypeVar("_WordT", bound=StrEnum)
+
+
+def _word(words: type[_WordT], key: str, given: dict[str, object]) -> _WordT | None:
+    if given[key] is None:
+        return None
+    for word in words:
+        if word == given[key]:
+            return word
+    raise click.UsageError(f"{key} must be one of {', '.join(words)}.")
+
+
+def _number(given: dict[str, object]) -> int | None:
+    number = given["followers"]
+    if number is None or (isinstance(number, int) and not isinstance(number, bool)):
+        return number
+    raise click.UsageError("followers must be a whole number.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,12 +289,15 @@ class _Story:
             f" (by words: {own})" if own else ""
         )
         yield "Routes"
-        for considered in consider(self.message, self.mapping):
+        for considered in consider(self.message, self.mapping, self.message.posted_at):
             yield from self._route(considered)
         taken = decision.route or "no route: the fallback"
         yield f"Taken    {taken} → {decision.queue} ({self._at(decision.place)})"
         yield from self._ticket()
         yield f"Card     {self.mapping.queues[decision.queue].channel}"
+        if decision.copies:
+            told = (f"{key} in {self.mapping.queues[key].channel}" for key in decision.copies)
+            yield f"Copies   {', '.join(told)}"
         yield from self._reply()
 
     def _at(self, place: Place) -> str:
@@ -281,13 +317,18 @@ class _Story:
         said = [str(queue.group)]
         said += [f"priority {decision.priority}"] if decision.priority else []
         said += [f"type {decision.type}"] if decision.type else []
+        said += [f"severity {decision.severity}"] if decision.severity else []
         said += [f"tags {', '.join(decision.ticket_tags)}"] if decision.ticket_tags else []
+        said += [f"{name} = {value}" for name, value in decision.fields.items()]
+        said += [f"assigned to {decision.assignee}"] if decision.assignee else []
         yield f"Ticket   {', '.join(said)}"
         if decision.promise_at is not None:
             calendar = self.mapping.calendars.get(queue.calendar or "")
             zone = calendar.zone if calendar else self.mapping.brands[decision.brand].zone
             local = decision.promise_at.astimezone(ZoneInfo(zone))
-            yield f"Promise  {local:%A %Y-%m-%d %H:%M} in {zone} ({decision.promise_at:%Y-%m-%d %H:%M} UTC)"
+            named = f"{decision.promise_class}: " if decision.promise_class else ""
+            ends = f"{local:%A %Y-%m-%d %H:%M} in {zone} ({decision.promise_at:%Y-%m-%d %H:%M} UTC)"
+            yield f"Promise  {named}{ends}"
 
     def _reply(self) -> Iterator[str]:
         """Whether a public reply is possible, and the closing reply in each language that there is."""
@@ -298,7 +339,7 @@ class _Story:
         yield f"Public reply  {'possible' if light.possible else 'not possible'}: {light.reason}"
         yield f"Closing  {decision.closing}, in {decision.language} ({decision.language_reason})"
         words = Words(message.author.name, message.author.handle, _label(entry), decision.promise_at)
-        name = mapping.queues[decision.queue].closing_template
+        name = decision.closing_template
         for brand, template, language in sorted(mapping.templates):
             rendered = render(mapping, brand, template, language, words)
             if (brand, template) == (decision.brand, name) and rendered is not None:

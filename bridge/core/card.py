@@ -33,6 +33,7 @@ class Card:
 
     ``stage`` is one short line (opened, claimed, answered, solved, closed).
     ``claimed_by`` is the team tool's own user id. ``timeline`` is oldest first.
+    ``copies`` are the other teams that are told.
     """
 
     case_id: str
@@ -57,6 +58,8 @@ class Card:
     timeline: tuple[str, ...] = ()
     asks: tuple[Ask, ...] = ()
     actions: tuple[Action, ...] = ()
+    severity: str | None = None
+    copies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

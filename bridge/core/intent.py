@@ -16,6 +16,7 @@ class Effect(StrEnum):
     POST_CARD = "post_card"
     UPDATE_CARD = "update_card"
     POST_NOTE = "post_note"
+    POST_COPY = "post_copy"
     REPLY = "reply"
     REDACT_COMMENT = "redact_comment"
     REDACT_TICKET = "redact_ticket"

@@ -20,6 +20,39 @@ class Visibility(StrEnum):
         return self in (Visibility.PUBLIC, Visibility.UNLISTED)
 
 
+class MessageKind(StrEnum):
+    """How a message was said. Told apart by whoever brings it; see `MessageKind.of`."""
+
+    PUBLIC = "public"  # begins a thread, for all to read
+    REPLY = "reply"  # answers another, for all to read
+    REVIEW = "review"  # judges a place, an app or a thing on a site for that
+    DIRECT = "direct"  # not for all to read: a private message, or a post for followers only
+
+    @classmethod
+    def of(cls, visibility: Visibility, *, answers: bool) -> MessageKind:
+        """The kind of a message where nobody calls it a review."""
+        if not visibility.is_public:
+            return cls.DIRECT
+        return cls.REPLY if answers else cls.PUBLIC
+
+
+class Severity(StrEnum):
+    """How much is at stake, in the word of the source or of a route. Lowest first."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+class Sentiment(StrEnum):
+    """The mood that a source reads in a message."""
+
+    POSITIVE = "positive"
+    NEUTRAL = "neutral"
+    NEGATIVE = "negative"
+
+
 class EventKind(StrEnum):
     """What can happen to a message."""
 
@@ -32,12 +65,16 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who wrote a message. ``id`` is stable on its network; handle and name may change."""
+    """Who wrote a message. ``id`` is stable on its network; handle and name may change.
+
+    ``followers`` is how many the network said they have; None where nobody said it.
+    """
 
     id: str
     handle: str
     name: str = ""
     url: str | None = None
+    followers: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +105,8 @@ class SocialMessage:
     the API of ``account`` (the key of the brand account that heard it) calls it.
     ``root_id`` and ``parent_id`` are global ids; ``root_id`` is None while the thread
     is not known, and the message's own id when it starts one. Times are aware UTC.
-    ``own`` marks a message that our own account wrote.
+    ``own`` marks a message that our own account wrote. ``severity`` and ``sentiment``
+    are None where the source gives none.
     """
 
     network: str
@@ -88,6 +126,9 @@ class SocialMessage:
     edited_at: datetime | None = None
     tags: frozenset[str] = frozenset()
     own: bool = False
+    kind: MessageKind = MessageKind.PUBLIC
+    severity: Severity | None = None
+    sentiment: Sentiment | None = None
 
     @property
     def thread(self) -> str:

@@ -281,8 +281,8 @@ class Team(Protocol):
 
     def find_note(self, ref: CardRef, key: str) -> str | None: ...
 
-    def announce(self, channel: str, text: str, key: str) -> str:
-        """Say *text* (plain) in *channel*, to no case in particular; *key* travels in its metadata."""
+    def announce(self, channel: str, text: str, key: str, link: str | None = None) -> str:
+        """Say *text* (plain) in *channel*, under no card, with *link* to open; *key* is in its metadata."""
         ...
 
     def find_announcement(self, channel: str, key: str, since: datetime) -> str | None:

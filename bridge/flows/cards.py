@@ -42,6 +42,8 @@ def draw(tx: Session, world: World, case: Case) -> Card:
     first = posts[0]
     brand = mapping.brands.get(case.brand)
     queue = mapping.queues.get(case.queue)
+    route = world.route_of(tx, case)
+    copies = route.copies if route else ()
     ticket = current_ticket(tx, case)
     waiting = intents.waiting_for_a_person(tx, case.id)
     author = f"{first.author_name} ({first.author_handle})" if first.author_name else first.author_handle
@@ -70,6 +72,8 @@ def draw(tx: Session, world: World, case: Case) -> Card:
         actions=(Action.CLAIM, Action.WHY)
         if _asks_for_somebody(case) and not case.claimed_by
         else (Action.WHY,),
+        severity=route.severity if route else None,
+        copies=tuple(other.label if (other := mapping.queues.get(key)) else key for key in copies),
     )
 
 
@@ -151,5 +155,7 @@ def _refusals(tx: Session, case: Case) -> tuple[Ask, ...]:
             actions=(),
         )
         for intent in intents.of_case(tx, case.id, [IntentState.REFUSED])
-        if intent.reason and intent.decided_by is None and intent.lane != TEAM
+        if intent.reason
+        and intent.decided_by is None
+        and (intent.lane != TEAM or intent.effect == Effect.POST_COPY)
     )

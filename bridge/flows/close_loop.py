@@ -118,9 +118,11 @@ def _say_template(
         promise_at=case.promise_at,
         resolution=resolution.text if resolution else "",
     )
-    rendered = wording.render(mapping, case.brand, queue.closing_template, case.language, words)
+    route = pinned.route(case.route)
+    template = (route.closing_template if route else None) or queue.closing_template
+    rendered = wording.render(mapping, case.brand, template, case.language, words)
     if rendered is None:
-        reason = f"brand {case.brand} has no reply {queue.closing_template!r} in the mapping files any more"
+        reason = f"brand {case.brand} has no reply {template!r} in the mapping files any more"
         casefile.tell(tx, case.id, now, "open loop", reason)
         drafting.note(tx, case, f"no-template:{update.id}", writing.not_posted_note(reason), now)
         return

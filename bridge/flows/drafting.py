@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -131,6 +132,21 @@ def customer_external_id(case: Case) -> str:
 
 def post_card(tx: Session, case: Case, at: datetime, cause: str = "opened") -> None:
     intents.draft(tx, case, Effect.POST_CARD, target=case.id, cause=cause, lane=cards.TEAM, at=at)
+
+
+def post_copies(tx: Session, case: Case, queues: Iterable[str], at: datetime, cause: str = "opened") -> None:
+    """Tell the teams of *queues* of the case, each in its own channel."""
+    for queue in queues:
+        intents.draft(
+            tx,
+            case,
+            Effect.POST_COPY,
+            target=case.id,
+            cause=f"{cause}:copy:{queue}",
+            lane=cards.TEAM,
+            at=at,
+            content={"queue": queue},
+        )
 
 
 def post_note(tx: Session, case: Case, cause: str, text: str, at: datetime) -> None:

@@ -47,6 +47,9 @@ class StillMovingError(BridgeError):
     """Something of the person is on its way at this moment: nothing was erased."""
 
 
+ON_THE_LIST = "in vips.yaml of the mapping files, which somebody has to edit, and in their earlier versions"
+
+
 @dataclass(frozen=True, slots=True)
 class Forgotten:
     """What an erasure did. ``proof`` is None for a rehearsal."""
@@ -115,6 +118,8 @@ def _forget(world: World, person: Person, by: str, rehearse: bool) -> Forgotten:
             blanked = erasure.blank_bodies(tx, bodies)
             counts |= {"deliveries": blanked} if blanked else {}
             remains += _what_remains(person, counts, remains)
+            if world.mappings.current.lists(person.network, person.author_ids | person.handles):
+                remains.append(ON_THE_LIST)
             proof.counts, proof.remains = counts, remains
             if rehearse:
                 raise _RehearsedError

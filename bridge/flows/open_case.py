@@ -200,6 +200,7 @@ def _open(
     opened = f"{decision.reason} ({decision.place}) → queue {decision.queue}"
     casefile.tell(tx, case.id, now, "opened", opened, mapping=decision.mapping_version)
     drafting.post_card(tx, case, now)
+    drafting.post_copies(tx, case, decision.copies, now)
     if decision.ticket:
         _ask_for_ticket(tx, world, case, row, now)
         _gather(tx, case, row, now)
@@ -211,9 +212,13 @@ def _ask_for_ticket(tx: Session, world: World, case: Case, row: Message, now: da
     drafting.register(tx, case, now)
     drafting.open_ticket(tx, case, row, now, number=1)
     zone = world.mappings.current.brands[case.brand].zone
+    route = world.route_of(tx, case)
+    severity = route.severity if route else None
     hints = voice.hints(case.brand, world.mappings.current)
-    note = writing.opening_note(case, queue.owner, queue.next_step, queue.meaning, zone, hints)
+    note = writing.opening_note(case, queue.owner, queue.next_step, queue.meaning, zone, severity, hints)
     drafting.note(tx, case, "opened:1", note, now)
+    if route and route.assignee:
+        drafting.assign(tx, case, "assigned:opened", route.assignee, now)
 
 
 def _outgrown(tx: Session, world: World, case: Case, row: Message, message: SocialMessage) -> bool:
@@ -221,16 +226,26 @@ def _outgrown(tx: Session, world: World, case: Case, row: Message, message: Soci
     mapping = world.mappings.current
     if case.with_ticket or row.deleted_at is not None or row.account not in mapping.account_brand:
         return False
-    if message.tags <= set(case.tags) or not decide(message, mapping, world.clock.now()).ticket:
+    if message.tags <= set(case.tags):
+        return False
+    decision = decide(message, mapping, world.clock.now())
+    if not decision.ticket or decision.queue in _kept_off(tx, world, case):
         return False
     other = _case_of_thread(tx, world, message)
     return other is None or other.id == case.id  # else the thread has a ticket
+
+
+def _kept_off(tx: Session, world: World, case: Case) -> tuple[str, ...]:
+    """The queues that posts of the case's route must not come to."""
+    route = world.route_of(tx, case)
+    return route.never if route else ()
 
 
 def _grow(tx: Session, world: World, case: Case, row: Message, message: SocialMessage) -> Case:
     """Route a case without a ticket anew: it gets one, and a card for the team that has it now."""
     now = world.clock.now()
     decision = decide(message, world.mappings.current, now)
+    kept_off = _kept_off(tx, world, case)
     case.route, case.queue, case.route_place = decision.route, decision.queue, str(decision.place)
     case.reason, case.tags = decision.reason, sorted({*case.tags, *decision.tags})
     case.closing, case.priority, case.kind = decision.closing.value, decision.priority, decision.type
@@ -241,6 +256,8 @@ def _grow(tx: Session, world: World, case: Case, row: Message, message: SocialMe
     casefile.tell(tx, case.id, now, "opened", opened, mapping=decision.mapping_version)
     if cards.current_card(tx, case) is not None:  # else the first is still to be drawn
         drafting.post_card(tx, case, now, cause=f"queue:{case.queue}")
+    copies = [queue for queue in decision.copies if queue not in kept_off]
+    drafting.post_copies(tx, case, copies, now, cause=f"queue:{case.queue}")
     _ask_for_ticket(tx, world, case, row, now)
     for earlier in messages.of_case(tx, case.id):
         if earlier.id != row.id and earlier.deleted_at is None:
@@ -326,7 +343,8 @@ def _retagged(tx: Session, world: World, case: Case, row: Message, message: Soci
     casefile.tell(tx, case.id, now, "tagged", tags, message=row.id)
     if decision.queue == case.queue:
         return True
-    text = writing.retagged_note(tags, decision.queue, decision.reason)
+    never = case.route if decision.queue in _kept_off(tx, world, case) else None
+    text = writing.retagged_note(tags, decision.queue, decision.reason, never)
     drafting.note(tx, case, f"retagged:{row.id}:{tags}"[:255], text, now)
     drafting.post_note(tx, case, f"retagged:{row.id}:{tags}"[:255], text, now)
     return True

@@ -8,16 +8,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy.orm import Session
+
 from bridge.core.account import Account
 from bridge.core.card import Press
 from bridge.core.desk import Hint
 from bridge.core.ports import Clock, Connection, Desk, Network, Team
 from bridge.flows.mappings import Mappings
-from bridge.routing.model import AccountEntry
+from bridge.routing.model import AccountEntry, Route
 from bridge.store import leases
 from bridge.store.database import Database
 from bridge.store.leases import Lease
 from bridge.store.presence import Presence
+from bridge.store.tables import Case
 from bridge.store.tallies import Tallies
 
 
@@ -71,6 +74,10 @@ class World:
     tallies: Tallies = field(default_factory=Tallies)
     _lines: threading.local = field(default_factory=threading.local)
     _calling: set[str] = field(default_factory=set)
+
+    def route_of(self, tx: Session, case: Case) -> Route | None:
+        """The route that took *case*, as it was then; None for the fallback."""
+        return self.mappings.version(tx, case.mapping_version).route(case.route)
 
     def account(self, key: str) -> Account | None:
         """Today's account with its credentials; None when no mapping file has it any more."""

@@ -48,7 +48,13 @@ def edited_post(message: SocialMessage) -> str:
 
 
 def opening_note(
-    case: Case, owner: str, next_step: str, meaning: str, zone: str, voice: Sequence[str] = ()
+    case: Case,
+    owner: str,
+    next_step: str,
+    meaning: str,
+    zone: str,
+    severity: str | None = None,
+    voice: Sequence[str] = (),
 ) -> str:
     """Why the ticket is here, until when, and whether a public reply will be possible.
 
@@ -58,6 +64,8 @@ def opening_note(
     lines = [why]
     if meaning:
         lines.append(f"What it means: {meaning}")
+    if severity:
+        lines.append(f"Severity: {severity}.")
     if case.promise_at is not None:
         lines.append(f"Promised by: {case.promise_at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} ({zone}).")
     lines.append("Public reply: " + ("possible. " if case.light else "NOT possible. ") + case.light_reason)
@@ -104,10 +112,20 @@ def receipt_note(receipt: str, url: str | None, reason: str | None) -> str:
     return " ".join(parts)
 
 
-def retagged_note(tags: str, queue: str, reason: str) -> str:
+def retagged_note(tags: str, queue: str, reason: str, never: str | None = None) -> str:
+    """*never*: the route that keeps its posts off *queue*."""
+    now = f"The post was tagged {tags} since. Opened now, it would go to the queue {queue} ({reason}). "
+    if never:
+        return now + f"Posts of the route {never} must not come to that queue, so the case stays here."
+    return now + "The case stays here until somebody moves the ticket and tells that team."
+
+
+def copy_notice(brand: str, network: str, queue: str, route: str, ticket_id: str | None, channel: str) -> str:
+    """To a team that is told of another team's case. Nobody's words: they are on the ticket, once."""
+    where = f"Ticket #{ticket_id}." if ticket_id else f"It has no ticket; its card is in {channel}."
     return (
-        f"The post was tagged {tags} since. Opened now, it would go to the queue {queue} ({reason}). "
-        "The case stays here until somebody moves the ticket and tells that team."
+        f"For your information: a post to {brand} on {network} went to {queue} (route {route}), "
+        f"which answers it. {where}"
     )
 
 

@@ -12,9 +12,17 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    StringConstraints,
+    model_validator,
+)
 
 _LONGEST_URL = 2048
+_MOST = 10**12
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}")
 
 
@@ -58,6 +66,15 @@ WebAddress = Annotated[str | None, AfterValidator(_web_address_or_none)]
 
 Language = Annotated[str | None, AfterValidator(_language_or_none)]
 """A BCP 47 code; anything else becomes None."""
+
+
+def _count_or_none(number: object) -> int | None:
+    is_count = isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= _MOST
+    return number if is_count else None  # type: ignore[return-value]  # told by is_count
+
+
+Count = Annotated[int | None, BeforeValidator(_count_or_none)]
+"""How many there are of something; what is no such number becomes None."""
 
 
 class Shape(BaseModel):

@@ -30,13 +30,16 @@ class Outcome:
     promise: str
     template: str
     light: str
+    severity: str = "-"
+    assignee: str = "-"
+    copies: str = "-"
 
     @property
     def unmatched(self) -> bool:
         return self.route == NO_ROUTE
 
 
-ASPECTS = ("queue", "priority", "promise", "template", "light")
+ASPECTS = ("queue", "priority", "severity", "promise", "template", "light", "assignee", "copies")
 """What counts as a change; a route of another name that leads to the same is none."""
 
 
@@ -86,15 +89,18 @@ def outcome(message: SocialMessage, mapping: Mapping, at: datetime, light: Light
         queue=decision.queue,
         priority=decision.priority or "-",
         promise=_span(decision, message, at),
-        template=_template(decision, mapping),
+        template=_template(decision),
         light="possible" if light(message.account, message, mapping) else "not possible",
+        severity=decision.severity or "-",
+        assignee=decision.assignee or "-",
+        copies=", ".join(decision.copies) or "-",
     )
 
 
-def _template(decision: Decision, mapping: Mapping) -> str:
+def _template(decision: Decision) -> str:
     if not decision.ticket:
         return "-"
-    return f"{mapping.queues[decision.queue].closing_template} in {decision.language}"
+    return f"{decision.closing_template} in {decision.language}"
 
 
 def _span(decision: Decision, message: SocialMessage, at: datetime) -> str:

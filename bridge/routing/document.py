@@ -15,8 +15,9 @@ from bridge.routing.entry import (
     QueueShape,
     RouteShape,
     TagShape,
+    VipShape,
 )
-from bridge.routing.shape import Name, Shape, Text
+from bridge.routing.shape import Duration, Name, Shape, Text
 from bridge.routing.testfile import TestsFile
 from bridge.routing.voice import VoiceFile
 
@@ -45,6 +46,15 @@ class QueuesFile(Shape):
 
     fallback: Text
     """The queue for every post that no route takes."""
+    promises: dict[Name, Duration] = {}
+    """Name → span: promises that queues and routes give by name."""
+    queues: dict[Name, QueueShape] = {}
+    """Short name → team; teams may have files of their own in queues/."""
+
+
+class TeamFile(Shape):
+    """Queues in a file of the team's own."""
+
     queues: Annotated[dict[Name, QueueShape], Field(min_length=1)]
     """Short name → team."""
 
@@ -63,6 +73,13 @@ class TagsFile(Shape):
     """Tag → its meaning."""
 
 
+class VipsFile(Shape):
+    """People whose posts routes may treat apart."""
+
+    vips: dict[Name, VipShape]
+    """Short name → who it is, and why."""
+
+
 class RoutesFile(Shape):
     """Which post goes to which team: the first route whose conditions all hold takes it."""
 
@@ -73,8 +90,10 @@ class RoutesFile(Shape):
 FILES: dict[str, type[Shape]] = {
     "brands": BrandsFile,
     "queues": QueuesFile,
+    "team": TeamFile,
     "hours": HoursFile,
     "tags": TagsFile,
+    "vips": VipsFile,
     "routes": RoutesFile,
     "canary": CanaryFile,
     "voice": VoiceFile,

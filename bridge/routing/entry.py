@@ -6,9 +6,10 @@ from datetime import time, timedelta
 from itertools import pairwise
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from bridge.routing.model import ClosingPolicy
+from bridge.routing.model import CLOSED, OPEN, ClosingPolicy
+from bridge.routing.nodes import nearest
 from bridge.routing.shape import (
     CLOSING,
     AccountName,
@@ -21,13 +22,21 @@ from bridge.routing.shape import (
     Date,
     Day,
     Duration,
+    Email,
+    Kind,
+    Known,
     Language,
+    Moment,
     Name,
     NetworkName,
+    Number,
     Priority,
+    Promise,
     QueueName,
     ReplyName,
     RouteName,
+    SentimentWord,
+    SeverityWord,
     Shape,
     Shift,
     TagName,
@@ -37,6 +46,8 @@ from bridge.routing.shape import (
     Zone,
     wrong,
 )
+
+Week = dict[Day, list[Shift]]
 
 
 class AccountShape(Shape):
@@ -90,8 +101,8 @@ class QueueShape(Shape):
     """The ticket's priority."""
     type: TicketType | None = None
     """The ticket's type."""
-    promise: Duration | None = None
-    """How soon the customer hears from us: 30m, 4h, 2d."""
+    promise: Promise | None = None
+    """How soon the customer hears from us: 30m, 4h, 2d, or the name of a promise."""
     hours: CalendarName | None = None
     """The calendar of hours.yaml that the promise counts in; without it, every hour counts."""
     closing: Closing = ClosingPolicy.APPROVE.value
@@ -134,10 +145,35 @@ class WhenShape(Shape):
     """It is written in one of these languages."""
     words: list[Text] = []
     """One of these words or phrases stands in it; capitals and accents do not matter."""
+    kinds: list[Kind] = []
+    """It is one of these: public, reply, review, direct."""
+    severities: list[SeverityWord] = []
+    """Its source calls it so severe."""
+    sentiments: list[SentimentWord] = []
+    """Its source reads this mood in it."""
+    min_followers: Number | None = None
+    """Its author has at least so many followers."""
+    vip: bool | None = None
+    """true: its author is in vips.yaml; false: is not."""
+    hours: dict[CalendarName, Text] = {}
+    """Calendar → open, closed or the name of a shift: what it was when the post was written."""
+
+    @field_validator("hours")
+    @classmethod
+    def _known_shifts(cls, asked: dict[str, str], info: ValidationInfo[Known]) -> dict[str, str]:
+        known = info.context
+        for calendar, state in asked.items():
+            if known.shifts is None or calendar not in known.shifts:
+                continue  # the calendar's own fault
+            states = (OPEN, CLOSED, *known.shifts[calendar])
+            if state not in states:
+                message = f'{calendar} is never "{state}": it is one of {", ".join(states)}'
+                raise wrong("unknown-shift", message + nearest(state, states))
+        return asked
 
     @model_validator(mode="after")
     def _asks_something(self) -> WhenShape:
-        if not any(getattr(self, name) for name in type(self).model_fields):
+        if all(getattr(self, name) in ([], {}, None) for name in type(self).model_fields):
             raise wrong("no-condition", "nothing is asked: the fallback queue takes what no route claims")
         return self
 
@@ -159,6 +195,18 @@ class ExampleShape(Shape):
     """To which brand it was said."""
     language: Language | None = None
     """The language that the source names."""
+    author: Text | None = None
+    """The handle of who wrote it."""
+    kind: Kind | None = None
+    """public, reply, review or direct; left out, public."""
+    followers: Annotated[int, Field(ge=0, le=10**12)] | None = None
+    """How many followers its author has."""
+    severity: SeverityWord | None = None
+    """How severe the source calls it."""
+    sentiment: SentimentWord | None = None
+    """The mood that the source reads in it."""
+    at: Moment | None = None
+    """When it was written, in the brand's time; left out, ten o'clock on a Monday."""
 
 
 class RouteShape(Shape):
@@ -176,33 +224,97 @@ class RouteShape(Shape):
     """Instead of the queue's."""
     closing: Closing | None = None
     """Instead of the queue's."""
-    promise: Duration | None = None
+    promise: Promise | None = None
+    """Instead of the queue's."""
+    severity: SeverityWord | None = None
+    """How much is at stake: on the card, in the ticket's note, and as its tag."""
+    closing_template: ReplyName | None = None
     """Instead of the queue's."""
     ticket_tags: list[Text] = []
     """Tags that the ticket gets besides."""
+    fields: dict[Text, Text] = {}
+    """The ticket's custom fields, by title, key or id → value."""
+    assignee: Email | None = None
+    """The agent who gets the ticket, by e-mail address."""
+    copies: list[QueueName] = []
+    """Queues whose teams are told in their channels, too."""
+    never: list[QueueName] = []
+    """Queues that posts of this route must not come to, whatever becomes of them."""
     examples: list[object] = []
     """Posts that you know, and the route that each should take."""
+
+    @field_validator("copies")
+    @classmethod
+    def _to_others(cls, copies: list[str], info: ValidationInfo) -> list[str]:
+        if info.data.get("queue") in copies:
+            raise wrong("copy-to-owner", f'"{info.data["queue"]}" has the post itself: take it out')
+        return copies
+
+    @field_validator("never")
+    @classmethod
+    def _kept_off(cls, never: list[str], info: ValidationInfo) -> list[str]:
+        if info.data.get("queue") in never:
+            raise wrong("never-reached", f'this route leads to "{info.data["queue"]}"')
+        for queue in info.data.get("copies", ()):
+            if queue in never:
+                raise wrong("never-reached", f'this route sends a copy to "{queue}"')
+        return never
 
 
 class CalendarShape(Shape):
     zone: Zone
     """The clock that the hours are told by; summer time is taken care of."""
-    week: dict[Day, list[Shift]]
+    week: Week
     """Day → shifts; a day that is left out is closed."""
     country: Country | None = None
     """Its public holidays are days off: PL, or DE-BY for a part of a country."""
     holidays: list[Date] = []
     """More days off."""
+    shifts: dict[Name, Week] = {}
+    """Name → day → hours: a part of the week that routes can ask for."""
+
+    @field_validator("week")
+    @classmethod
+    def _opens(cls, week: Week) -> Week:
+        return _sound(week)
+
+    @field_validator("shifts")
+    @classmethod
+    def _named(cls, shifts: dict[str, Week]) -> dict[str, Week]:
+        for name, week in shifts.items():
+            if name in (OPEN, CLOSED):
+                raise wrong("bad-name", f'"{name}" is what every calendar can be: no shift has this name')
+            _sound(week, of=f"{name}: ")
+        return shifts
+
+
+def _sound(week: Week, of: str = "") -> Week:
+    """*week*, if it opens at all and no two shifts of a day overlap."""
+    if not any(week.values()):
+        raise wrong("never-open", f"{of}no opening hours on any day")
+    for day, shifts in week.items():
+        for (_, closes), (opens, _) in pairwise(sorted(shifts)):
+            if closes == time(0, 0) or opens < closes:
+                raise wrong("shift-overlap", f"{of}two shifts on {day} overlap")
+    return week
+
+
+class VipShape(Shape):
+    """Somebody by a handle, by the network's own id, or by both."""
+
+    network: NetworkName
+    """Where they are: standard or mastodon."""
+    handle: Text | None = None
+    """How they are called there; on Mastodon with the server."""
+    id: Text | None = None
+    """The network's own id of them; on Mastodon the profile's address."""
+    why: Text
+    """Why they are on the list: it stands where people look."""
 
     @model_validator(mode="after")
-    def _opens(self) -> CalendarShape:
-        if not any(self.week.values()):
-            raise wrong("never-open", "no opening hours on any day")
-        for day, shifts in self.week.items():
-            ordered = sorted(shifts)
-            for (_, closes), (opens, _) in pairwise(ordered):
-                if closes == time(0, 0) or opens < closes:
-                    raise wrong("shift-overlap", f"two shifts on {day} overlap")
+    def _is_somebody(self) -> VipShape:
+        if self.handle is None and self.id is None:
+            raise wrong("missing-key", '"handle" or "id" must be given: who it is')
         return self
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
-from bridge.core.message import Author, SocialMessage
+from bridge.core.message import Author, MessageKind, Sentiment, Severity, SocialMessage, Visibility
 from bridge.routing.decide import choose
 from bridge.routing.model import AccountEntry, Condition, Example, Mapping, Route
 from bridge.routing.nodes import Report, Spot
 from bridge.routing.shape import FALLBACK
 
-SOME_MOMENT = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
-"""Routes ask nothing of the time, so any will do."""
+MONDAY_MORNING = datetime(2026, 1, 5, 10, 0)  # noqa: DTZ001 - the brand's own time
+"""When an example was written that does not say when."""
 
 _ANYTHING = Condition()
 
@@ -37,12 +38,12 @@ def _try(example: Example, route: Route, mapping: Mapping, report: Report, *, wh
         said = "no account fits what this example says of brand, network, account"
         report.add(spot, "example-unplaced", said)
         return
-    message = example_message(example, account)
+    message = example_message(example, account, mapping.brands[mapping.account_brand[account.key]].zone)
     if not any(other.when.languages for other in mapping.routes):
         # Nobody asks for it here, and telling a text's language takes a model of 90 MB.
         brand = mapping.brands[mapping.account_brand[account.key]]
         message = replace(message, language=message.language or brand.languages[0])
-    taken, seen = choose(message, mapping)
+    taken, seen = choose(message, mapping, message.posted_at)
     if taken == example.expect or (taken is None and not whole):
         return
     took, expected = taken or FALLBACK, example.expect or FALLBACK
@@ -51,17 +52,23 @@ def _try(example: Example, route: Route, mapping: Mapping, report: Report, *, wh
     report.add(spot, "example-mismatch", f'example "{text}" ({tags}) takes {took}, not {expected}')
 
 
-def example_message(example: Example, account: AccountEntry) -> SocialMessage:
-    """*example* as if it had come in on *account*."""
+def example_message(example: Example, account: AccountEntry, zone: str) -> SocialMessage:
+    """*example* as if it had come in on *account*, of a brand whose time is that of *zone*."""
+    handle = example.author or "@example"
+    kind = MessageKind(example.kind or MessageKind.PUBLIC)
     return SocialMessage(
         network=account.network,
         id="example",
         account=account.key,
-        author=Author(id="example", handle="@example"),
+        author=Author(id=handle, handle=handle, followers=example.followers),
         text=example.text,
-        posted_at=SOME_MOMENT,
+        posted_at=(example.at or MONDAY_MORNING).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC),
         language=example.language,
         tags=frozenset(example.tags),
+        visibility=Visibility.DIRECT if kind is MessageKind.DIRECT else Visibility.PUBLIC,
+        kind=kind,
+        severity=Severity(example.severity) if example.severity else None,
+        sentiment=Sentiment(example.sentiment) if example.sentiment else None,
     )
 
 

@@ -23,11 +23,19 @@ _CHOICES = {
     "type": "unknown-type",
     "closing": "unknown-closing",
     "[key]": "unknown-day",
+    "kind": "unknown-kind",
+    "kinds": "unknown-kind",
+    "severity": "unknown-severity",
+    "severities": "unknown-severity",
+    "sentiment": "unknown-sentiment",
+    "sentiments": "unknown-sentiment",
 }
 _WANTED = {
     "string_type": "text; put a number, true or false in quotes",
-    "bool_type": "true or false, without quotes",
     "int_type": "a whole number, without quotes",
+    "greater_than_equal": "a larger number",
+    "less_than_equal": "a smaller number",
+    "bool_type": "true or false, without quotes",
     "list_type": "a list, such as [a, b]",
     "dict_type": "a table of keys and values",
     "model_type": "a table of keys and values",
@@ -125,7 +133,7 @@ def _explain(detail: ErrorDetails) -> tuple[str, str]:
     if kind == "literal_error":
         choices = re.findall(r"'([^']*)'", str(context["expected"]))
         value = str(detail["input"])[:60]
-        rule = _CHOICES[str(detail["loc"][-1])]
+        rule = _CHOICES[next(step for step in reversed(detail["loc"]) if isinstance(step, str))]
         return rule, f'"{value}" is not one of {", ".join(choices)}{nearest(value, choices)}'
     if kind in ("string_too_short", "too_short"):
         return "empty-value", "must not be empty"

@@ -16,16 +16,18 @@ REQUIRED = ("brands.yaml", "queues.yaml", "hours.yaml", "tags.yaml")
 PLAYBOOK = "playbook.md"
 """What teams should know besides: text for people, shown on the playbook and read by nothing else."""
 
-OPTIONAL = ("canary.yaml", PLAYBOOK)
+OPTIONAL = ("vips.yaml", "canary.yaml", PLAYBOOK)
+QUEUES = re.compile(r"queues/[^/]+\.yaml")
 ROUTES = re.compile(r"routes/[^/]+\.yaml")
 REPLY = re.compile(r"replies/(?P<brand>[^/]+)/(?P<name>[^/.]+)\.(?P<language>[^/.]+)\.txt\.j2")
 PART = re.compile(r"replies/(?P<brand>[^/]+)/parts/(?P<name>[^/.]+)(?:\.(?P<language>[^/.]+))?\.txt\.j2")
 VOICE = re.compile(r"replies/(?P<brand>[^/]+)/voice\.yaml")
 TESTS = re.compile(r"tests/[^/]+\.yaml")
-_PATTERNS = (ROUTES, REPLY, PART, VOICE, TESTS)
+_PATTERNS = (QUEUES, ROUTES, REPLY, PART, VOICE, TESTS)
 _MEANT = (
     *REQUIRED,
     *OPTIONAL,
+    "queues/NAME.yaml",
     "routes/NAME.yaml",
     "replies/BRAND/NAME.LANGUAGE.txt.j2",
     "replies/BRAND/parts/NAME.LANGUAGE.txt.j2",

@@ -48,32 +48,60 @@ class RouteIndex:
         self._tagged: dict[tuple[str, _Scope], list[int]] = defaultdict(list)
         self._untagged: dict[_Scope, list[int]] = defaultdict(list)
         worded: list[tuple[int, Collection[str]]] = []
+        self.by_fact = False  # whether it has to be told more of a message than tags, words and place
         for position, when in enumerate(conditions):
             # One of its tags, or the first of those that it wants all of, must be on the message.
             wanted = when.tags or when.all_tags[:1]
-            for tag in wanted:
-                for scope in _scopes(when):
-                    self._tagged[tag, scope].append(position)
             if not wanted and when.words:
                 worded.append((position, when.words))
-            elif not wanted:
-                for scope in _scopes(when):
+                continue
+            if not wanted:
+                wanted = _wanted_facts(when)
+                self.by_fact = self.by_fact or bool(wanted)
+            for scope in _scopes(when):
+                for tag in wanted:
+                    self._tagged[tag, scope].append(position)
+                if not wanted:
                     self._untagged[scope].append(position)
         self._worded = Words(worded)
 
     def candidates(
         self, tags: Collection[str], text: Tokens, *, account: str, brand: str, network: str
     ) -> list[int]:
-        """The positions, in order, of all routes that may take such a message."""
+        """The positions, in order, of all routes that may take such a message.
+
+        *tags*: with them the message's `facts`, where ``by_fact`` asks for these.
+        """
         scopes: tuple[_Scope, ...] = (
             ("account", account), ("brand", brand), ("network", network), _ANYWHERE,
         )  # fmt: skip
         found = self._worded.candidates(text)
         for scope in scopes:
-            found.update(self._untagged.get(scope, ()))
+            if untagged := self._untagged.get(scope):
+                found.update(untagged)
             for tag in tags:
-                found.update(self._tagged.get((tag, scope), ()))
+                if tagged := self._tagged.get((tag, scope)):
+                    found.update(tagged)
         return sorted(found)
+
+
+def facts(*, kind: str, severity: str | None, sentiment: str | None, vip: bool) -> tuple[str, ...]:
+    """What a message is, as an index looks for it beside its tags. No tag has a colon in it."""
+    return f"kind:{kind}", f"severity:{severity}", f"sentiment:{sentiment}", f"vip:{vip}"
+
+
+def _wanted_facts(when: Condition) -> tuple[str, ...]:
+    """What a message must be, one of these at least, by what is rarest."""
+    if when.vip:
+        return ("vip:True",)
+    for name, wanted in (
+        ("severity", when.severities),
+        ("sentiment", when.sentiments),
+        ("kind", when.kinds),
+    ):
+        if wanted:
+            return tuple(f"{name}:{one}" for one in wanted)
+    return ()
 
 
 def _scopes(when: Condition) -> Iterator[_Scope]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping as Map
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
+from bridge.core.message import MessageKind
 from bridge.core.ports import Network
 from bridge.errors import Fault
 from bridge.routing.folder import shown
@@ -28,7 +29,8 @@ def lint(mapping: Mapping, networks: Map[str, Network] = MappingProxyType({})) -
     found = {
         *_routes(mapping),
         *_queues(mapping),
-        *_promises(mapping, networks),
+        *_promises(mapping),
+        *_windows(mapping, networks),
         *_tags(mapping),
         *_parts(mapping),
         *_replies(mapping),
@@ -46,6 +48,10 @@ def _warning(place: Place, rule: str, message: str) -> Fault:
 def _routes(mapping: Mapping) -> Iterator[Fault]:
     """Routes that never take a post, because one before them takes all of theirs."""
     for number, route in enumerate(mapping.routes):
+        if route.when.vip and not mapping.vips:
+            message = f"{route.name} asks for VIPs, and vips.yaml names nobody: it never takes a post"
+            yield _warning(route.place, "no-vips", message)
+            continue
         for earlier in mapping.routes[:number]:
             if _covers(earlier.when, route.when, mapping):
                 message = f"{route.name} never takes a post: {_named(earlier)} takes all of them before it"
@@ -72,6 +78,18 @@ def _covers(wide: Condition, narrow: Condition, mapping: Mapping) -> bool:
         and (
             not wide.words or _within([fold(one) for one in narrow.words], [fold(one) for one in wide.words])
         )
+        and _covers_author_and_time(wide, narrow)
+    )
+
+
+def _covers_author_and_time(wide: Condition, narrow: Condition) -> bool:
+    return (
+        (set(wide.kinds) in (set(), set(MessageKind)) or _within(narrow.kinds, wide.kinds))
+        and (not wide.severities or _within(narrow.severities, wide.severities))
+        and (not wide.sentiments or _within(narrow.sentiments, wide.sentiments))
+        and (wide.min_followers is None or (narrow.min_followers or 0) >= wide.min_followers)
+        and wide.vip in (None, narrow.vip)
+        and set(wide.hours) <= set(narrow.hours)
     )
 
 
@@ -95,13 +113,13 @@ def _all_speak(languages: Collection[str], wanted: Collection[str]) -> bool:
 
 
 def _queues(mapping: Mapping) -> Iterator[Fault]:
-    used = {mapping.fallback, *(route.queue for route in mapping.routes)}
+    used = {mapping.fallback, *(name for route in mapping.routes for name in (route.queue, *route.copies))}
     for queue in mapping.queues.values():
         if queue.key not in used:
             yield _warning(queue.place, "unused-queue", f"{queue.key}: no route leads to this queue")
 
 
-def _promises(mapping: Mapping, networks: Map[str, Network]) -> Iterator[Fault]:
+def _windows(mapping: Mapping, networks: Map[str, Network]) -> Iterator[Fault]:
     """Promises that may end when the network takes no reply any more."""
     windows = {
         key: (networks[entry.network].label, window)
@@ -158,6 +176,14 @@ def _lengths(mapping: Mapping) -> Iterator[Fault]:
             yield _warning(Place(template.file, 1), "reply-beyond-target", message)
 
 
+def _promises(mapping: Mapping) -> Iterator[Fault]:
+    given = {queue.promise_class for queue in mapping.queues.values()}
+    given |= {route.promise_class for route in mapping.routes}
+    for name, place in mapping.promise_places.items():
+        if name not in given:
+            yield _warning(place, "unused-promise", f"{name}: no queue and no route gives this promise")
+
+
 def _tags(mapping: Mapping) -> Iterator[Fault]:
     asked = {
         tag
@@ -176,9 +202,14 @@ def _parts(mapping: Mapping) -> Iterator[Fault]:
 
 def _replies(mapping: Mapping) -> Iterator[Fault]:
     """Languages that a brand speaks, and in which a closing reply would be told in another one."""
-    wanted = sorted({queue.closing_template for queue in mapping.queues.values() if queue.ticket})
+    wanted = {queue.closing_template for queue in mapping.queues.values() if queue.ticket}
     for brand in mapping.brands.values():
-        for name in wanted:
+        own = {
+            route.closing_template
+            for route in mapping.routes
+            if route.closing_template and brand.key in mapping.brands_of(route.when)
+        }
+        for name in sorted(wanted | own):
             for language in brand.languages[1:]:
                 if (brand.key, name, language) not in mapping.templates:
                     path = f"replies/{brand.key}/{name}.{language}.txt.j2"

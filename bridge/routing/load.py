@@ -5,7 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping as Map
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+
+from pydantic_core import PydanticCustomError
 
 from bridge.core.ports import Network
 from bridge.errors import Fault, MappingError
@@ -14,29 +18,28 @@ from bridge.routing.account import AccountReader
 from bridge.routing.entry import (
     BrandShape,
     CalendarShape,
-    ExampleShape,
     QueueShape,
-    RouteShape,
     TagShape,
+    VipShape,
+    Week,
 )
 from bridge.routing.fit import Section, fit, refuse_unknown_keys, section
-from bridge.routing.folder import ROUTES, TESTS, check_files, read_folder, shown
+from bridge.routing.folder import QUEUES, ROUTES, TESTS, check_files, read_folder, shown
 from bridge.routing.match import tag_name
 from bridge.routing.model import (
     AutoTag,
     Brand,
     Calendar,
     ClosingPolicy,
-    Condition,
-    Example,
     Mapping,
     Place,
     Queue,
-    Route,
+    Vip,
 )
 from bridge.routing.nodes import Node, Report, Spot, nearest, read
 from bridge.routing.reply import hold_against_voices, read_templates, reply_names, require_closing_replies
-from bridge.routing.shape import CLOSING, DAYS, FALLBACK, Known
+from bridge.routing.route import RouteReader, items_of, name_of, place_of, require_templates
+from bridge.routing.shape import CLOSING, DAYS, FALLBACK, Known, duration, is_span
 from bridge.routing.testfile import Stated, read_tests, run_tests
 from bridge.routing.voice import read_voices
 
@@ -64,6 +67,7 @@ def _load(files: Map[str, str], networks: Map[str, Network], report: Report) -> 
     }
     reading = _Reading(files, documents, networks, report)
     mapping = reading.mapping(files)
+    require_templates(mapping, report)
     reading.try_examples(mapping)
     reading.try_tests(mapping)
     if report.faults:
@@ -86,17 +90,27 @@ class _Reading:
         self.report = report
         self.tests: list[Stated] = []
         unread = any(fault.file.startswith(shown("routes")) for fault in report.faults)
-        self.sure_routes: int | None = 0 if unread else None
-        self.routes = {name: root for name, root in documents.items() if ROUTES.fullmatch(name)}
+        self.team_files = {name: root for name, root in documents.items() if QUEUES.fullmatch(name)}
+        parsed = {shown(name) for name in documents}
+        self.all_queues_read = not any(
+            f"{fault.file}/".startswith(shown("queues/")) and fault.file not in parsed
+            for fault in report.faults
+        )
+        self.route_files = {name: root for name, root in documents.items() if ROUTES.fullmatch(name)}
         self.known = self._known(tuple(networks), files)
+        self.routes = RouteReader(self.route_files, self.known, report, sure=0 if unread else None)
         self.accounts = AccountReader(self.known, networks, report)
         self.account_brand: dict[str, str] = {}
+        self.sure_of_hours = self.known.calendars is not None
+        self.sure_of_vips = documents.get("vips.yaml", _NONE) is not None
         self.examples_can_run = self.known.accounts is not None and self.known.tags is not None
 
     def mapping(self, files: Map[str, str]) -> Mapping:
         """The mapping, as far as it can be put together; to be served only without faults."""
         for name, keys in _TOP.items():
             refuse_unknown_keys(self.documents.get(name), keys, self.report)
+        for root in self.team_files.values():
+            refuse_unknown_keys(root, ("queues",), self.report)
         brands = self._brands()
         queues = self._queues()
         sources = self.accounts.read(self._top("tag_sources"))
@@ -114,7 +128,7 @@ class _Reading:
             brands=brands,
             queues=queues,
             calendars=self._calendars(),
-            routes=self._routes(),
+            routes=self.routes.read(),
             fallback=self._fallback(),
             tags=tags,
             tag_places=tag_places,
@@ -125,12 +139,30 @@ class _Reading:
             canary=canary.read_canary(self.documents.get(canary.FILE), self.known, self.report),
             voices=voices,
             tests=tuple(test.entry.name for test in self.tests),
+            vips=self._vips(),
+            promises=self.known.promises or {},
+            promise_places={key: place_of(spot) for key, (spot, _) in self._top("promises").items()},
         )
 
     def try_examples(self, mapping: Mapping) -> None:
         """Run the examples, but for those that hang on something that could not be read."""
-        if self.examples_can_run:
-            examples.run(mapping, self.report, self.sure_routes)
+        asked = [route.when for route in mapping.routes]
+        unsure_hours = not self.sure_of_hours and any(when.hours for when in asked)
+        unsure_vips = not self.sure_of_vips and any(when.vip is not None for when in asked)
+        if self.examples_can_run and not unsure_hours and not unsure_vips:
+            examples.run(mapping, self.report, self.routes.sure)
+
+    def _section(self, name: str, report: Report) -> Section:
+        """The entries under *name* in its file; queues, of the teams' own files besides."""
+        lacks = name in _MAY_LACK or (name == "queues" and self.team_files)
+        found = dict(section(self.documents.get(_FILE_OF[name]), name, report, required=not lacks))
+        for root in self.team_files.values() if name == "queues" else ():
+            for key, (spot, node) in section(root, name, report).items():
+                first, _ = found.setdefault(key, (spot, node))
+                if first is not spot:
+                    message = f'"{key}" is already in {first.file.removeprefix(shown(""))}:{first.line}'
+                    report.add(spot, "queue-twice", message)
+        return found
 
     def try_tests(self, mapping: Mapping) -> None:
         """Run the tests of the whole, once nothing that they hang on is at fault."""
@@ -140,7 +172,7 @@ class _Reading:
     def _top(self, name: str) -> Section:
         root = self.documents.get(_FILE_OF[name])
         before = len(self.report.faults)
-        found = section(root, name, self.report, required=name != "tag_sources")
+        found = self._section(name, self.report)
         if root is not None and not found and name in _NEEDED and len(self.report.faults) == before:
             self.report.add(root.key_spot((name,)), "empty-value", f"{name}: must not be empty")
         for key, (spot, _) in found.items():
@@ -154,15 +186,17 @@ class _Reading:
 
         def names(key: str) -> set[str] | None:
             root, quiet = self.documents.get(_FILE_OF[key]), Report()
-            found = section(root, key, quiet)
-            nothing_known = root is None or quiet.faults or (key in _NEEDED and not found)
-            return None if nothing_known else set(found)
+            found = self._section(key, quiet)
+            unsure = any(fault.rule != "queue-twice" for fault in quiet.faults)
+            if key == "queues":
+                unsure = unsure or not self.all_queues_read or None in self.team_files.values()
+            return None if root is None or unsure or (key in _NEEDED and not found) else set(found)
 
         quiet = Report()
         brands = section(self.documents.get("brands.yaml"), "brands", quiet)
         accounts = [key for _, brand in brands.values() for key in section(brand, "accounts", quiet)]
-        routes = [_name(node) for root in self.routes.values() for node in _items(root)]
-        readable = self.routes and all(root is not None for root in self.routes.values())
+        routes = [name_of(node) for root in self.route_files.values() for node in items_of(root)]
+        readable = self.route_files and all(root is not None for root in self.route_files.values())
         return Known(
             networks=networks,
             brands=names("brands"),
@@ -172,7 +206,33 @@ class _Reading:
             tags=names("tags"),
             routes={*routes, FALLBACK} if readable else None,
             replies=reply_names(files, self.report),
+            shifts=self._shift_names(),
+            promises=self._promises(),
         )
+
+    def _promises(self) -> dict[str, timedelta] | None:
+        """The promises that have a name; a faulty one is reported, and goes on as an hour."""
+        if self.documents.get("queues.yaml") is None:
+            return None
+        promises: dict[str, timedelta] = {}
+        for key, (spot, node) in self._top("promises").items():
+            if is_span(key):
+                self.report.add(spot, "bad-name", f'"{key}" is a span of time; a name says what it is for')
+            try:
+                promises[key] = duration(node.value)
+            except PydanticCustomError as fault:
+                promises[key] = timedelta(hours=1)
+                self.report.add(node.spot, fault.type, f"{key}: {fault.message()}")
+        return promises
+
+    def _shift_names(self) -> dict[str, set[str]] | None:
+        root, quiet = self.documents.get("hours.yaml"), Report()
+        calendars = section(root, "calendars", quiet)
+        if root is None or quiet.faults:
+            return None
+        return {
+            key: set(section(node, "shifts", quiet, required=False)) for key, (_, node) in calendars.items()
+        }
 
     def _brands(self) -> dict[str, Brand]:
         brands: dict[str, Brand] = {}
@@ -201,7 +261,7 @@ class _Reading:
                     signature=entry.signature,
                     zone=entry.zone,
                     accounts=tuple(accounts),
-                    place=_place(spot),
+                    place=place_of(spot),
                     help_link=entry.help_link,
                     desk_brand=entry.desk_brand,
                 )
@@ -216,13 +276,15 @@ class _Reading:
         for key, (spot, node) in self._top("queues").items():
             entry = fit(node, spot, QueueShape, self.known, self.report)
             if entry is not None:
-                fields = entry.model_dump(exclude={"hours", "closing", "approvers"})
+                fields = entry.model_dump(exclude={"hours", "closing", "approvers", "promise"})
                 queues[key] = Queue(
                     key=key,
                     calendar=entry.hours,
                     closing=ClosingPolicy(entry.closing),
                     approvers=tuple(entry.approvers),
-                    place=_place(spot),
+                    promise=entry.promise.span if entry.promise else None,
+                    promise_class=entry.promise.name if entry.promise else None,
+                    place=place_of(spot),
                     **fields,
                 )
         return queues
@@ -230,7 +292,7 @@ class _Reading:
     def _wanted_replies(self) -> set[str]:
         """The replies that close what the desk solves, as far as there are such; right or wrong queues."""
         wanted: set[str] = set()
-        for _, node in section(self.documents.get("queues.yaml"), "queues", Report()).values():
+        for _, node in self._section("queues", Report()).values():
             given = (node.entries or {}).get("closing_template")
             name = CLOSING if given is None else given[1].scalar
             if isinstance(name, str) and node.find(("ticket",)).scalar is True:
@@ -258,11 +320,23 @@ class _Reading:
         calendars: dict[str, Calendar] = {}
         for key, (spot, node) in self._top("calendars").items():
             entry = fit(node, spot, CalendarShape, self.known, self.report)
-            if entry is not None:
-                shifts = {DAYS.index(day): tuple(sorted(hours)) for day, hours in entry.week.items()}
-                own = frozenset(entry.holidays)
-                calendars[key] = Calendar(key, entry.zone, shifts, own, entry.country)
+            if entry is None:
+                self.sure_of_hours = False
+            else:
+                named = {name: _calendar(name, week, entry) for name, week in entry.shifts.items()}
+                calendars[key] = replace(_calendar(key, entry.week, entry), named=named)
         return calendars
+
+    def _vips(self) -> tuple[Vip, ...]:
+        vips: list[Vip] = []
+        for key, (spot, node) in self._top("vips").items():
+            entry = fit(node, spot, VipShape, self.known, self.report)
+            if entry is None:
+                self.sure_of_vips = False
+            else:
+                at = place_of(spot)
+                vips.append(Vip(key, entry.network, entry.handle, entry.id, entry.why, at))
+        return tuple(vips)
 
     def _tags(self) -> tuple[dict[str, str], tuple[AutoTag, ...], dict[str, Place]]:
         tags: dict[str, str] = {}
@@ -273,66 +347,20 @@ class _Reading:
             if entry is None:
                 self.examples_can_run = False
             else:
-                tags[key], places[key] = entry.meaning, _place(spot)
+                tags[key], places[key] = entry.meaning, place_of(spot)
                 if entry.words:
-                    auto.append(AutoTag(key, tuple(entry.words), _place(spot)))
+                    auto.append(AutoTag(key, tuple(entry.words), place_of(spot)))
         return tags, tuple(auto), places
-
-    def _routes(self) -> tuple[Route, ...]:
-        routes: list[Route] = []
-        seen: dict[str, Spot] = {}
-        for root in self.routes.values():
-            refuse_unknown_keys(root, ("routes",), self.report)
-            if root is not None and (root.entries is None or root.find(("routes",)).items is None):
-                self.report.add(root.spot, "missing-key", '"routes:" must be given in this file, as a list')
-            if (root is None or not _items(root)) and self.sure_routes is None:
-                self.sure_routes = len(routes)
-            for node in _items(root):
-                entry = fit(node, node.spot, RouteShape, self.known, self.report, _ROUTE_STAND_INS)
-                name, at = _name(node), node.find(("name",)).spot
-                first = seen.setdefault(name, at) if name else at
-                if name == FALLBACK:
-                    self.report.add(at, "bad-name", f'"{FALLBACK}" is what examples call "no route"')
-                    entry = None
-                elif first is not at:
-                    message = f'"{name}" is already in {first.file.removeprefix(shown(""))}:{first.line}'
-                    self.report.add(at, "route-twice", message)
-                made = self._examples(node, name)
-                if entry is not None:
-                    routes.append(_route(entry, node, made))
-                elif self.sure_routes is None:
-                    self.sure_routes = len(routes)
-        return tuple(routes)
-
-    def _examples(self, route: Node, name: str) -> tuple[Example, ...]:
-        """The examples of *route* that are whole. What stands for none is the route's *name*."""
-        made: list[Example] = []
-        found = route.find(("examples",))
-        for node in found.items or () if found is not route else ():
-            entry = fit(node, node.spot, ExampleShape, self.known, self.report)
-            if entry is not None:
-                made.append(
-                    Example(
-                        text=entry.text,
-                        tags=tuple(entry.tags),
-                        expect=None if entry.expect == FALLBACK else entry.expect or name,
-                        network=entry.network,
-                        brand=entry.brand,
-                        language=entry.language,
-                        account=entry.account,
-                        place=_place(node.spot),
-                    )
-                )
-        return tuple(made)
 
 
 _TOP = {
     "brands.yaml": ("brands", "tag_sources"),
-    "queues.yaml": ("fallback", "queues"),
+    "queues.yaml": ("fallback", "promises", "queues"),
     "hours.yaml": ("calendars",),
     "tags.yaml": ("tags",),
+    "vips.yaml": ("vips",),
 }
-_NEEDED = ("brands", "queues")
+_MAY_LACK = ("tag_sources", "promises")
 # What neither the examples nor the replies that must be there hang on.
 _BRAND_STAND_INS: Map[str, object] = {
     "name": "?",
@@ -343,15 +371,8 @@ _BRAND_STAND_INS: Map[str, object] = {
     "desk_brand": None,
     "accounts": {},
 }
-_ROUTE_STAND_INS: Map[str, object] = {
-    "queue": "?",
-    "priority": None,
-    "type": None,
-    "closing": None,
-    "promise": None,
-    "ticket_tags": [],
-    "examples": [],
-}
+_NEEDED = ("brands", "queues")
+_NONE = Node(Spot(""))
 _FILE_OF = {key: file for file, keys in _TOP.items() for key in keys}
 
 
@@ -365,33 +386,7 @@ def _leaves_tests_alone(fault: Fault) -> bool:
     )
 
 
-def _items(root: Node | None) -> list[Node]:
-    """The routes of a file, as far as they are a list."""
-    found = root.find(("routes",)).items if root is not None else None
-    return found or []
-
-
-def _name(node: Node) -> str:
-    """The name of a route, as far as it has one."""
-    found = node.find(("name",))
-    return found.scalar if found is not node and isinstance(found.scalar, str) else ""
-
-
-def _place(spot: Spot) -> Place:
-    return Place(spot.file, spot.line, spot.column)
-
-
-def _route(entry: RouteShape, node: Node, examples_of_it: tuple[Example, ...]) -> Route:
-    when = {name: tuple(asked) for name, asked in entry.when}
-    return Route(
-        name=entry.name,
-        when=Condition(**when),
-        queue=entry.queue,
-        place=_place(node.spot),
-        priority=entry.priority,
-        type=entry.type,
-        closing=None if entry.closing is None else ClosingPolicy(entry.closing),
-        promise=entry.promise,
-        ticket_tags=tuple(entry.ticket_tags),
-        examples=examples_of_it,
-    )
+def _calendar(key: str, week: Week, entry: CalendarShape) -> Calendar:
+    """*entry* with the hours of *week*."""
+    shifts = {DAYS.index(day): tuple(sorted(hours)) for day, hours in week.items()}
+    return Calendar(key, entry.zone, shifts, frozenset(entry.holidays), entry.country)

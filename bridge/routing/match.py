@@ -38,6 +38,7 @@ def fold(text: str) -> str:
     return _SPACES.sub(" ", unicodedata.normalize("NFC", plain)).strip()
 
 
+@lru_cache(maxsize=10_000)
 def tag_name(tag: str) -> str:
     """*tag* as mapping files write it: a tool's "Technical Issue" is ``technical-issue``."""
     return "-".join(_WORDS.findall(unicodedata.normalize("NFC", tag.casefold())))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -67,6 +68,7 @@ class Brand:
 class Calendar:
     """Opening hours: weekday (0 = Monday) → shifts; closed on ``holidays`` and the country's.
 
+    ``named`` are its shifts with a name, each a calendar of the same zone and holidays.
     ``days`` remembers what `promise` makes of a date: (opens, closes) in UTC.
     """
 
@@ -75,6 +77,7 @@ class Calendar:
     shifts: Map[int, tuple[tuple[time, time], ...]]
     holidays: frozenset[date]
     country: str | None = None  # whose public holidays count besides
+    named: Map[str, Calendar] = field(default_factory=dict)
     days: dict[date, tuple[tuple[datetime, datetime], ...]] = field(
         default_factory=dict, init=False, compare=False, repr=False
     )
@@ -101,11 +104,37 @@ class Queue:
     next_step: str
     place: Place
     approvers: tuple[str, ...] = ()  # the team tool's user ids; empty: anybody in the channel
+    promise_class: str | None = None  # the name of the promise, where it was given by name
+
+
+@dataclass(frozen=True, slots=True)
+class Vip:
+    """Somebody whose posts routes may treat apart: by handle, or by the network's own id."""
+
+    key: str
+    network: str
+    handle: str | None
+    author_id: str | None
+    why: str
+    place: Place
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the person is known by, as `Mapping.vip` compares it."""
+        return tuple(vip_name(name) for name in (self.handle, self.author_id) if name)
+
+
+def vip_name(name: str) -> str:
+    return name.removeprefix("@").casefold()
+
+
+OPEN, CLOSED = "open", "closed"
+"""What a route may ask of a calendar, besides one of its named shifts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What a route asks of one field. Empty tuples ask nothing."""
+    """What a route asks of one field. Empty tuples, and None, ask nothing."""
 
     tags: tuple[str, ...] = ()  # any of
     all_tags: tuple[str, ...] = ()
@@ -115,6 +144,12 @@ class Condition:
     brands: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
     words: tuple[str, ...] = ()  # any of these words or phrases
+    kinds: tuple[str, ...] = ()
+    severities: tuple[str, ...] = ()
+    sentiments: tuple[str, ...] = ()
+    min_followers: int | None = None
+    vip: bool | None = None
+    hours: tuple[tuple[str, str], ...] = ()  # (calendar, OPEN, CLOSED or the name of a shift): all hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +164,21 @@ class Example:
     language: str | None
     place: Place
     account: str | None = None
+    author: str | None = None
+    kind: str | None = None
+    followers: int | None = None
+    severity: str | None = None
+    sentiment: str | None = None
+    at: datetime | None = None  # without a zone: the brand's time
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The first route whose conditions all hold takes the message."""
+    """The first route whose conditions all hold takes the message.
+
+    What is given here goes before the queue's. ``copies`` are queues whose teams are told, too;
+    ``never`` those that a message of this route must not come to, whatever becomes of it.
+    """
 
     name: str
     when: Condition
@@ -143,7 +188,14 @@ class Route:
     type: str | None = None
     closing: ClosingPolicy | None = None
     promise: timedelta | None = None
+    promise_class: str | None = None
+    severity: str | None = None
+    closing_template: str | None = None
     ticket_tags: tuple[str, ...] = ()
+    fields: Map[str, str] = field(default_factory=dict)  # the desk's field (title, key or id) → value
+    assignee: str | None = None  # an agent's e-mail address
+    copies: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
     examples: tuple[Example, ...] = ()
 
 
@@ -222,14 +274,47 @@ class Mapping:
     tag_places: Map[str, Place] = field(default_factory=dict)
     canary: Canary | None = None
     voices: Map[str, Voice] = field(default_factory=dict)  # brand key → voice, of brands that have one
+    vips: tuple[Vip, ...] = ()
+    promises: Map[str, timedelta] = field(default_factory=dict)  # class → span
+    promise_places: Map[str, Place] = field(default_factory=dict)
     tests: tuple[str, ...] = ()  # the names of the tests in tests/, which it has passed
     index: RouteIndex = field(init=False, compare=False, repr=False)
     own_words: Words[int] = field(init=False, compare=False, repr=False)  # positions in ``auto_tags``
+    _vips: Map[tuple[str, str], Vip] = field(init=False, compare=False, repr=False)
+    _by_name: Map[str, Route] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "index", RouteIndex(route.when for route in self.routes))
         words = Words((number, auto.words) for number, auto in enumerate(self.auto_tags))
         object.__setattr__(self, "own_words", words)
+        asked = any(route.when.vip is not None for route in self.routes)
+        known = {(vip.network, name): vip for vip in self.vips for name in vip.names} if asked else {}
+        object.__setattr__(self, "_vips", known)
+        object.__setattr__(self, "_by_name", {route.name: route for route in self.routes})
+
+    def route(self, name: str | None) -> Route | None:
+        """The route of that name; None for the fallback, or where there is none any more."""
+        return self._by_name.get(name or "")
+
+    def brands_of(self, when: Condition) -> set[str]:
+        """The brands whose messages *when* may take."""
+        return {
+            brand
+            for key, brand in self.account_brand.items()
+            if (not when.accounts or key in when.accounts) and (not when.brands or brand in when.brands)
+        }
+
+    def lists(self, network: str, names: Iterable[str]) -> bool:
+        """Whether the list of VIPs has somebody of *names* (ids or handles) on *network*."""
+        wanted = {vip_name(name) for name in names}
+        return any(vip.network == network and wanted.intersection(vip.names) for vip in self.vips)
+
+    def vip(self, network: str, author_id: str, handle: str) -> Vip | None:
+        """Who of the list of VIPs the author is, where a route asks for VIPs at all."""
+        if not self._vips:
+            return None
+        by_id = self._vips.get((network, vip_name(author_id)))
+        return by_id or self._vips.get((network, vip_name(handle)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +324,7 @@ class Tested:
     condition: str  # as written, e.g. "tags: any of technical-issue"
     holds: bool
     seen: str  # what the message has
+    kept: str | None = None  # what a case's file keeps in place of ``seen``, where that tells of a person
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,3 +356,9 @@ class Decision:
     promise_at: datetime | None
     ticket_tags: tuple[str, ...]
     mapping_version: str
+    closing_template: str
+    promise_class: str | None = None
+    severity: str | None = None
+    fields: Map[str, str] = field(default_factory=dict)
+    assignee: str | None = None
+    copies: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
-from bridge.core.message import Author, SocialMessage
+from bridge.core.message import Author, MessageKind, SocialMessage, Visibility
 from bridge.core.ports import Network
 from bridge.errors import MappingError
 from bridge.routing.disguise import SOMEBODY, disguise
@@ -23,7 +23,7 @@ from bridge.routing.load import load_files
 from bridge.routing.match import tag_name
 from bridge.routing.model import Mapping
 from bridge.routing.nodes import Report, read
-from bridge.routing.testfile import PLAIN, Outcome, outcome, written
+from bridge.routing.testfile import PLAIN, Outcome, by_vip, outcome, written
 from bridge.routing.wording import safe_name
 
 FILE = "tests/pinned.yaml"
@@ -123,12 +123,22 @@ def _disguised(message: SocialMessage, mapping: Mapping) -> tuple[SocialMessage,
     said = replace(
         message,
         id="example",
-        author=Author(id="example", handle="@example", name=called),
+        author=Author("@example", "@example", called, followers=_reach(author.followers, mapping)),
         text=hidden.text,
         language=spoken(message, brand)[0],
+        visibility=Visibility.DIRECT if message.kind is MessageKind.DIRECT else Visibility.PUBLIC,
         tags=frozenset(tag for one in message.tags if (tag := tag_name(one)) in mapping.tags),
     )
-    return said, hidden.replaced
+    is_vip = mapping.vip(message.network, author.id, author.handle) is not None
+    return (by_vip(said, mapping) or said) if is_vip else said, hidden.replaced
+
+
+def _reach(followers: int | None, mapping: Mapping) -> int | None:
+    """As many followers as routes tell apart: the exact number would tell whose they are."""
+    if followers is None:
+        return None
+    asked = (route.when.min_followers or 0 for route in mapping.routes)
+    return max((least for least in asked if least <= followers), default=0)
 
 
 def _own(names: Collection[str]) -> set[str]:
@@ -145,6 +155,16 @@ def _lines(message: SocialMessage, name: str, mapping: Mapping, wanted: Outcome,
     yield f"account: {message.account}"
     if message.language:
         yield f'language: "{message.language}"'
+    if message.kind is not MessageKind.PUBLIC:
+        yield f"kind: {message.kind}"
+    if message.severity:
+        yield f"severity: {message.severity}"
+    if message.sentiment:
+        yield f"sentiment: {message.sentiment}"
+    if message.author.followers is not None:
+        yield f"followers: {message.author.followers}"
+    if mapping.vip(message.network, message.author.id, message.author.handle):
+        yield "vip: true"
     if not message.author.name:
         yield 'customer: ""'
     yield f"at: {message.posted_at.astimezone(zone):%Y-%m-%d %H:%M}"

@@ -45,7 +45,13 @@ _ASKS = {
     "brands": "said to",
     "languages": "written in",
     "words": "with any of the words",
+    "kinds": "of the kind",
+    "severities": "as severe as",
+    "sentiments": "in a mood that is",
+    "min_followers": "whose author has at least so many followers:",
+    "hours": "written while",
 }
+_VIP = {True: "by somebody on the list of VIPs", False: "by nobody on the list of VIPs"}
 _CLOSES = {
     ClosingPolicy.AUTO: "The closing reply goes out when the ticket is solved.",
     ClosingPolicy.APPROVE: "The closing reply goes out when somebody presses “Post it” on the card.",
@@ -84,11 +90,15 @@ class Team:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """Where posts go, and what is asked of them besides. ``route`` None: the fallback."""
+    """Where posts go, and what is asked of them besides. ``route`` None: the fallback.
+
+    ``copies``: the teams that are told, too.
+    """
 
     route: Route | None
     asks: tuple[str, ...]
     team: Team
+    copies: tuple[Queue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +190,10 @@ def _ways(tag: str, mapping: Mapping, teams: Map[str, Team], networks: Map[str, 
 
 def _way(route: Route, tag: str, mapping: Mapping, teams: Map[str, Team], networks: Map[str, Network]) -> Way:
     team = teams[route.queue]
-    if route.promise is not None or route.closing is not None:
+    if any(own is not None for own in (route.promise, route.closing, route.closing_template)):
         team = _team(team.queue, mapping, networks, route)
-    return Way(route, tuple(_asks(route, tag)), team)
+    copies = tuple(mapping.queues[key] for key in route.copies)
+    return Way(route, tuple(_asks(route, tag)), team, copies)
 
 
 def _asks(route: Route, tag: str) -> Iterator[str]:
@@ -191,7 +202,9 @@ def _asks(route: Route, tag: str) -> Iterator[str]:
         value = getattr(route.when, one.name)
         if one.name in _TAGS and tag in value:
             value = () if one.name == "tags" else tuple(other for other in value if other != tag)
-        if value not in ((), None):
+        if one.name == "vip" and value is not None:
+            yield _VIP[value]
+        elif value not in ((), None):
             # Whatever else routes may ask some day is named by its key.
             yield f"{_ASKS.get(one.name) or one.name.replace('_', ' ') + ':'} {_listed(value)}"
 
@@ -200,7 +213,7 @@ def _listed(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple):
-        return ", ".join(" ".join(one) if isinstance(one, tuple) else str(one) for one in value)
+        return ", ".join(" is ".join(one) if isinstance(one, tuple) else str(one) for one in value)
     return str(value)
 
 
@@ -212,7 +225,8 @@ def _team(queue: Queue, mapping: Mapping, networks: Map[str, Network], route: Ro
     samples: tuple[Sample, ...] = ()
     if queue.ticket and closing is not ClosingPolicy.MANUAL:
         ends = promise_end(_SOME_MOMENT, promise, calendar) if promise else None
-        samples = tuple(_samples(queue.closing_template, mapping, networks, ends))
+        template = (route.closing_template if route else None) or queue.closing_template
+        samples = tuple(_samples(template, mapping, networks, ends))
     return Team(
         queue=queue,
         promise=_promised(promise, calendar),

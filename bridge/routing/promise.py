@@ -76,6 +76,15 @@ def state(calendar: Calendar, at: datetime) -> tuple[bool, datetime | None]:
     return until is not None, None
 
 
+def is_open(calendar: Calendar, at: datetime) -> bool:
+    """Whether *at* lies in a shift of *calendar*. At the edges of time nobody works."""
+    try:
+        day = at.astimezone(ZoneInfo(calendar.zone)).date()
+        return any(opens <= at < closes for opens, closes in _shifts_on(day, calendar))
+    except OverflowError:
+        return False
+
+
 def _shifts(day: date, calendar: Calendar) -> Iterator[tuple[datetime, datetime]]:
     for opens, closes in calendar.shifts.get(day.weekday(), ()):
         until = day if closes > _MIDNIGHT else day + timedelta(days=1)

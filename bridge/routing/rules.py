@@ -29,6 +29,7 @@ RULES: dict[str, str] = {
     "empty-value": "A text or list that must say something is empty.",
     "bad-name": "A name that is not made of small letters, digits and hyphens.",
     "bad-duration": "A span of time that is not written like 30m, 4h or 2d.",
+    "bad-email": "Not an e-mail address.",
     "bad-language": "Not a language code, such as en or pt-BR.",
     "bad-url": "Not a web address that starts with https:// or http://.",
     "bad-shift": "Opening hours that are not written like 09:00-17:30, earlier time first.",
@@ -46,6 +47,10 @@ RULES: dict[str, str] = {
     "unknown-type": "A ticket type that Zendesk does not have.",
     "unknown-closing": "A closing policy that the bridge does not have.",
     "unknown-day": "Not a day of the week.",
+    "unknown-kind": "Not a kind of post.",
+    "unknown-severity": "A severity that the bridge does not have.",
+    "unknown-sentiment": "A sentiment that the bridge does not have.",
+    "unknown-shift": "What a calendar cannot be: neither open, closed nor one of its named shifts.",
     "unknown-zone": "A time zone that does not exist.",
     "unknown-country": "A country whose public holidays the bridge does not know.",
     "unknown-network": "A network that the bridge does not speak.",
@@ -55,11 +60,15 @@ RULES: dict[str, str] = {
     "unknown-tag": "A tag that tags.yaml does not have.",
     "unknown-calendar": "A calendar that hours.yaml does not have.",
     "unknown-reply": "A closing reply that no brand has.",
+    "unknown-promise": "A promise that queues.yaml does not name.",
     "unknown-route": "A route that no file in routes/ has.",
     "account-twice": "An account that is given more than once: it belongs to one brand.",
     "route-twice": "Two routes of one name.",
     "canary-without-limit": "A canary that has no limit would watch and never do anything.",
+    "copy-to-owner": "A copy to the queue that the route leads to anyway.",
+    "never-reached": "A route leads, or copies, to a queue that it says its posts must never come to.",
     "no-condition": "A route without a condition would take everything; that is the fallback's work.",
+    "queue-twice": "Two queues of one name.",
     "queue-without-group": "A queue with tickets needs the Zendesk group that they go to.",
     "group-without-ticket": "A queue without tickets has no use for a group, priority, type or promise.",
     # Replies
@@ -78,17 +87,19 @@ RULES: dict[str, str] = {
     "example-unplaced": "No account fits the brand, network and account that an example names.",
     # Tests of the whole
     "test-mismatch": "Something else becomes of a test's post than the test expects.",
-    "test-unplaced": "No account fits the brand, network and account that a test names.",
+    "test-unplaced": "No account, or no VIP, fits what a test says of brand, network and account.",
     "test-twice": "Two tests of one name.",
 }
 
 WARNINGS: dict[str, str] = {
     "unreachable-route": "A route that never takes a post, because one before it takes all of them.",
     "unused-queue": "A queue that no route leads to.",
+    "unused-promise": "A promise that no queue and no route gives.",
     "unused-tag": "A tag that no route asks for.",
     "unused-part": "A part that no reply takes in.",
     "reply-beyond-target": "A reply is longer than its brand's voice aims at.",
     "promise-beyond-window": "A promise ends when the network takes no reply any more.",
+    "no-vips": "A route asks for VIPs, and the list of them is empty.",
     "reply-language-missing": "A brand speaks a language in which it has no closing reply.",
 }
 """What `check` says of a mapping that is sound, and serves."""

@@ -8,9 +8,9 @@ that one pass over an entry finds its wrong types and its wrong references alike
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -21,6 +21,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainValidator,
     ValidationInfo,
     WithJsonSchema,
 )
@@ -39,6 +40,9 @@ CLOSING = "closing"
 Priority = Literal["low", "normal", "high", "urgent"]
 TicketType = Literal["question", "incident", "problem", "task"]
 Closing = Literal["auto", "approve", "manual"]
+Kind = Literal["public", "reply", "review", "direct"]
+SeverityWord = Literal["low", "medium", "high", "critical"]
+SentimentWord = Literal["positive", "neutral", "negative"]
 Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 DAYS: tuple[str, ...] = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -58,6 +62,16 @@ class Known:
     tags: Collection[str] | None = None
     routes: Collection[str] | None = None
     replies: Collection[str] | None = None
+    shifts: Mapping[str, Collection[str]] | None = None  # calendar → the names of its shifts
+    promises: Mapping[str, timedelta] | None = None  # class → span
+
+
+@dataclass(frozen=True, slots=True)
+class Promised:
+    """A promise as a queue or a route gives it: a span, or the name of one."""
+
+    span: timedelta
+    name: str | None = None
 
 
 def wrong(rule: str, message: str) -> PydanticCustomError:
@@ -118,11 +132,31 @@ _NAME = r"[a-z0-9]+(-[a-z0-9]+)*"
 _SPANS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 
 
-def _duration(value: object) -> timedelta:
-    match = re.fullmatch(r"([1-9][0-9]{0,3})([mhd])", value) if isinstance(value, str) else None
+_SPAN = re.compile(r"([1-9][0-9]{0,3})([mhd])")
+
+
+def duration(value: object) -> timedelta:
+    """The span that *value* says. Raises what validators raise."""
+    match = _SPAN.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise wrong("bad-duration", f'"{value}" is not a span of time such as 30m, 4h or 2d')
     return int(match[1]) * _SPANS[match[2]]
+
+
+def is_span(value: str) -> bool:
+    return _SPAN.fullmatch(value) is not None
+
+
+def _promise(value: object, info: ValidationInfo[Known]) -> Promised:
+    known = info.context.promises if info.context is not None else None
+    if isinstance(value, Promised):
+        return value  # what stands in for a faulty one
+    if not isinstance(value, str) or not re.fullmatch(_NAME, value) or is_span(value):
+        return Promised(duration(value))
+    if known is not None and value not in known:
+        advice = "; a span is written like 30m, 4h or 2d, a name stands under promises in queues.yaml"
+        raise wrong("unknown-promise", f'there is no promise "{value}"{nearest(value, known) or advice}')
+    return Promised(known[value] if known else timedelta(hours=1), value)
 
 
 def _day(value: object) -> date:
@@ -143,12 +177,21 @@ def _shift(value: object) -> tuple[time, time]:
     raise wrong("bad-shift", f'"{value}" is not hours like 09:00-17:30, the earlier time first{hint}')
 
 
+def moment(value: object) -> datetime:
+    """The time that *value* says, without a zone. Raises what validators raise."""
+    try:
+        return datetime.strptime(value if isinstance(value, str) else "", "%Y-%m-%d %H:%M")  # noqa: DTZ007 - the brand's own time
+    except ValueError:
+        raise wrong("bad-time", f'"{value}" is not a time like 2026-12-25 18:30') from None
+
+
 def _text_like(pattern: str, *examples: str) -> dict[str, Any]:
     """What editors are told of a text that a validator checks."""
     return {"type": "string", "pattern": pattern, "examples": list(examples)}
 
 
 Text = Annotated[str, Field(min_length=1)]
+Number = Annotated[int, Field(ge=1, le=10**12)]
 Name = Annotated[
     str,
     _matching(_NAME, "bad-name", "is not made of small letters, digits and hyphens"),
@@ -166,9 +209,27 @@ Language = Annotated[str, AfterValidator(_language)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Country = Annotated[str, AfterValidator(_country)]
 Duration = Annotated[
-    timedelta, BeforeValidator(_duration), WithJsonSchema(_text_like(r"^[1-9][0-9]{0,3}[mhd]$", "4h"))
+    timedelta, BeforeValidator(duration), WithJsonSchema(_text_like(r"^[1-9][0-9]{0,3}[mhd]$", "4h"))
+]
+Promise = Annotated[
+    Promised,
+    PlainValidator(_promise),
+    WithJsonSchema(_text_like(rf"^([1-9][0-9]{{0,3}}[mhd]|{_NAME})$", "4h", "gold")),
+]
+_EMAIL = r"[^\s@\"]+@[^\s@\"]+\.[^\s@\"]+"
+Email = Annotated[
+    str,
+    _matching(
+        r"[^\s@\"]+@[^\s@\"]+\.[^\s@\"]+", "bad-email", "is not an e-mail address such as ola@kopi.example"
+    ),
+    WithJsonSchema(_text_like(f"^{_EMAIL}$", "ola@kopi.example")),
 ]
 Date = Annotated[date, BeforeValidator(_day), WithJsonSchema(_text_like(r"^\d{4}-\d\d-\d\d$", "2026-12-25"))]
+Moment = Annotated[
+    datetime,
+    BeforeValidator(moment),
+    WithJsonSchema(_text_like(r"^\d{4}-\d\d-\d\d \d\d:\d\d$", "2026-12-25 18:30")),
+]
 Shift = Annotated[
     tuple[time, time],
     BeforeValidator(_shift),

@@ -24,7 +24,7 @@ from bridge.routing.entry import ExampleShape
 from bridge.routing.examples import account_of, example_message
 from bridge.routing.fit import fit, refuse_unknown_keys
 from bridge.routing.folder import TESTS, shown
-from bridge.routing.model import Decision, Example, Mapping, Place
+from bridge.routing.model import Example, Mapping, Place
 from bridge.routing.nodes import Node, Report, Spot
 from bridge.routing.shape import (
     FALLBACK,
@@ -35,6 +35,7 @@ from bridge.routing.shape import (
     RouteName,
     Shape,
     Text,
+    moment,
     wrong,
 )
 from bridge.routing.shape import Known as KnownNames
@@ -50,23 +51,11 @@ SAID = 300
 """How much of a reply a report repeats."""
 
 
-def _moment(value: object) -> datetime:
-    try:
-        return datetime.strptime(value if isinstance(value, str) else "", "%Y-%m-%d %H:%M")  # noqa: DTZ007 - the brand's own time
-    except ValueError:
-        raise wrong("bad-time", f'"{value}" is not a time like 2026-12-25 18:30') from None
-
-
 def _end(value: object) -> datetime | None:
-    return None if value == NONE else _moment(value)
+    return None if value == NONE else moment(value)
 
 
 _TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d"
-Moment = Annotated[
-    datetime,
-    BeforeValidator(_moment),
-    WithJsonSchema({"type": "string", "pattern": f"^{_TIME}$", "examples": ["2026-12-25 18:30"]}),
-]
 End = Annotated[
     datetime | None,
     BeforeValidator(_end),
@@ -131,8 +120,8 @@ class TestShape(ExampleShape):
     """Its name, given once in all files."""
     customer: str = "Anna"
     """The name of who wrote it, as their profile has it."""
-    at: Moment = datetime(2026, 1, 5, 10, 0)  # noqa: DTZ001 - the brand's own time
-    """When it was written, in the brand's time; left out, ten o'clock on a Monday."""
+    vip: bool = False
+    """true: somebody of vips.yaml wrote it, whoever stands there first for that network."""
     expect: ExpectShape  # type: ignore[assignment]  # an example expects a route only
     """What must become of it: at least one of these."""
 
@@ -188,7 +177,8 @@ def run_tests(tests: list[Stated], mapping: Mapping, networks: Map[str, Network]
         entry = test.entry
         message = _message(entry, mapping)
         if message is None:
-            said = f"{entry.name}: no account fits what this test says of brand, network, account"
+            whom = " or no VIP" if entry.vip else ""
+            said = f"{entry.name}: no account{whom} fits what this test says of brand, network, account"
             report.add(test.spot, "test-unplaced", said)
             continue
         if not (detects or entry.expect.language or _asks_for_words(entry)):
@@ -203,9 +193,7 @@ def _asks_for_words(entry: TestShape) -> bool:
     return bool(entry.expect.reply.text is not None or entry.expect.reply.contains)
 
 
-_TOLD = tuple(
-    {one.name for one in fields(Example)} & set(ExampleShape.model_fields) - {"tags", "expect", "at"}
-)
+_TOLD = tuple({one.name for one in fields(Example)} & set(ExampleShape.model_fields) - {"tags", "expect"})
 
 
 def _message(entry: TestShape, mapping: Mapping) -> SocialMessage | None:
@@ -215,13 +203,20 @@ def _message(entry: TestShape, mapping: Mapping) -> SocialMessage | None:
     account = account_of(example, mapping)
     if account is None:
         return None
-    message = example_message(example, account)
-    zone = ZoneInfo(mapping.brands[mapping.account_brand[account.key]].zone)
-    return replace(
-        message,
-        author=replace(message.author, name=entry.customer),
-        posted_at=entry.at.replace(tzinfo=zone),
-    )
+    zone = mapping.brands[mapping.account_brand[account.key]].zone
+    message = example_message(example, account, zone)
+    message = replace(message, author=replace(message.author, name=entry.customer))
+    return by_vip(message, mapping) if entry.vip else message
+
+
+def by_vip(message: SocialMessage, mapping: Mapping) -> SocialMessage | None:
+    """*message* as if the first of the VIPs on its network had written it; None when there is none."""
+    for vip in mapping.vips:
+        if vip.network == message.network:
+            author = message.author
+            known = replace(author, id=vip.author_id or author.id, handle=vip.handle or author.handle)
+            return replace(message, author=known)
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +243,7 @@ def outcome(message: SocialMessage, mapping: Mapping, networks: Map[str, Network
     zone = ZoneInfo(mapping.brands[decision.brand].zone)
     end = decision.promise_at
     words = Words(message.author.name, message.author.handle, network_label(entry, network), end)
-    rendered = render(mapping, decision.brand, _template(decision, mapping), decision.language, words)
+    rendered = render(mapping, decision.brand, decision.closing_template, decision.language, words)
     return Outcome(
         route=decision.route or FALLBACK,
         queue=decision.queue,
@@ -261,10 +256,6 @@ def outcome(message: SocialMessage, mapping: Mapping, networks: Map[str, Network
         promise=end.astimezone(zone).replace(second=0, microsecond=0, tzinfo=None) if end else None,
         reply=rendered.text if rendered else "",
     )
-
-
-def _template(decision: Decision, mapping: Mapping) -> str:
-    return mapping.queues[decision.queue].closing_template
 
 
 def _deviations(entry: TestShape, came: Outcome) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -76,10 +76,13 @@ def render(card: Card) -> tuple[list[Block], str]:
     return blocks, fallback(card)
 
 
-def render_note(text: str) -> tuple[list[Block], str]:
-    """A note under a card: *text* as it is, and the text for notifications."""
+def render_note(text: str, link: str | None = None) -> tuple[list[Block], str]:
+    """A note: *text* as it is, with *link* to open, and the text for notifications."""
     shown = fit(clean(text), 3000) or "…"
-    return [_rich(_section(_words(shown)))], fit(shown, FALLBACK_LIMIT, escape)
+    parts = [_words(shown)]
+    if web := _web(link):
+        parts += [_words("   "), _linked("open it", web)]
+    return [_rich(_section(*parts))], fit(shown, FALLBACK_LIMIT, escape)
 
 
 def size(blocks: list[Block]) -> int:
@@ -127,6 +130,7 @@ def _facts(card: Card) -> Block:
     rows = [
         [_pair("Brand", card.brand), _pair("On", card.network), _pair("By", card.author)],
         [_pair("Queue", card.queue), _pair("Route", card.route), _pair("Priority", card.priority)],
+        [_pair("Severity", card.severity), _pair("Also told", ", ".join(card.copies), 200)],
         [_promise(card), _pair("Public reply", card.light, 200)],
         [_claimed(card.claimed_by), _ticket(card), _post(card.permalink)],
     ]

@@ -121,9 +121,9 @@ class SlackTeam(Team):
         except VendorGoneError:
             return None
 
-    def announce(self, channel: str, text: str, key: str) -> str:
+    def announce(self, channel: str, text: str, key: str, link: str | None = None) -> str:
         """Returns the message's ``ts``."""
-        shown, fallback = blocks.render_note(text)
+        shown, fallback = blocks.render_note(text, link)
         channel_id = self._channel_id(channel)
         return str(self._post(NOTICE, key, channel=channel_id, blocks=shown, text=fallback)["ts"])
 

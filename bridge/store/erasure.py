@@ -24,6 +24,8 @@ BLANK_MESSAGE: dict[str, Any] = {
     "author_handle": None,
     "author_name": None,
     "author_url": None,
+    "followers": None,
+    "sentiment": None,
     "text": None,
     "parent_text": None,
     "permalink": None,
@@ -32,7 +34,7 @@ BLANK_MESSAGE: dict[str, Any] = {
 # What a draft says about our own rows; the rest of it is words.
 KEPT_OF_DRAFT = (
     "message", "version", "number", "follow_up_of",
-    "of", "erasure", "ticket_id", "requester_id", "channel", "id",
+    "of", "erasure", "ticket_id", "requester_id", "channel", "id", "queue",
 )  # fmt: skip
 HIDDEN = "(erased)"
 # A shorter quotation may be anybody's words.
@@ -84,8 +86,9 @@ def blank_target(intent: Intent, post: str) -> bool:
         return False
     blank = target
     if target["id"] == post:
-        nobody = {**target["author"], "handle": "", "name": "", "url": None}
+        nobody = {**target["author"], "handle": "", "name": "", "url": None, "followers": None}
         blank = {**target, "author": nobody, "text": "", "permalink": None, "attachments": []}
+        blank["sentiment"] = None
     elif target["parent_id"] == post:
         blank = {**target, "parent_text": None}
     if blank == target:

@@ -9,7 +9,17 @@ from datetime import datetime
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from bridge.core.message import Attachment, Author, EventKind, InboundEvent, SocialMessage, Visibility
+from bridge.core.message import (
+    Attachment,
+    Author,
+    EventKind,
+    InboundEvent,
+    MessageKind,
+    Sentiment,
+    Severity,
+    SocialMessage,
+    Visibility,
+)
 from bridge.store import cases, erasure
 from bridge.store.ids import new_id
 from bridge.store.insert import insert_new
@@ -96,25 +106,38 @@ def _take_version(row: Message, message: SocialMessage, native: frozenset[str]) 
     row.parent_id = message.parent_id or row.parent_id
     row.parent_text = message.parent_text or row.parent_text
     if row.account in native and message.account not in native:
+        _fill_in(row, message)
         return  # a relay knows no better than the network itself, least of all who may read the post
     known = row.edited_at or row.posted_at
     if known is not None and (message.edited_at or message.posted_at) < known:
         # What the newer version left out, an older one may still say.
         row.language = row.language or message.language
         row.permalink = row.permalink or message.permalink
+        _fill_in(row, message)
         return
     row.author_id = message.author.id
     row.author_handle = message.author.handle
     row.author_name = message.author.name
     row.author_url = message.author.url
+    row.followers = row.followers if message.author.followers is None else message.author.followers
     row.text = message.text
     row.language = message.language or row.language
     row.permalink = message.permalink or row.permalink
     row.visibility = message.visibility.value
+    row.kind = message.kind.value
+    row.severity = message.severity or row.severity
+    row.sentiment = message.sentiment or row.sentiment
     row.attachments = [asdict(attachment) for attachment in message.attachments]
     row.own = message.own
     row.posted_at = message.posted_at
     row.edited_at = message.edited_at
+
+
+def _fill_in(row: Message, message: SocialMessage) -> None:
+    """What is only ever added: what a tool that reads many networks makes of a post, they do not say."""
+    row.severity = row.severity or message.severity
+    row.sentiment = row.sentiment or message.sentiment
+    row.followers = message.author.followers if row.followers is None else row.followers
 
 
 def _take_tag(
@@ -143,11 +166,18 @@ def as_message(row: Message, tags: Iterable[str] = ()) -> SocialMessage:
     """The row as the core's message. Only for complete rows with an account."""
     if row.posted_at is None or row.account is None:
         raise ValueError(f"message {row.id} is only a placeholder")
+    visibility = Visibility(row.visibility or Visibility.DIRECT)
     return SocialMessage(
         network=row.network,
         id=row.global_id,
         account=row.account,
-        author=Author(row.author_id or "", row.author_handle or "", row.author_name or "", row.author_url),
+        author=Author(
+            row.author_id or "",
+            row.author_handle or "",
+            row.author_name or "",
+            row.author_url,
+            row.followers,
+        ),
         text=row.text or "",
         posted_at=row.posted_at,
         native_id=row.native_id or "",
@@ -156,11 +186,14 @@ def as_message(row: Message, tags: Iterable[str] = ()) -> SocialMessage:
         parent_text=row.parent_text,
         permalink=row.permalink,
         language=row.language,
-        visibility=Visibility(row.visibility or Visibility.DIRECT),
+        visibility=visibility,
         attachments=tuple(Attachment(**attachment) for attachment in row.attachments),
         edited_at=row.edited_at,
         tags=frozenset(tags),
         own=row.own,
+        kind=MessageKind(row.kind or MessageKind.of(visibility, answers=row.parent_id is not None)),
+        severity=Severity(row.severity) if row.severity else None,
+        sentiment=Sentiment(row.sentiment) if row.sentiment else None,
     )
 
 

@@ -7,15 +7,13 @@ replaces them). Times are aware UTC.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
-    DateTime,
-    Dialect,
     Float,
     ForeignKey,
     Index,
@@ -24,7 +22,6 @@ from sqlalchemy import (
     MetaData,
     String,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     text,
 )
@@ -33,26 +30,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from bridge.core.case import CaseState
 from bridge.core.intent import IntentState
 from bridge.store.ids import new_id
-
-
-class Utc(TypeDecorator[datetime]):
-    """An aware UTC time. SQLite keeps it naive, so the zone is put back on reading."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a time without a zone cannot be stored")
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None or value.tzinfo is not None:
-            return value
-        return value.replace(tzinfo=UTC)
+from bridge.store.utc import Utc
 
 
 class Base(DeclarativeBase):
@@ -128,10 +106,14 @@ class Message(Base):
     author_handle: Mapped[str | None]
     author_name: Mapped[str | None]
     author_url: Mapped[str | None] = mapped_column(Text)
+    followers: Mapped[int | None] = mapped_column(BigInteger)
     text: Mapped[str | None] = mapped_column(Text)
     language: Mapped[str | None]
     permalink: Mapped[str | None] = mapped_column(Text)
     visibility: Mapped[str | None]
+    kind: Mapped[str | None]  # NULL: written before there were kinds
+    severity: Mapped[str | None]
+    sentiment: Mapped[str | None]
     attachments: Mapped[list[Any]] = mapped_column(default=list)
     own: Mapped[bool] = mapped_column(Boolean, default=False)
     posted_at: Mapped[datetime | None]
@@ -439,6 +421,8 @@ PERSONAL: dict[str, tuple[str, ...]] = {
         "author_handle",
         "author_name",
         "author_url",
+        "followers",
+        "sentiment",
         "text",
         "parent_text",
         "permalink",

@@ -43,12 +43,12 @@ class Catalogue:
         return self._id("brands", name)
 
     def field(self, name: str) -> int | None:
-        """The id of the ticket field with our *name*, or with this title."""
+        """The id of the ticket field with our *name*, or with this title, key or id."""
         return self._id("ticket_fields", FIELD_TITLES.get(name, name))
 
     def names(self, kind: Kind) -> list[str]:
         """Every name of that kind, as Zendesk writes it."""
-        return sorted(name for _, name in self._known(kind, "").values())
+        return sorted({name for _, name in self._known(kind, "").values()})
 
     def _id(self, kind: Kind, name: str) -> int | None:
         wanted = _folded(name)
@@ -67,13 +67,17 @@ class Catalogue:
 
     def _list(self, kind: Kind) -> dict[str, tuple[int, str]]:
         names: dict[str, tuple[int, str]] = {}
+        others: dict[str, tuple[int, str]] = {}
         with self._client.through_zenpy(f"list {kind}", repeatable=True) as zenpy:
             for entry in islice(getattr(zenpy, kind)(), _MOST):
                 found = entry.to_dict()
                 if _in_use(found):
                     name = str(found.get("name") or found.get("title") or "")
-                    names.setdefault(_folded(name), (int(found["id"]), name))
-        return names
+                    known = (int(found["id"]), name)
+                    names.setdefault(_folded(name), known)
+                    if kind == "ticket_fields":
+                        others |= {_folded(str(one)): known for one in (found.get("key"), found["id"]) if one}
+        return others | names  # a title goes first
 
 
 def _in_use(entry: dict[str, Any]) -> bool:

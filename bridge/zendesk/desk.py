@@ -256,7 +256,8 @@ class ZendeskDesk(Desk):
         missing = sorted(name for name, field_id in known.items() if field_id is None)
         if missing:
             # A customer's complaint is worth more than a field.
-            log.warning("Zendesk lacks ticket fields: %s; run bridge setup zendesk", ", ".join(missing))
+            advice = "run bridge setup zendesk for the bridge's own, and make the others there"
+            log.warning("Zendesk lacks ticket fields: %s; %s", ", ".join(missing), advice)
         return {name: field_id for name, field_id in known.items() if field_id is not None}
 
     def _agent(self, email: str) -> int | None:

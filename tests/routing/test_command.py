@@ -40,7 +40,7 @@ def test_check_says_what_a_good_mapping_has(run):
     result = run("check")
 
     assert result.output == (
-        f"OK: 2 brands, 6 queues, 5 routes, 5 tags, 12 replies in {STARTER}; 16 examples pass, 5 tests pass\n"
+        f"OK: 2 brands, 6 queues, 7 routes, 5 tags, 12 replies in {STARTER}; 20 examples pass, 5 tests pass\n"
     )
     assert result.exit_code == 0
 
@@ -53,7 +53,7 @@ def test_check_reports_every_fault_and_fails(run, tmp_path):
     rules = [line.rpartition(" ")[2] for line in lines if line.startswith(str(tmp_path))]
     assert rules == ["(unknown-calendar)", "(unknown-priority)"]
     assert lines[0].startswith(f"{tmp_path}/m/queues.yaml:")
-    assert lines[1:3] == ["  28 |     hours: jakarta", "     |            ^"]
+    assert lines[1:3] == ["  32 |     hours: jakarta", "     |            ^"]
     assert lines[-1] == "2 faults"
     assert result.exit_code == 1
 
@@ -92,7 +92,7 @@ def test_check_fails_on_warnings_only_when_it_is_told_to(run, tmp_path):
     routes.write_text(routes.read_text().replace("queue: sales", "queue: community"))
     said = run("check", "--mappings", str(folder))
 
-    assert said.output.startswith(f"warning: {folder}/queues.yaml:58:3 sales: no route leads to this queue")
+    assert said.output.startswith(f"warning: {folder}/queues.yaml:62:3 sales: no route leads to this queue")
     assert (said.exit_code, said.output.splitlines()[-1][-24:]) == (0, "examples pass; 1 warning")
     assert run("check", "--mappings", str(folder), "--strict").exit_code == 1
 
@@ -105,7 +105,7 @@ def test_check_speaks_to_pipelines(run, tmp_path):
     assert (plain["ok"], rules) == (False, ["unknown-calendar", "unknown-priority"])
 
     notes = run("check", "--mappings", folder, "--format", "github").output.splitlines()
-    at = f"file={folder}/queues.yaml,line=28,col=12".replace(":", "%3A")
+    at = f"file={folder}/queues.yaml,line=32,col=12".replace(":", "%3A")
     assert notes[0].startswith(f"::error {at},title=unknown-calendar::hours: there is no calendar")
 
     log = json.loads(run("check", "--mappings", folder, "--format", "sarif").output)
@@ -192,7 +192,7 @@ def test_explain_shows_what_no_route_takes(run):
     result = run("explain", "--text", "nothing special", "--account", "rower-mastodon")
 
     assert f"Taken    no route: the fallback → triage ({STARTER}/queues.yaml:" in result.output
-    assert result.output.count("false  tags:") == 5
+    assert result.output.count("false  tags:") == 6
 
 
 def test_explain_reads_a_message_from_a_file(run, tmp_path):
@@ -311,3 +311,20 @@ def test_hours_know_teams_without_a_calendar_and_moments_that_are_none(run):
     assert run("hours", "sales").output.splitlines()[-1] == "It promises nothing."
     assert 'Did you mean "sales"?' in run("hours", "sale").output
     assert "does not exist in Europe/Warsaw" in run("hours", "triage", "--at", "2027-03-28 02:30").output
+
+
+def test_explain_takes_what_routes_ask_of_author_and_post(run, tmp_path):
+    """As options, or in the file; and says of the rest that it is unknown."""
+    said = ("--text", "Is it true?", "--tag", "technical-issue", "--account", "kopi-mastodon")
+    listed = run("explain", *said, "--handle", "@NewsDesk@gazette.example", "--followers", "52000")
+
+    assert "true   vip: yes (seen: on the list: The newsroom of the city's paper." in listed.output
+    assert "Taken    vip → support-technical" in listed.output
+    assert "false  vip: yes (seen: not on the list)" in run("explain", *said).output
+    for content, complaint in (
+        ({"kind": "post"}, "kind must be one of public, reply"),
+        ({"followers": True}, "followers must be a whole number"),
+    ):
+        file = tmp_path / "message.json"
+        file.write_text(json.dumps({"text": "x", **content}))
+        assert complaint in run("explain", str(file)).output

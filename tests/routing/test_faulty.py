@@ -88,6 +88,15 @@ def no_file(folder: Path) -> None:
     os.mkfifo(folder / "tags.yaml")
 
 
+def unreadable_team(folder: Path) -> None:
+    """The queue that a route leads to stands in it: nobody can say that there is none."""
+    text = (folder / "queues.yaml").read_text()
+    begin, end = text.index("  support:"), text.index("  triage:")
+    (folder / "queues.yaml").write_text(text[:begin] + text[end:])
+    (folder / "queues").mkdir()
+    (folder / "queues/support.yaml").symlink_to(folder / "queues/support.yaml")
+
+
 def linked_folder(folder: Path) -> None:
     shutil.move(folder / "routes", folder.parent / "elsewhere")
     (folder / "routes").symlink_to(folder.parent / "elsewhere")
@@ -98,6 +107,7 @@ MADE: tuple[tuple[str, Callable[[Path], None], str], ...] = (
     ("file-too-large", too_large, "mappings/tags.yaml:1:1 larger than 1,000,000 bytes"),
     ("unreadable-file", unreadable, "mappings/tags.yaml:1:1 "),
     ("unreadable-file", no_file, "mappings/tags.yaml:1:1 this is not a file"),
+    ("unreadable-file", unreadable_team, "mappings/queues/support.yaml:1:1 "),
     ("unreadable-file", linked_folder, "mappings/routes:1:1 a link to a folder is not followed"),
 )
 
@@ -235,3 +245,19 @@ def test_a_file_of_nothing_but_faults_is_given_up(line):
         load_files(files, NETWORKS)
 
     assert len(raised.value.faults) == MAX_FAULTS
+
+
+def test_a_team_may_have_its_queue_in_a_file_of_its_own():
+    """Read with queues.yaml, which may then have none itself; its name changes nothing."""
+    files = base_files()
+    whole = load_files(files, NETWORKS)
+    head, _, entries = files["queues.yaml"].partition("queues:\n")
+    support, at, triage = entries.partition("  triage:")
+    parts = {"queues.yaml": head, "queues/anything.yaml": "queues:\n" + support}
+    parts["queues/z.yaml"] = "queues:\n" + at + triage
+    apart = load_files({**files, **parts}, NETWORKS)
+
+    assert apart.fallback == whole.fallback
+    assert list(apart.queues) == ["support", "triage"]
+    assert apart.queues["support"].place.file == "mappings/queues/anything.yaml"
+    assert decide(make_message("crash"), apart, MONDAY_NOON).queue == "support"

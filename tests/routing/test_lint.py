@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from tests.routing.catalogue import NETWORKS
 from tests.routing.conftest import STARTER, starter_files
 
 ROUTES = "routes/10-social.yaml"
+VIPS = (STARTER / "vips.yaml").read_text(encoding="utf-8")
 MADE: tuple[tuple[str, str, str, str, str], ...] = (
     (
         "unreachable-route",
@@ -20,14 +22,21 @@ MADE: tuple[tuple[str, str, str, str, str], ...] = (
         "",
         "routes:\n  - {name: late, when: {tags: [crisis], networks: [mastodon]}, queue: triage}\n",
         "mappings/routes/20-late.yaml:2:5 late never takes a post: "
-        "crisis (routes/10-social.yaml:13) takes all of them before it (unreachable-route)",
+        "crisis (routes/10-social.yaml:31) takes all of them before it (unreachable-route)",
     ),
     (
         "unused-queue",
         ROUTES,
         "queue: sales",
         "queue: community",
-        "mappings/queues.yaml:58:3 sales: no route leads to this queue (unused-queue)",
+        "mappings/queues.yaml:62:3 sales: no route leads to this queue (unused-queue)",
+    ),
+    (
+        "unused-promise",
+        "queues.yaml",
+        "promises:\n",
+        "promises:\n  gold: 30m\n",
+        "mappings/queues.yaml:18:3 gold: no queue and no route gives this promise (unused-promise)",
     ),
     (
         "unused-tag",
@@ -50,6 +59,14 @@ MADE: tuple[tuple[str, str, str, str, str], ...] = (
         "target_length: 159",
         "mappings/replies/rower/thanks.pl.txt.j2:1:1 160 characters, and rower aims at 159 "
         "(reply-beyond-target)",
+    ),
+    (
+        "no-vips",
+        "vips.yaml",
+        VIPS,
+        "vips: {}\n",
+        "mappings/routes/10-social.yaml:43:5 vip asks for VIPs, and vips.yaml names nobody: "
+        "it never takes a post (no-vips)",
     ),
     (
         "reply-language-missing",
@@ -82,6 +99,8 @@ def test_each_warning_says_what_and_where(rule, file, written, instead, expected
     before = files.setdefault(file, "")
     assert written in before
     files[file] = before.replace(written, instead) if written else instead
+    if rule == "no-vips":  # then the starter's own example fails, and there would be more to say
+        files[ROUTES] = re.sub(r"\n      - {text: \"Is it true.*", "", files[ROUTES])
 
     assert warnings(files) == expected
     assert f"({rule})" in expected
@@ -105,11 +124,13 @@ def test_a_promise_that_outlasts_the_networks_window_is_warned_of():
     ]
 
     assert found == [
-        "mappings/queues.yaml:17:3 support-technical: an answer may be due 47 h after the post, "
+        "mappings/queues.yaml:21:3 support-technical: an answer may be due 47 h after the post, "
         "and Mastodon takes replies for 24 h (promise-beyond-window)",
-        "mappings/queues.yaml:44:3 product-feedback: an answer may be due 48 h after the post, "
+        "mappings/queues.yaml:48:3 product-feedback: an answer may be due 48 h after the post, "
         "and Mastodon takes replies for 24 h (promise-beyond-window)",
-        "mappings/queues.yaml:74:3 triage: an answer may be due 5 days 17 h after the post, "
+        "mappings/queues.yaml:78:3 triage: an answer may be due 5 days 17 h after the post, "
+        "and Mastodon takes replies for 24 h (promise-beyond-window)",
+        "mappings/routes/10-social.yaml:43:5 support-technical: an answer may be due 44 h after the post, "
         "and Mastodon takes replies for 24 h (promise-beyond-window)",
     ]
 
@@ -167,6 +188,21 @@ def test_every_warning_is_explained_to_admins():
         ("words: [Café]", "words: [cafe]", True),
         ("words: [coffee]", "words: [coffee, tea]", False),
         ("words: [coffee]", "tags: [crisis]", False),
+        ("kinds: [public, reply]", "kinds: [reply]", True),
+        ("kinds: [reply]", "kinds: [public, reply]", False),
+        ("kinds: [public, reply, review, direct]", "tags: [crisis]", True),
+        ("severities: [high, critical]", "severities: [critical]", True),
+        ("severities: [high]", "tags: [crisis]", False),
+        ("sentiments: [negative]", "sentiments: [negative]", True),
+        ("sentiments: [negative]", "tags: [crisis]", False),
+        ("min_followers: 1000", "min_followers: 5000", True),
+        ("min_followers: 5000", "min_followers: 1000", False),
+        ("min_followers: 5000", "tags: [crisis]", False),
+        ("vip: false", "vip: false, tags: [crisis]", True),
+        ("vip: false", "tags: [crisis]", False),
+        ("hours: {warsaw-office: closed}", "hours: {warsaw-office: closed, jakarta-desk: open}", True),
+        ("hours: {warsaw-office: closed}", "hours: {warsaw-office: open}", False),
+        ("hours: {warsaw-office: closed}", "tags: [crisis]", False),
     ],
 )
 def test_a_route_is_shadowed_only_when_every_post_of_it_is_taken_before(earlier, later, covered):

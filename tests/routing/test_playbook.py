@@ -151,10 +151,11 @@ def test_what_a_route_says_instead_of_its_queue_is_what_is_told():
     """Its promise and its closing; the queue's own stay with the team."""
     files = starter()
     files[ROUTES] = files[ROUTES].replace(
-        "    queue: support-technical\n",
-        "    queue: support-technical\n    promise: 30m\n    closing: manual\n",
+        "  - name: technical-issue\n",
+        "  - name: technical-issue\n    promise: 30m\n    closing: manual\n    copies: [product-feedback]\n",
     )
     said = article(drawn(files), "technical-issue")
+    assert "; also Product Feedback in #product-feedback" in said
     assert "within 30 minutes of opening time" in said
     assert "Somebody writes the closing reply by hand." in said
     assert "What a customer reads" not in said
@@ -177,7 +178,7 @@ def test_a_promise_is_told_in_words(promise, hours, says):
     files = starter()
     given = f"    promise: {promise}\n" if promise else ""
     given += f"    hours: {hours}\n" if hours else ""
-    files["queues.yaml"] = files["queues.yaml"].replace("    promise: 1h\n", given)
+    files["queues.yaml"] = files["queues.yaml"].replace("    promise: within-the-hour\n", given)
     assert says in article(drawn(files), "crisis")
 
 
@@ -420,3 +421,18 @@ def test_axe_finds_nothing_to_complain_of(opened, axe, scheme):
         tab.evaluate(axe)
         found = tab.evaluate("axe.run().then((said) => said.violations)")
         assert [(one["id"], one["nodes"][0]["target"]) for one in found] == []
+
+
+def test_the_starters_vips_and_nights_are_told_as_people_would():
+    """Whom a route asks for, and when; and a reply of the route's own goes before the queue's."""
+    files = starter()
+    files[ROUTES] = files[ROUTES].replace("  - name: vip\n", "  - name: vip\n    closing_template: thanks\n")
+    page = drawn(files)
+    told = "When written while jakarta-desk is closed, warsaw-office is closed"
+    assert told in article(page, "crisis")
+    assert "also Triage in" in article(page, "crisis")
+    assert "by somebody on the list of VIPs" in page
+    book = playbook(load_files(files, NETWORKS), NETWORKS)
+    vip = next(way for way in book.others if way.route is not None and way.route.name == "vip")
+    queue = next(team for team in book.teams if team.queue.key == "support-technical")
+    assert {sample.text for sample in vip.team.samples} != {sample.text for sample in queue.samples}

@@ -46,6 +46,7 @@ WHEN = "when: {tags: [technical-issue]}"
 WEEK = 'monday: ["09:00-12:00", "13:00-17:00"]'
 TRIAGE = "ticket: false"
 A_ROUTE = "  - {@, when: {tags: [praise]}, queue: triage}\n"
+LATER = "  - {name: later, @, queue: triage}\n"
 A_TEST = "tests:\n  - name: a-crash\n    text: it will crash\n    @\n"
 
 INSTEAD: dict[str, tuple[str, str]] = {
@@ -101,6 +102,7 @@ PLACES: dict[str, tuple[str, str]] = {
     "bad-name": (ROUTES, A_ROUTE),
     "bad-percent": ("canary.yaml", "posts: 50\n@\n"),
     "bad-time": (TEAM, f"{A_TEST}    expect: {{queue: support}}\n"),
+    "bad-email": (ROUTES, "  - {name: praise, when: {tags: [praise]}, queue: support, @}\n"),
     "approver-format": (QUEUES, "    @\n"),
     "unknown-country": (HOURS, "    @\n"),
     "unknown-reply": (QUEUES, "    @\n"),
@@ -114,7 +116,11 @@ PLACES: dict[str, tuple[str, str]] = {
         "  - {@, text: all is well, expect: {queue: triage}}\n",
     ),
     "unknown-file": ("@", "Sorted."),
-    "unreachable-route": (ROUTES, "  - {name: later, @, queue: triage}\n"),
+    "unknown-kind": (ROUTES, LATER),
+    "unknown-severity": (ROUTES, LATER),
+    "unknown-sentiment": (ROUTES, LATER),
+    "unknown-shift": (ROUTES, LATER),
+    "unreachable-route": (ROUTES, LATER),
 }
 """Rule → where in addition its example stands (@): at the end of a file of the base, or in one of its own."""
 
@@ -154,6 +160,24 @@ def banned(files: Files, shown: str) -> None:
     files[CLOSING] = shown
 
 
+def named_promise(files: Files, shown: str) -> None:
+    files[QUEUES] = f"promises: {{gold: 2h}}\n{files[QUEUES]}".replace("promise: 4h", shown)
+
+
+def kept_off(files: Files, shown: str) -> None:
+    files[ROUTES] += f"  - {{name: praise, when: {{tags: [praise]}}, {shown[1:-1]}}}\n"
+
+
+def second_file(files: Files, shown: str) -> None:
+    fields = 'label: a, meaning: a, next_step: a, owner: a, channel: "#a", ticket: false'
+    files["queues/warsaw.yaml"] = f"queues:\n  {shown} {{{fields}}}\n"
+
+
+def vips(files: Files, shown: str) -> None:
+    files["vips.yaml"] = shown
+    files[ROUTES] += "  - {name: vips, when: {vip: true}, queue: triage}\n"
+
+
 def target(files: Files, shown: str) -> None:
     files["replies/kopi/voice.yaml"] = shown
     files[CLOSING] = "This is sorted. Thank you for telling us."
@@ -173,6 +197,12 @@ SET_UP: dict[str, Callable[[Files, str], None]] = {
     "template-empty": whole_reply,
     "template-empty-name": whole_reply,
     "banned-word": banned,
+    "unknown-promise": named_promise,
+    "unused-promise": named_promise,
+    "copy-to-owner": kept_off,
+    "never-reached": kept_off,
+    "queue-twice": second_file,
+    "no-vips": vips,
     "reply-beyond-target": target,
     "promise-beyond-window": promise,
 }

@@ -17,16 +17,16 @@ from tests.routing.test_faulty import BASE, FAULTY
 
 # What a schema of one file cannot know: other files, the file system, YAML itself, and what is counted.
 BEYOND = re.compile(
-    "account-twice|route-twice|test-|canary-without-limit|bad-name|example-|template-|unknown-part|part-cycle|"
-    "banned-word|missing-key-of-a-voice|missing-file|unknown-file|not-utf8|yaml-|too-deep|"
+    "account-twice|route-twice|queue-twice|test-|canary-without-limit|bad-name|example-|template-|unknown-part|"
+    "part-cycle|banned-word|missing-key-of-a-voice|missing-file|unknown-file|not-utf8|yaml-|too-deep|"
     "several-documents|duplicate-key|many-faults|secret-in-file|env-name|unknown-(account|brand|queue|tag|"
     "calendar|reply|route|network|zone|country)|bad-language|shift-overlap|never-open|no-condition|"
-    "bad-shift|unknown-key-of-an-account|queue-without-group|group-without-ticket|missing-key-of-an-account|bad-url"
+    "bad-shift|unknown-key-of-an-account|queue-without-group|group-without-ticket|missing-key-of-an-account|bad-url|unknown-(shift|promise)|missing-key-of-a-vip|copy-to-owner|never-reached"
 )
 
 
 def kind_of(path: Path) -> str:
-    return path.parent.name if path.parent.name in ("routes", "tests") else path.stem
+    return {"routes": "routes", "tests": "tests", "queues": "team"}.get(path.parent.name, path.stem)
 
 
 def verdicts(folder: Path) -> dict[str, bool]:
@@ -58,7 +58,7 @@ def test_an_editor_underlines_what_it_can_see(fixture: Path):
         assert False in found.values()
 
 
-@pytest.mark.parametrize("kind", sorted(FILES))
+@pytest.mark.parametrize("kind", sorted(FILES.keys() - {"team"}))
 def test_the_starter_brings_its_schemas_and_names_them(kind: str):
     """Written anew by `bridge mappings schema`; each file's first line says which is its own."""
     assert (STARTER / HIDDEN / f"{kind}.json").read_text(encoding="utf-8") == text_of(FILES[kind])

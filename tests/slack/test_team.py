@@ -429,3 +429,11 @@ def test_an_announcement_is_posted_once_and_found_by_its_key(slack: FakeSlack, t
     assert sent["metadata"] == {"event_type": "bridge_notice", "event_payload": {"key": "key-1"}}
     assert "<!channel>" not in sent["text"]
     assert "thread_ts" not in sent
+
+
+def test_an_announcement_has_a_link_to_open(slack: FakeSlack, team: Team) -> None:
+    """To the one ticket; an address that no browser may open is left out."""
+    for link, shown in (("https://acme.example/agent/tickets/7", True), ("javascript:alert(1)", False)):
+        slack.answer("chat.postMessage", posted())
+        team.announce(CHANNEL, "For your information", "key-1", link)
+        assert (link in str(slack.sent("chat.postMessage")[-1]["blocks"])) is shown

@@ -11,9 +11,21 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 
-from bridge.core.message import Attachment, Author, EventKind, InboundEvent, SocialMessage, Tag, Visibility
+from bridge.core.message import (
+    Attachment,
+    Author,
+    EventKind,
+    InboundEvent,
+    MessageKind,
+    Sentiment,
+    Severity,
+    SocialMessage,
+    Tag,
+    Visibility,
+)
 from bridge.store import messages
 from bridge.store.database import Database
 from bridge.store.tables import Case, Message, MessageTag
@@ -240,3 +252,71 @@ def test_closed_cases_do_not_stand_in_the_way(database: Database):
         tx.add_all([make_case(state="closed"), make_case(state="closed"), make_case()])
     with database.read() as tx:
         assert tx.query(Case).count() == 3
+
+
+JUDGED = replace(
+    POST,
+    author=replace(POST.author, followers=12_500),
+    kind=MessageKind.REVIEW,
+    severity=Severity.HIGH,
+    sentiment=Sentiment.NEGATIVE,
+)
+
+
+def test_what_routes_ask_of_a_message_comes_back_as_it_came(database: Database):
+    """Its kind, its author's reach, its severity and its mood; a version without them takes none away."""
+    put(database, created(JUDGED))
+    assert read(database) == JUDGED
+
+    put(database, created(EDITED))
+    known = read(database)
+    assert (known.author.followers, known.severity, known.sentiment) == (
+        12_500,
+        Severity.HIGH,
+        Sentiment.NEGATIVE,
+    )
+
+
+def test_what_a_relay_makes_of_a_post_is_added_to_what_its_network_says(database: Database):
+    """In either order: no network tells a mood, and a relay tells no kind better than the network."""
+    relayed = replace(JUDGED, account="social-team-tags", native_id="", kind=MessageKind.DIRECT)
+    for order in ((POST, relayed), (relayed, POST)):
+        with database.write() as tx:
+            tx.execute(delete(Message))
+        for one in order:
+            put(database, created(one))
+        known = read(database)
+        assert (known.kind, known.severity, known.sentiment) == (
+            MessageKind.PUBLIC,
+            Severity.HIGH,
+            Sentiment.NEGATIVE,
+        )
+
+
+@pytest.mark.parametrize(
+    ("visibility", "parent", "kind"),
+    [
+        (Visibility.PUBLIC, None, MessageKind.PUBLIC),
+        (Visibility.UNLISTED, "https://plaza.example/posts/0", MessageKind.REPLY),
+        (Visibility.FOLLOWERS, None, MessageKind.DIRECT),
+    ],
+)
+def test_a_message_from_before_there_were_kinds_has_the_one_that_shows(
+    database: Database, visibility: Visibility, parent: str | None, kind: MessageKind
+):
+    """By who may read it, and whether it answers another."""
+    put(database, created(replace(POST, visibility=visibility, parent_id=parent)))
+    with database.write() as tx:
+        tx.execute(update(Message).values(kind=None))
+    assert read(database).kind is kind
+
+
+def put(database: Database, event: InboundEvent) -> None:
+    with database.write() as tx:
+        messages.apply(tx, "bridge", [event], after(30), NATIVE)
+
+
+def read(database: Database) -> SocialMessage:
+    with database.read() as tx:
+        [row] = tx.scalars(select(Message))
+        return messages.as_message(row)

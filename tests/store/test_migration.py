@@ -128,9 +128,10 @@ def upgrade(database: Database, revision: str) -> None:
         command.upgrade(config, revision)
 
 
-def test_every_released_state_comes_forward_with_what_is_in_it(either: Database):
-    """A case and its post, written by the first version, are there after the migration."""
-    upgrade(either, "0001")
+@pytest.mark.parametrize("revision", ["0001", "0002"])
+def test_every_released_state_comes_forward_with_what_is_in_it(either: Database, revision: str):
+    """A case and its post, written by that version, are there after the migration."""
+    upgrade(either, revision)
     with either.engine.begin() as connection:
         old = MetaData()
         old.reflect(connection)
@@ -143,6 +144,7 @@ def test_every_released_state_comes_forward_with_what_is_in_it(either: Database)
     with either.write() as tx:
         [post] = tx.scalars(select(Message))
         assert (post.text, post.erased_at) == ("It logs me out", None)
+        assert (post.kind, post.followers, post.severity, post.sentiment) == (None,) * 4
         assert tx.get_one(Case, post.case_id).queue == "support-technical"
         post.permalink = post.global_id = "https://social.example/" + "x" * 900  # longer than 0001 took
     with either.engine.connect() as connection:

@@ -10,7 +10,7 @@ from sqlalchemy import LargeBinary, select, update
 
 from bridge.flows import erase
 from bridge.sandbox import Sandbox
-from bridge.store import casefile, messages
+from bridge.store import casefile, erasure, messages
 from bridge.store.person import find_person
 from bridge.store.tables import PERSONAL, Base, Case, Event, Intent, Message
 from tests.running import InProcess, eventually
@@ -31,6 +31,11 @@ def test_what_is_listed_as_personal_exists():
     """A column that was renamed would quietly escape erasure."""
     for table, columns in PERSONAL.items():
         assert set(columns) <= set(Base.metadata.tables[table].columns.keys()), table
+
+
+def test_what_is_listed_as_personal_of_a_message_is_what_erasure_blanks():
+    """Two lists: one says what there is, the other takes it away."""
+    assert set(PERSONAL["messages"]) == set(erasure.BLANK_MESSAGE)
 
 
 @pytest.fixture

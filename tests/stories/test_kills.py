@@ -88,6 +88,11 @@ def complain(stage: Stage, site: str) -> None:
     getattr(stage.sandbox, site).post("dewi", WORDS, language="en")
 
 
+def cry(stage: Stage, site: str) -> None:
+    """A crisis: another team is told, too."""
+    getattr(stage.sandbox, site).post("dewi", "The battery burns", language="en", tags=["crisis"])
+
+
 def write_again(stage: Stage, site: str) -> None:
     network = getattr(stage.sandbox, site)
     network.post("dewi", "On Android, by the way", reply_to=network.posts()[0].id)
@@ -129,6 +134,10 @@ def tickets(sandbox: Sandbox, site: str) -> int:
 
 def cards(sandbox: Sandbox, site: str) -> int:
     return len(sandbox.slack.cards(TECH))
+
+
+def notices(sandbox: Sandbox, site: str) -> int:
+    return sum("For your information" in card.words for card in sandbox.slack.cards("social-triage"))
 
 
 def claimed_cards(sandbox: Sandbox, site: str) -> int:
@@ -185,6 +194,9 @@ BOUNDARIES = {
     ),
     "note under the card": Boundary(
         Effect.POST_NOTE, "why", "slack", NOTE, press("Why here"), explanations, "bridge_note"
+    ),
+    "notice to another team": Boundary(
+        Effect.POST_COPY, "opened:copy", "slack", NOTE, cry, notices, "bridge_notice", opened=False
     ),
     "answer on Plaza": Boundary(
         Effect.REPLY, "update", "plaza", "reply", answer, posts("Which version"), "Which version"

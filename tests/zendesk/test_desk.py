@@ -185,6 +185,19 @@ def test_names_are_read_again_after_a_while_and_sooner_when_one_is_missing(api):
     assert groups.call_count == 3
 
 
+def test_a_ticket_field_is_known_by_title_by_key_and_by_id(api):
+    """Mapping files may say any; where a key is another field's title, the title goes first."""
+    fields = [
+        {"id": 360012, "title": "Product", "key": "tier"},
+        {"id": 360013, "title": "Tier", "key": None},
+        {"id": 360014, "title": "Old", "key": "old", "active": False},
+    ]
+    api.get(f"{API}/ticket_fields.json", json={"ticket_fields": fields})
+    catalogue = Catalogue(ZendeskClient(oauth_account()), Hours())
+    known = {name: catalogue.field(name) for name in ("product", "360012", "Tier", "360013", "old", "360014")}
+    assert list(known.values()) == [360012, 360012, 360013, 360013, None, None]
+
+
 # --- finding ---
 
 

@@ -6,7 +6,7 @@ from bridge.core.intent import Effect
 from bridge.flows.effects.desk import OpenTicket, RegisterCustomer, UpdateTicket
 from bridge.flows.effects.erase import BlankPost, EraseCustomer, RedactComment, RedactTicket
 from bridge.flows.effects.network import PublicReply
-from bridge.flows.effects.team import PostCard, PostNote, UpdateCard
+from bridge.flows.effects.team import PostCard, PostCopy, PostNote, UpdateCard
 from bridge.flows.recipe import Recipe
 from bridge.flows.world import World
 
@@ -17,6 +17,7 @@ RECIPES: dict[Effect, type[Recipe]] = {
     Effect.POST_CARD: PostCard,
     Effect.UPDATE_CARD: UpdateCard,
     Effect.POST_NOTE: PostNote,
+    Effect.POST_COPY: PostCopy,
     Effect.REPLY: PublicReply,
     Effect.REDACT_COMMENT: RedactComment,
     Effect.REDACT_TICKET: RedactTicket,

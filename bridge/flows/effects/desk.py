@@ -88,17 +88,23 @@ class OpenTicket(DeskRecipe):
         message = messages.as_message(messages.one(tx, case, intent.draft["message"]))
         mapping = self.world.mappings.version(tx, case.mapping_version)
         queue, brand = mapping.queues[case.queue], mapping.brands[case.brand]
+        route = mapping.route(case.route)
+        severity = {f"severity-{route.severity}"} if route and route.severity else set()
         draft = TicketDraft(
             external_id=f"{case.installation}:{case.id}:{intent.draft['number']}",
             requester_id=customer.requester_id,
             subject=writing.subject(message, self.world.label(case.network, case.account)),
             text=writing.first_post(message, self.world.label(case.network, case.account)),
-            tags=tuple(sorted({*case.tags, *case.ticket_tags})),
+            tags=tuple(sorted({*case.tags, *case.ticket_tags, *severity})),
             group=queue.group,
             priority=case.priority,
             type=case.kind,
             brand=brand.desk_brand,
-            fields={"network": case.network, "permalink": message.permalink or ""},
+            fields={
+                **(route.fields if route else {}),
+                "network": case.network,
+                "permalink": message.permalink or "",
+            },
             follow_up_of=intent.draft["follow_up_of"],
         )
         payload: dict[str, Any] = _ticket.dump_python(draft, mode="json")

@@ -13,7 +13,7 @@ from bridge.core.card import Card, CardRef
 from bridge.core.case import CaseState, Receipt, move
 from bridge.core.ports import Team
 from bridge.errors import VendorBusyError, VendorError
-from bridge.flows import cards, drafting
+from bridge.flows import cards, drafting, writing
 from bridge.flows.recipe import Outcome, Recipe
 from bridge.store import casefile, cases, erasure, messages
 from bridge.store.tables import CardRow, Case, Intent
@@ -168,3 +168,49 @@ class PostNote(_OnACard):
         payload = intent.payload or {}
         found = self.team.find_note(CardRef(payload["channel"], payload["id"]), intent.id)
         return None if found is None else Outcome(found)
+
+
+class PostCopy(TeamRecipe):
+    """A notice in the channel of a team that another team's case concerns, too."""
+
+    def ready(self, tx: Session, case: Case, intent: Intent) -> bool:
+        # There is one ticket, and the notice leads to it.
+        return not case.with_ticket or cards.current_ticket(tx, case) is not None
+
+    def freeze(self, tx: Session, case: Case, intent: Intent) -> dict[str, Any]:
+        today, pinned = self.world.mappings.current, self.world.mappings.version(tx, case.mapping_version)
+        told = today.queues.get(intent.draft["queue"]) or pinned.queues[intent.draft["queue"]]
+        owner = today.queues.get(case.queue) or pinned.queues[case.queue]
+        brand = today.brands.get(case.brand)
+        ticket = cards.current_ticket(tx, case)
+        return {
+            "channel": told.channel,
+            "text": writing.copy_notice(
+                brand.name if brand else case.brand,
+                self.world.label(case.network, case.account),
+                owner.label,
+                case.route or "fallback",
+                ticket.ticket_id if ticket else None,
+                owner.channel,
+            ),
+            "link": ticket.url if ticket else None,
+        }
+
+    def send(self, intent: Intent) -> Outcome:
+        payload = intent.payload or {}
+        ts = self.team.announce(payload["channel"], payload["text"], intent.id, payload["link"])
+        return Outcome(f"{payload['channel']}:{ts}")
+
+    def look(self, intent: Intent, claimed: Collection[str]) -> Outcome | None:
+        payload = intent.payload or {}
+        since = intent.first_sent_at or intent.created_at
+        found = self.team.find_announcement(payload["channel"], intent.id, since)
+        return None if found is None else Outcome(f"{payload['channel']}:{found}")
+
+    def at_address(self, url: str) -> Outcome | None:
+        ref = self.team.locate(url)
+        return None if ref is None else _outcome(ref)
+
+    def refused(self, tx: Session, case: Case, intent: Intent, error: VendorError | None) -> None:
+        """The card's own team is told: it may know another way to reach the other one."""
+        cards.show(tx, self.world, case)

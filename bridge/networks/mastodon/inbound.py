@@ -16,11 +16,19 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from bridge.core.account import Account
-from bridge.core.message import Attachment, Author, EventKind, InboundEvent, SocialMessage, Visibility
+from bridge.core.message import (
+    Attachment,
+    Author,
+    EventKind,
+    InboundEvent,
+    MessageKind,
+    SocialMessage,
+    Visibility,
+)
 from bridge.core.ports import RawItem
 from bridge.errors import UnreadablePayloadError
 from bridge.networks.mastodon.text import plain_text
-from bridge.networks.shape import Id, Language, Name, Shape, Text, Time, WebAddress
+from bridge.networks.shape import Count, Id, Language, Name, Shape, Text, Time, WebAddress
 
 NAME = "mastodon"
 
@@ -100,6 +108,7 @@ def _message(
         attachments=tuple(_attachments(status)),
         edited_at=min(status.edited_at, received_at) if status.edited_at else None,
         own=is_own(account, status.account),
+        kind=MessageKind.of(status.visibility, answers=is_reply),
     )
 
 
@@ -123,7 +132,7 @@ def full_handle(author: AccountEntity) -> str:
 def _author(author: AccountEntity) -> Author:
     handle = full_handle(author)
     # The server's own id of a person differs from server to server; the profile's address does not.
-    return Author(author.url or handle, handle, author.display_name, author.url)
+    return Author(author.url or handle, handle, author.display_name, author.url, author.followers_count)
 
 
 def _attachments(status: Status) -> list[Attachment]:
@@ -149,6 +158,7 @@ class AccountEntity(Shape):
     acct: Id
     display_name: Name = ""
     url: WebAddress = None
+    followers_count: Count = None
 
 
 class _Media(Shape):

@@ -8,14 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, TypeVar
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import BeforeValidator, Field, StringConstraints, ValidationError
 
 from bridge.core.account import Account
-from bridge.core.message import Attachment, Author, EventKind, InboundEvent, SocialMessage, Tag, Visibility
+from bridge.core.message import (
+    Attachment,
+    Author,
+    EventKind,
+    InboundEvent,
+    MessageKind,
+    Sentiment,
+    Severity,
+    SocialMessage,
+    Tag,
+    Visibility,
+)
 from bridge.errors import UnreadablePayloadError, UnsupportedEventError
-from bridge.networks.shape import Id, Language, Name, Shape, Text, Time, WebAddress
+from bridge.networks.shape import Count, Id, Language, Name, Shape, Text, Time, WebAddress
 
 NAME = "standard"
 
@@ -60,7 +72,7 @@ def _message_events(
         network=data.network,
         id=data.id,
         account=account.key,
-        author=Author(data.author.id, data.author.handle, data.author.name, data.author.url),
+        author=_author(data.author),
         text=data.text,
         posted_at=posted_at,
         # What another network's API calls its message, its own room finds out.
@@ -75,6 +87,9 @@ def _message_events(
         edited_at=edited_at,
         tags=frozenset(data.tags),
         own=_is_own(account, data.author),
+        kind=_kind(data),
+        severity=data.severity,
+        sentiment=data.sentiment,
     )
     at = (edited_at or posted_at) if kind is EventKind.UPDATED else posted_at
     events = [InboundEvent(kind, data.network, data.id, at, message)]
@@ -95,6 +110,18 @@ def _tag_event(
 ) -> InboundEvent:
     tags = tuple(Tag(name, source=account.key, at=at, by=by) for name in dict.fromkeys(names))
     return InboundEvent(kind, subject.network, subject.id, at, tags=tags)
+
+
+def _author(author: _AuthorData) -> Author:
+    return Author(author.id, author.handle, author.name, author.url, author.followers)
+
+
+def _kind(data: _MessageData) -> MessageKind:
+    """The sender's word, but that what not everybody may read is never called public."""
+    if data.kind is not None and (data.visibility.is_public or data.kind is MessageKind.DIRECT):
+        return data.kind
+    answers = data.parent_id is not None or data.root_id not in (None, data.id)
+    return MessageKind.of(data.visibility, answers=answers)
 
 
 def _is_own(account: Account, author: _AuthorData) -> bool:
@@ -127,6 +154,18 @@ TagName = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*[^
 NetworkName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,49}$")]
 
 
+E = TypeVar("E", bound=StrEnum)
+
+
+def _word_of(words: type[E]) -> BeforeValidator:
+    """One of *words*; any other, or anything else, is the same as left out: the post counts for more."""
+
+    def word(given: object) -> E | None:
+        return next((one for one in words if one == given), None)
+
+    return BeforeValidator(word)
+
+
 class _Envelope(Shape):
     type: Annotated[str, StringConstraints(max_length=200, pattern=r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)+$")]
     timestamp: Time | None = None
@@ -154,6 +193,7 @@ class _AuthorData(Shape):
     handle: Name = ""
     name: Name = ""
     url: WebAddress = None
+    followers: Count = None
 
 
 class _AttachmentData(Shape):
@@ -175,6 +215,9 @@ class _MessageData(_Subject):
     visibility: Visibility = Visibility.PUBLIC
     attachments: Annotated[tuple[_AttachmentData, ...], Field(max_length=100)] = ()
     tags: Annotated[tuple[TagName, ...], Field(max_length=100)] = ()
+    kind: Annotated[MessageKind | None, _word_of(MessageKind)] = None
+    severity: Annotated[Severity | None, _word_of(Severity)] = None
+    sentiment: Annotated[Sentiment | None, _word_of(Sentiment)] = None
 
 
 class _MessageBody(Shape):
