@@ -130,3 +130,32 @@ def test_the_model_of_languages_is_loaded_only_for_a_test_that_asks(monkeypatch)
     monkeypatch.setitem(sys.modules, "py3langid", None)
 
     assert faults(with_tests(a=CRASH.format(name="one", queue="support"))) == []
+
+
+FACTS = """\
+routes:
+  - {name: vips, when: {vip: true}, queue: support}
+  - {name: known, when: {min_followers: 1000, kinds: [review]}, queue: support}
+"""
+VIPS = 'vips:\n  press: {network: mastodon, handle: "@news@press.example", why: They print it.}\n'
+
+
+def test_a_test_tells_what_a_source_tells():
+    """Kind, reach, and a VIP without a name in the test."""
+    files = with_tests(
+        a="tests:\n"
+        "  - {name: a, text: hello, vip: true, expect: {route: vips}}\n"
+        "  - {name: b, text: hello, followers: 1000, kind: review, expect: {route: known}}\n"
+        "  - {name: c, text: hello, kind: direct, expect: {route: fallback, public_reply: false}}\n"
+    )
+    files |= {"routes/20-facts.yaml": FACTS, "vips.yaml": VIPS}
+
+    assert faults(files) == []
+
+
+def test_a_test_of_a_vip_needs_one():
+    """On the network of the post."""
+    files = with_tests(a="tests:\n  - {name: a, text: hello, vip: true, expect: {route: vips}}\n")
+    files |= {"routes/20-facts.yaml": FACTS, "vips.yaml": "vips: {}\n"}
+
+    assert faults(files) == [("test-unplaced", "tests/a.yaml", 2)]
