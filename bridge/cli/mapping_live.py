@@ -10,13 +10,14 @@ from bridge import app, settings, slack, zendesk
 from bridge.core.ports import Named, Standing
 from bridge.errors import Fault, SettingsError, VendorError
 from bridge.routing.folder import shown
-from bridge.routing.model import Mapping, Place
+from bridge.routing.model import Mapping, Place, Route
 from bridge.routing.nodes import Node, Report, nearest, read
+from bridge.routing.route import items_of, name_of
 from bridge.routing.rules import LIVE
 from bridge.settings import Settings
 from bridge.slack.inspection import CHANNEL, USER
 from bridge.zendesk.catalogue import FIELD_TITLES
-from bridge.zendesk.check import BRAND, FIELD, GROUP
+from bridge.zendesk.check import AGENT, BRAND, CUSTOM, FIELD, GROUP
 
 NO_ZENDESK = "set ZENDESK_SUBDOMAIN, ZENDESK_CLIENT_ID and ZENDESK_CLIENT_SECRET"
 NO_SLACK = "set SLACK_BOT_TOKEN; `bridge setup slack` has the manifest"
@@ -105,6 +106,11 @@ def _claims(mapping: Mapping) -> Iterator[Claim]:
         for number, user in enumerate(queue.approvers):
             at = spots.of(queue.place, "queues", queue.key, "approvers", number)
             yield Claim(USER, "approvers", user, at)
+    for route in mapping.routes:
+        for key in route.fields:
+            yield Claim(CUSTOM, "fields", key, spots.of_route(route, "fields", key))
+        if route.assignee:
+            yield Claim(AGENT, "assignee", route.assignee, spots.of_route(route, "assignee"))
     for title in FIELD_TITLES.values() if tickets else ():
         # No file names the bridge's own fields: every ticket has them.
         first = tickets[0]
@@ -119,28 +125,39 @@ class _Spots:
         self._read: dict[str, Node | None] = {}
 
     def of(self, entry: Place, *path: str | int) -> Place:
-        if entry.file not in self._read:
-            text = self._files.get(entry.file.removeprefix(shown("")), "")
-            self._read[entry.file] = read(entry.file, text, Report())
-        root = self._read[entry.file]
+        root = self._root(entry.file)
         if root is None:
             return entry
         spot = root.find(path).spot
         return Place(entry.file, spot.line, spot.column)
 
+    def of_route(self, route: Route, *path: str) -> Place:
+        root = self._root(route.place.file)
+        names = [name_of(node) for node in items_of(root)]
+        return self.of(route.place, "routes", names.index(route.name), *path)
+
+    def _root(self, file: str) -> Node | None:
+        if file not in self._read:
+            self._read[file] = read(file, self._files.get(file.removeprefix(shown("")), ""), Report())
+        return self._read[file]
+
 
 def _ask_zendesk(loaded: Settings, claims: list[Claim], answer: Answer) -> None:
-    wanted = [claim for claim in claims if claim.kind in (GROUP, BRAND, FIELD)]
+    kinds: tuple[tuple[str, bool], ...] = (
+        (GROUP, True), (BRAND, True), (FIELD, False), (CUSTOM, True), (AGENT, False),
+    )  # fmt: skip
+    wanted = [claim for claim in claims if claim.kind in dict(kinds)]
     account = app.zendesk_account(loaded)
     if account is None:
         if wanted:
             answer.unasked.append(f"Zendesk: it is not set up: {NO_ZENDESK}")
         return
     desk = zendesk.ZendeskDesk(account)
-    for kind in (GROUP, BRAND, FIELD):
+    for kind, is_listed in kinds:
         names = {claim.name for claim in wanted if claim.kind == kind}
         found = desk.look_up(kind, names) if names else []
-        _judge("Zendesk", found, wanted, answer, partial(desk.names, kind))
+        # An address has no nearest one, and the bridge's own fields are not misspelt.
+        _judge("Zendesk", found, wanted, answer, partial(desk.names, kind) if is_listed else tuple)
 
 
 def _ask_slack(loaded: Settings, claims: list[Claim], answer: Answer) -> None:
@@ -166,8 +183,7 @@ def _judge(
     answer.unasked += [_unasked(vendor, one.detail) for one in found if one.standing is None]
     wrong = [one for one in found if one.standing not in (None, Standing.THERE)]
     known: list[str] = []
-    # An id has no nearest one, and the bridge's own fields are not misspelt.
-    if any(one.standing is Standing.MISSING and one.kind not in (USER, FIELD) for one in wrong):
+    if any(one.standing is Standing.MISSING for one in wrong):
         try:
             known = list(offered())
         except VendorError as error:
@@ -188,7 +204,7 @@ def _said(one: Named, known: list[str]) -> tuple[str, str]:
     rule = _RULE_OF[one.kind, one.standing]
     if rule not in LIVE:
         raise ValueError(f"{rule} is no rule of what vendors have")
-    what = _WHAT[rule].format(one.name)
+    what = (_OWN if one.kind == FIELD else _WHAT[rule]).format(one.name)
     hint = nearest(one.name, known) if known else ""
     return rule, f"{what}{hint}{' Else' if hint else ';'} {one.fix}"
 
@@ -197,16 +213,20 @@ _RULE_OF: dict[tuple[str, Standing | None], str] = {
     (GROUP, Standing.MISSING): "unknown-group",
     (BRAND, Standing.MISSING): "unknown-desk-brand",
     (FIELD, Standing.MISSING): "unknown-field",
+    (CUSTOM, Standing.MISSING): "unknown-field",
+    (AGENT, Standing.MISSING): "unknown-agent",
     (CHANNEL, Standing.MISSING): "unknown-channel",
     (CHANNEL, Standing.RETIRED): "archived-channel",
     (CHANNEL, Standing.OUTSIDE): "not-in-channel",
     (USER, Standing.MISSING): "unknown-approver",
     (USER, Standing.RETIRED): "unknown-approver",
 }
+_OWN = 'tickets need the field "{}", which Zendesk does not have'
 _WHAT = {
     "unknown-group": 'Zendesk has no group "{}"',
     "unknown-desk-brand": 'Zendesk has no active brand "{}"',
-    "unknown-field": 'tickets need the field "{}", which Zendesk does not have',
+    "unknown-field": 'Zendesk has no ticket field "{}"',
+    "unknown-agent": 'Zendesk has no agent "{}"',
     "unknown-channel": 'the app sees no channel "{}" in Slack',
     "archived-channel": "{} is archived in Slack",
     "not-in-channel": "the app is not a member of {}",

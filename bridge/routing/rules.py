@@ -108,6 +108,7 @@ LIVE: dict[str, str] = {
     "unknown-group": "A group that Zendesk does not have.",
     "unknown-desk-brand": "A brand that Zendesk does not have, or that is not active.",
     "unknown-field": "A ticket field that Zendesk does not have.",
+    "unknown-agent": "An agent whom Zendesk does not have, or who is suspended.",
     "unknown-channel": "A channel that Slack does not have, or that the app cannot see.",
     "archived-channel": "A channel that is archived: nothing can be posted in it.",
     "not-in-channel": "A channel that the app is not a member of: its cards would be refused.",

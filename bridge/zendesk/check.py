@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from bridge.core.ports import Finding, Named, Standing
 from bridge.errors import SettingsError, VendorError
@@ -18,13 +18,25 @@ from bridge.zendesk.setup import (
     webhook_name,
 )
 
-GROUP, BRAND, FIELD = "group", "brand", "ticket field"
-"""The kinds of names that are looked up in Zendesk."""
+GROUP, BRAND, FIELD, CUSTOM, AGENT = "group", "brand", "ticket field", "custom field", "agent"
+"""The kinds of names that are looked up in Zendesk. FIELD is one of the bridge's own, CUSTOM an admin's."""
 
-LISTS: dict[str, Kind] = {GROUP: "groups", BRAND: "brands", FIELD: "ticket_fields"}
+LISTS: dict[str, Kind] = {
+    GROUP: "groups",
+    BRAND: "brands",
+    FIELD: "ticket_fields",
+    CUSTOM: "ticket_fields",
+}
 
 _SKEW_S = 30.0
 _RUN_SETUP = "run: bridge setup zendesk"
+_FIXES = {
+    GROUP: "create it in Admin Center → Team → Groups",
+    BRAND: "create it in Admin Center → Account → Brands",
+    FIELD: _RUN_SETUP,
+    CUSTOM: "create it in Admin Center → Objects and rules → Tickets → Fields",
+    AGENT: "name an agent who may sign in, by e-mail address, or take it away",
+}
 
 
 def check_account(
@@ -37,28 +49,32 @@ def check_account(
     findings += _scopes(client)
     findings += _clock(client)
     for kind, names in ((GROUP, groups), (BRAND, brands), (FIELD, FIELD_TITLES)):
-        findings += _found(kind, look_up(catalogue, kind, names))
+        findings += _found(kind, look_up(kind, names, finder(catalogue, kind)))
     findings += _hooks(client)
     return findings
 
 
-def look_up(catalogue: Catalogue, kind: str, names: Collection[str]) -> list[Named]:
-    """How each of *names*, which are groups, brands or ticket fields, stands with this account.
+def finder(catalogue: Catalogue, kind: str) -> Callable[[str], int | None]:
+    """What gives the id of a name of that *kind*, or None when there is none."""
+    return {
+        "groups": catalogue.group,
+        "brands": catalogue.brand,
+        "ticket_fields": catalogue.field,
+    }[LISTS[kind]]
+
+
+def look_up(kind: str, names: Collection[str], find_id: Callable[[str], int | None]) -> list[Named]:
+    """How each of *names*, which are of that *kind*, stands with this account.
 
     Raises nothing of a vendor: what could not be asked has no standing.
     """
-    find_id, fix = {
-        GROUP: (catalogue.group, "create it in Admin Center → Team → Groups"),
-        BRAND: (catalogue.brand, "create it in Admin Center → Account → Brands"),
-        FIELD: (catalogue.field, _RUN_SETUP),
-    }[kind]
     wanted = sorted(names)
     found: list[Named] = []
     try:
         for name in wanted:
             there = find_id(name)
             if there is None:
-                found.append(Named(kind, name, Standing.MISSING, "does not exist", fix))
+                found.append(Named(kind, name, Standing.MISSING, "does not exist", _FIXES[kind]))
             else:
                 found.append(Named(kind, name, Standing.THERE, f"id {there}"))
     except (VendorError, SettingsError) as error:

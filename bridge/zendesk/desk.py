@@ -39,7 +39,7 @@ from bridge.zendesk.body import (
     read,
 )
 from bridge.zendesk.catalogue import Catalogue
-from bridge.zendesk.check import LISTS, check_account, look_up
+from bridge.zendesk.check import AGENT, LISTS, check_account, finder, look_up
 from bridge.zendesk.client import ZendeskClient
 from bridge.zendesk.export import Export
 from bridge.zendesk.payload import STAMP, number, ticket_body, update_body
@@ -222,7 +222,8 @@ class ZendeskDesk(Desk):
 
     def look_up(self, kind: str, names: Collection[str]) -> list[Named]:
         """What `bridge.zendesk.check.look_up` does."""
-        return look_up(self._catalogue, kind, names)
+        find_id = self._agent if kind == AGENT else finder(self._catalogue, kind)
+        return look_up(kind, names, find_id)
 
     def names(self, kind: str) -> list[str]:
         """Every group, brand or ticket field that there is, as Zendesk writes it."""

@@ -15,6 +15,7 @@ from tests.cli.conftest import Said, Shell, environment_of, run
 from tests.running import REPOSITORY, starter_to_edit
 
 QUEUES = "queues.yaml"
+ROUTES = "routes/10-social.yaml"
 
 
 @pytest.fixture
@@ -67,6 +68,14 @@ def remove_a_field(sandbox: Sandbox, folder: Path) -> None:
     del fields[next(key for key, one in fields.items() if one["title"] == "Social permalink")]
 
 
+def misspell_a_field(sandbox: Sandbox, folder: Path) -> None:
+    edit(folder, "    queue: sales\n", '    queue: sales\n    fields: {"Social networks": "x"}\n', ROUTES)
+
+
+def assign_to_nobody(sandbox: Sandbox, folder: Path) -> None:
+    edit(folder, "    queue: sales\n", "    queue: sales\n    assignee: nobody@kopi.example\n", ROUTES)
+
+
 def misspell_a_channel(sandbox: Sandbox, folder: Path) -> None:
     edit(folder, '"#sales-leads"', '"#sales-lead"')
 
@@ -110,6 +119,22 @@ MADE: tuple[tuple[str, Spoil, str, str, str], ...] = (
         "true\n",
         'ticket: tickets need the field "Social permalink", which Zendesk does not have; '
         "run: bridge setup zendesk",
+    ),
+    (
+        "unknown-field",
+        misspell_a_field,
+        ROUTES,
+        '"x"}',
+        'fields: Zendesk has no ticket field "Social networks". Did you mean "Social network"? '
+        "Else create it in Admin Center → Objects and rules → Tickets → Fields",
+    ),
+    (
+        "unknown-agent",
+        assign_to_nobody,
+        ROUTES,
+        "nobody@",
+        'assignee: Zendesk has no agent "nobody@kopi.example"; '
+        "name an agent who may sign in, by e-mail address, or take it away",
     ),
     (
         "unknown-channel",

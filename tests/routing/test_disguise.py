@@ -50,8 +50,9 @@ def test_what_tells_who_somebody_is_is_replaced(said, written, kinds):
 
 @pytest.mark.parametrize("part", ["a.", "1 ", "@", "x@", "A-", "9a", "www.", "+62 "])
 def test_no_text_takes_long(part):
-    """Ten thousand of anything: under a second."""
-    before = time.monotonic()
+    """Ten thousand of anything: under a second of the processor's time."""
+    disguise("0812-3456-7890")  # what is loaded once
+    before = time.process_time()
     disguise(part * 10_000, names=("Dewi Lestari",), keep=KEEP)
 
-    assert time.monotonic() - before < 1.0
+    assert time.process_time() - before < 1.0

@@ -21,7 +21,7 @@ __all__ = ["listed"]  # a fixture
 
 MANY = 10_000
 SECONDS = 10
-"""For the warnings about so many routes."""
+"""Of the processor, for the warnings about so many routes."""
 
 
 @settings(deadline=None, max_examples=300)
@@ -63,8 +63,8 @@ def test_a_route_that_is_called_unreachable_never_takes_a_post(listed, condition
 def test_ten_thousand_routes_are_linted_within_seconds(starter, shared):
     """With a tag, a language or a place that all of them share: what only one has tells them apart."""
     mapping = with_routes(starter, *(replace(shared, words=(f"w{number}",)) for number in range(MANY)))
-    before = time.monotonic()
+    before = time.process_time()
     found = [fault.rule for fault in lint(mapping, NETWORKS)]
 
-    assert time.monotonic() - before < SECONDS
+    assert time.process_time() - before < SECONDS
     assert "unreachable-route" not in found
