@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,6 +33,15 @@ QUICK = {
     "BRIDGE_LINGER_S": "0.1",
     "BRIDGE_MAPPINGS": str(REPOSITORY / "mappings"),
 }
+
+
+def starter_to_edit(folder: Path) -> Path:
+    """A copy of the starter in *folder*, to be edited.
+
+    Without its tests of the whole: they say of each edit that it is not the starter any more.
+    """
+    away = shutil.ignore_patterns("tests")
+    return Path(shutil.copytree(REPOSITORY / "mappings", folder, ignore=away))
 
 
 def eventually(check: Callable[[], T], *, within: float = 15.0, what: str = "") -> T:

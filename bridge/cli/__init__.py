@@ -20,6 +20,7 @@ from bridge.cli.mapping_docs import docs
 from bridge.cli.mapping_history import history, reload, rollback, show
 from bridge.cli.mapping_hours import hours
 from bridge.cli.mapping_init import init
+from bridge.cli.mapping_pin import pin_case
 from bridge.cli.mapping_schema import schema
 from bridge.cli.mappings import mappings
 from bridge.cli.monitoring import monitoring
@@ -40,7 +41,7 @@ for command in (
     backup, restore, monitoring,
 ):  # fmt: skip
     bridge.add_command(command)
-for command in (init, diff, docs, hours, history, show, reload, rollback, schema):
+for command in (init, diff, docs, hours, history, pin_case, show, reload, rollback, schema):
     mappings.add_command(command)
 
 

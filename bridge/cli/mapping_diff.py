@@ -11,9 +11,10 @@ from pathlib import Path
 
 import click
 
-from bridge.cli.mappings import EXIT_FAULTS, load_or_exit, mappings_folder, networks, public_account
+from bridge.cli.mappings import EXIT_FAULTS, load_or_exit, mappings_folder, networks
 from bridge.cli.opened import opened_database
 from bridge.core.message import SocialMessage
+from bridge.routing.account import public_account
 from bridge.routing.compare import ASPECTS, Comparison, as_data, outcome
 from bridge.routing.model import Mapping
 from bridge.store import history

@@ -17,10 +17,10 @@ import click
 from bridge import settings
 from bridge.cli import faults
 from bridge.cli.opened import find_case, opened_database
-from bridge.core.account import Account
 from bridge.core.message import Author, MessageKind, Sentiment, Severity, SocialMessage, Visibility
 from bridge.core.ports import Network
 from bridge.errors import Fault, MappingError
+from bridge.routing.account import network_label, public_account
 from bridge.routing.decide import consider, decide
 from bridge.routing.folder import ROOT, located
 from bridge.routing.lint import lint
@@ -114,6 +114,7 @@ def _say_counts(mapping: Mapping, folder: Path, warnings: int) -> None:
     )
     examples = sum(len(route.examples) for route in mapping.routes)
     passed = count(examples, "example passes", "examples pass")
+    passed += f", {count(len(mapping.tests), 'test passes', 'tests pass')}" if mapping.tests else ""
     warned = f"; {count(warnings, 'warning')}" if warnings else ""
     click.echo(f"OK: {', '.join(counts)} in {folder}; {passed}{warned}")
 
@@ -151,7 +152,7 @@ def explain(
     """
     mapping = load_or_exit(folder)
     if message_id or case_id:
-        message = _recorded(message_id, case_id)
+        message = recorded(message_id, case_id)
         if message.account not in mapping.account_brand:
             raise click.ClickException(f"account {message.account} is in no mapping file any more")
     else:
@@ -165,7 +166,7 @@ def explain(
         click.echo(line)
 
 
-def _recorded(message_id: str | None, case_id: str | None) -> SocialMessage:
+def recorded(message_id: str | None, case_id: str | None) -> SocialMessage:
     """The message with the row id *message_id*, or the first of a case, with the tags that it has now."""
     with opened_database() as database, database.read() as tx:
         if case_id:
@@ -361,11 +362,4 @@ class _Story:
 
 
 def _label(entry: AccountEntry) -> str:
-    """What people call the account's network."""
-    return entry.fields.get("label") or networks()[entry.network].label
-
-
-def public_account(entry: AccountEntry, brand: str) -> Account:
-    """The account without its secrets. What the environment holds is shown by its name."""
-    unread = {name: f"${variable}" for name, variable in entry.env_fields.items()}
-    return Account(entry.key, entry.network, brand, entry.handle, fields={**entry.fields, **unread})
+    return network_label(entry, networks()[entry.network])

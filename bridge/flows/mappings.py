@@ -200,7 +200,11 @@ class Mappings:
     def _look(self) -> tuple[tuple[str, int, int], ...]:
         """What the folder looks like from outside: cheap, and different after any edit."""
         found: list[tuple[str, int, int]] = []
-        for path in sorted(self._folder.rglob("*")):
+        try:
+            paths = sorted(self._folder.rglob("*"))
+        except OSError:
+            return ()  # it vanishes while we look: `load` says what is wrong with it
+        for path in paths:
             try:
                 stat = path.stat()
             except OSError:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bridge.core.account import AccountField, FieldKind
+from bridge.core.account import Account, AccountField, FieldKind
 from bridge.core.ports import Network
 from bridge.routing.entry import AccountShape
 from bridge.routing.fit import Section, fit
@@ -92,3 +92,14 @@ def _problem(want: AccountField, node: Node) -> tuple[str, str] | None:
     if want.kind is FieldKind.URL and not re.fullmatch(WEB_ADDRESS, scalar):
         return "bad-url", "must be a web address that starts with https://, or {env: NAME}"
     return None
+
+
+def network_label(entry: AccountEntry, network: Network) -> str:
+    """What people call the account's network."""
+    return entry.fields.get("label") or network.label
+
+
+def public_account(entry: AccountEntry, brand: str) -> Account:
+    """The account without its secrets. What the environment holds is shown by its name."""
+    unread = {name: f"${variable}" for name, variable in entry.env_fields.items()}
+    return Account(entry.key, entry.network, brand, entry.handle, fields={**entry.fields, **unread})

@@ -55,11 +55,11 @@ def inspect(
     return list(dict.fromkeys(findings))
 
 
-_EMAIL = re.compile(r"[^\s@<>(),;:\"']{1,64}@(?:[^\s@.<>(),;:\"'/]{1,63}\.)+[^\W\d_]{2,24}")
+EMAIL = re.compile(r"[^\s@<>(),;:\"']{1,64}@(?:[^\s@.<>(),;:\"'/]{1,63}\.)+[^\W\d_]{2,24}")
 
 
 def _addresses(text: str) -> Iterator[Finding]:
-    for match in _EMAIL.finditer(text):
+    for match in EMAIL.finditer(text):
         # "@kopi@social.example" is a handle, and it is public.
         if match.start() > 0 and text[match.start() - 1] == "@":
             continue
@@ -87,12 +87,18 @@ def _luhn(digits: list[int]) -> bool:
 def _telephones(text: str, regions: Sequence[str]) -> Iterator[Finding]:
     if sum(letter.isdigit() for letter in text) < 7:
         return
+    for number in telephone_numbers(text, regions):
+        digits = [letter for letter in number if letter.isdigit()]
+        yield Finding(
+            "telephone", f"A telephone number would be public (it ends in …{''.join(digits[-2:])})."
+        )
+
+
+def telephone_numbers(text: str, regions: Sequence[str] = REGIONS) -> Iterator[str]:
+    """What reads like a telephone number in one of *regions*, as it stands in *text*."""
     for region in regions:
         for match in phonenumbers.PhoneNumberMatcher(text[:_MAX_COMPARED], region):
-            digits = [letter for letter in match.raw_string if letter.isdigit()]
-            yield Finding(
-                "telephone", f"A telephone number would be public (it ends in …{''.join(digits[-2:])})."
-            )
+            yield match.raw_string
 
 
 def _markup(text: str) -> Iterator[Finding]:

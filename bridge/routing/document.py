@@ -18,6 +18,7 @@ from bridge.routing.entry import (
     VipShape,
 )
 from bridge.routing.shape import Duration, Name, Shape, Text
+from bridge.routing.testfile import TestsFile
 from bridge.routing.voice import VoiceFile
 
 
@@ -96,4 +97,5 @@ FILES: dict[str, type[Shape]] = {
     "routes": RoutesFile,
     "canary": CanaryFile,
     "voice": VoiceFile,
+    "tests": TestsFile,
 }

@@ -8,12 +8,14 @@ from zoneinfo import ZoneInfo
 
 from bridge.core.message import Author, MessageKind, Sentiment, Severity, SocialMessage, Visibility
 from bridge.routing.decide import choose
-from bridge.routing.model import AccountEntry, Example, Mapping, Route
+from bridge.routing.model import AccountEntry, Condition, Example, Mapping, Route
 from bridge.routing.nodes import Report, Spot
 from bridge.routing.shape import FALLBACK
 
 MONDAY_MORNING = datetime(2026, 1, 5, 10, 0)  # noqa: DTZ001 - the brand's own time
 """When an example was written that does not say when."""
+
+_ANYTHING = Condition()
 
 
 def run(mapping: Mapping, report: Report, sure: int | None = None) -> None:
@@ -31,7 +33,7 @@ def run(mapping: Mapping, report: Report, sure: int | None = None) -> None:
 
 def _try(example: Example, route: Route, mapping: Mapping, report: Report, *, whole: bool) -> None:
     spot = Spot(example.place.file, example.place.line, example.place.column)
-    account = _account(example, route, mapping)
+    account = account_of(example, mapping, route.when)
     if account is None:
         said = "no account fits what this example says of brand, network, account"
         report.add(spot, "example-unplaced", said)
@@ -70,10 +72,10 @@ def example_message(example: Example, account: AccountEntry, zone: str) -> Socia
     )
 
 
-def _account(example: Example, route: Route, mapping: Mapping) -> AccountEntry | None:
-    """The first account that fits what the example says, and, where it says nothing, its route."""
-    networks = [example.network] if example.network else route.when.networks
-    for key in _candidates(example, route, mapping):
+def account_of(example: Example, mapping: Mapping, when: Condition = _ANYTHING) -> AccountEntry | None:
+    """The first account that fits what the example says, and, where it says nothing, its route's *when*."""
+    networks = [example.network] if example.network else when.networks
+    for key in _candidates(example, when, mapping):
         entry = mapping.accounts[key]
         if not networks or entry.network in networks:
             return entry
@@ -82,12 +84,12 @@ def _account(example: Example, route: Route, mapping: Mapping) -> AccountEntry |
 
 def _in_doubt(example: Example, route: Route, mapping: Mapping) -> bool:
     """Whether an account that the example may be about could not be read."""
-    return any(key not in mapping.accounts for key in _candidates(example, route, mapping))
+    return any(key not in mapping.accounts for key in _candidates(example, route.when, mapping))
 
 
-def _candidates(example: Example, route: Route, mapping: Mapping) -> list[str]:
-    accounts = [example.account] if example.account else route.when.accounts
-    brands = [example.brand] if example.brand else route.when.brands
+def _candidates(example: Example, when: Condition, mapping: Mapping) -> list[str]:
+    accounts = [example.account] if example.account else when.accounts
+    brands = [example.brand] if example.brand else when.brands
     return [
         key
         for key, brand in mapping.account_brand.items()

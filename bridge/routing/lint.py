@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from collections.abc import Mapping as Map
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
-from bridge.core.message import MessageKind
 from bridge.core.ports import Network
 from bridge.errors import Fault
 from bridge.routing.folder import shown
-from bridge.routing.language import speaks
-from bridge.routing.match import fold
 from bridge.routing.model import Calendar, Condition, Mapping, Place, Route
 from bridge.routing.promise import promise_end
 from bridge.routing.reply import unused_parts
 from bridge.routing.rules import WARNINGS
+from bridge.routing.shadow import accounts_of, shadowed
 from bridge.routing.voice import visible_length
 from bridge.routing.wording import Words, render_template
 
@@ -46,70 +44,20 @@ def _warning(place: Place, rule: str, message: str) -> Fault:
 
 
 def _routes(mapping: Mapping) -> Iterator[Fault]:
-    """Routes that never take a post, because one before them takes all of theirs."""
-    for number, route in enumerate(mapping.routes):
-        if route.when.vip and not mapping.vips:
+    """Routes that never take a post."""
+    nobody = {route.name for route in mapping.routes if route.when.vip and not mapping.vips}
+    for route in mapping.routes:
+        if route.name in nobody:
             message = f"{route.name} asks for VIPs, and vips.yaml names nobody: it never takes a post"
             yield _warning(route.place, "no-vips", message)
-            continue
-        for earlier in mapping.routes[:number]:
-            if _covers(earlier.when, route.when, mapping):
-                message = f"{route.name} never takes a post: {_named(earlier)} takes all of them before it"
-                yield _warning(route.place, "unreachable-route", message)
-                break
+    for route, earlier in shadowed(mapping):
+        if route.name not in nobody:
+            message = f"{route.name} never takes a post: {_named(earlier)} takes all of them before it"
+            yield _warning(route.place, "unreachable-route", message)
 
 
 def _named(route: Route) -> str:
     return f"{route.name} ({route.place.file.removeprefix(shown(''))}:{route.place.line})"
-
-
-def _covers(wide: Condition, narrow: Condition, mapping: Mapping) -> bool:
-    """Whether every message that fulfils *narrow* surely fulfils *wide*, too."""
-    has = {*narrow.all_tags, *(narrow.tags if len(narrow.tags) == 1 else ())}
-    accounts = _accounts(narrow, mapping)
-    return (
-        (not wide.tags or bool(has.intersection(wide.tags)) or _within(narrow.tags, wide.tags))
-        and has.issuperset(wide.all_tags)
-        and set(narrow.no_tags).issuperset(wide.no_tags)
-        and (not wide.accounts or all(key in wide.accounts for key in accounts))
-        and (not wide.brands or all(mapping.account_brand[key] in wide.brands for key in accounts))
-        and (not wide.networks or all(mapping.accounts[key].network in wide.networks for key in accounts))
-        and (not wide.languages or _all_speak(narrow.languages, wide.languages))
-        and (
-            not wide.words or _within([fold(one) for one in narrow.words], [fold(one) for one in wide.words])
-        )
-        and _covers_author_and_time(wide, narrow)
-    )
-
-
-def _covers_author_and_time(wide: Condition, narrow: Condition) -> bool:
-    return (
-        (set(wide.kinds) in (set(), set(MessageKind)) or _within(narrow.kinds, wide.kinds))
-        and (not wide.severities or _within(narrow.severities, wide.severities))
-        and (not wide.sentiments or _within(narrow.sentiments, wide.sentiments))
-        and (wide.min_followers is None or (narrow.min_followers or 0) >= wide.min_followers)
-        and wide.vip in (None, narrow.vip)
-        and set(wide.hours) <= set(narrow.hours)
-    )
-
-
-def _accounts(when: Condition, mapping: Mapping) -> list[str]:
-    """The accounts whose messages *when* may take."""
-    return [
-        key
-        for key, brand in mapping.account_brand.items()
-        if (not when.accounts or key in when.accounts)
-        and (not when.brands or brand in when.brands)
-        and (not when.networks or mapping.accounts[key].network in when.networks)
-    ]
-
-
-def _within(some: Collection[str], others: Collection[str]) -> bool:
-    return bool(some) and set(some) <= set(others)
-
-
-def _all_speak(languages: Collection[str], wanted: Collection[str]) -> bool:
-    return bool(languages) and all(speaks(language, wanted) for language in languages)
 
 
 def _queues(mapping: Mapping) -> Iterator[Fault]:
@@ -142,7 +90,7 @@ def _windows(mapping: Mapping, networks: Map[str, Network]) -> Iterator[Fault]:
         if (promise, calendar) not in longest:
             longest[promise, calendar] = _longest(promise, mapping.calendars.get(calendar or ""))
         wait = longest[promise, calendar]
-        for label, window in sorted({windows[key] for key in _accounts(when, mapping) if key in windows}):
+        for label, window in sorted({windows[key] for key in accounts_of(when, mapping) if key in windows}):
             if wait > window:
                 due = f"an answer may be due {_said(wait)} after the post"
                 message = f"{queue.key}: {due}, and {label} takes replies for {_said(window)}"

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic_core import PydanticCustomError
 
 from bridge.core.ports import Network
-from bridge.errors import MappingError
+from bridge.errors import Fault, MappingError
 from bridge.routing import canary, examples
 from bridge.routing.account import AccountReader
 from bridge.routing.entry import (
@@ -24,7 +24,7 @@ from bridge.routing.entry import (
     Week,
 )
 from bridge.routing.fit import Section, fit, refuse_unknown_keys, section
-from bridge.routing.folder import QUEUES, ROUTES, check_files, read_folder, shown
+from bridge.routing.folder import QUEUES, ROUTES, TESTS, check_files, read_folder, shown
 from bridge.routing.match import tag_name
 from bridge.routing.model import (
     AutoTag,
@@ -40,6 +40,7 @@ from bridge.routing.nodes import Node, Report, Spot, nearest, read
 from bridge.routing.reply import hold_against_voices, read_templates, reply_names, require_closing_replies
 from bridge.routing.route import RouteReader, items_of, name_of, place_of, require_templates
 from bridge.routing.shape import CLOSING, DAYS, FALLBACK, Known, duration, is_span
+from bridge.routing.testfile import Stated, read_tests, run_tests
 from bridge.routing.voice import read_voices
 
 
@@ -68,6 +69,7 @@ def _load(files: Map[str, str], networks: Map[str, Network], report: Report) -> 
     mapping = reading.mapping(files)
     require_templates(mapping, report)
     reading.try_examples(mapping)
+    reading.try_tests(mapping)
     if report.faults:
         raise MappingError(report.faults)
     return mapping
@@ -84,7 +86,9 @@ class _Reading:
         report: Report,
     ) -> None:
         self.documents = documents
+        self.networks = networks
         self.report = report
+        self.tests: list[Stated] = []
         unread = any(fault.file.startswith(shown("routes")) for fault in report.faults)
         self.team_files = {name: root for name, root in documents.items() if QUEUES.fullmatch(name)}
         parsed = {shown(name) for name in documents}
@@ -114,6 +118,7 @@ class _Reading:
         replies = read_templates(files, self.known, self.report)
         wanted = self._wanted_replies()
         require_closing_replies(brands.values(), wanted, replies, self.report)
+        self.tests = read_tests(self.documents, self.known, self.report)
         voices = read_voices(self.documents, brands, self.known, self.report)
         hold_against_voices(brands, voices, replies.templates.values(), self.report)
         accounts = [account for brand in brands.values() for account in brand.accounts]
@@ -133,6 +138,7 @@ class _Reading:
             account_brand=self.account_brand,
             canary=canary.read_canary(self.documents.get(canary.FILE), self.known, self.report),
             voices=voices,
+            tests=tuple(test.entry.name for test in self.tests),
             vips=self._vips(),
             promises=self.known.promises or {},
             promise_places={key: place_of(spot) for key, (spot, _) in self._top("promises").items()},
@@ -157,6 +163,11 @@ class _Reading:
                     message = f'"{key}" is already in {first.file.removeprefix(shown(""))}:{first.line}'
                     report.add(spot, "queue-twice", message)
         return found
+
+    def try_tests(self, mapping: Mapping) -> None:
+        """Run the tests of the whole, once nothing that they hang on is at fault."""
+        if all(_leaves_tests_alone(fault) for fault in self.report.faults):
+            run_tests(self.tests, mapping, self.networks, self.report)
 
     def _top(self, name: str) -> Section:
         root = self.documents.get(_FILE_OF[name])
@@ -363,6 +374,16 @@ _BRAND_STAND_INS: Map[str, object] = {
 _NEEDED = ("brands", "queues")
 _NONE = Node(Spot(""))
 _FILE_OF = {key: file for file, keys in _TOP.items() for key in keys}
+
+
+def _leaves_tests_alone(fault: Fault) -> bool:
+    """Whether *fault* has no say in what becomes of a post: then the tests are told of as well."""
+    path = fault.file.removeprefix(shown(""))
+    return (
+        path == canary.FILE
+        or TESTS.fullmatch(path) is not None
+        or fault.rule in ("example-mismatch", "example-unplaced", "banned-word", "unknown-file")
+    )
 
 
 def _calendar(key: str, week: Week, entry: CalendarShape) -> Calendar:

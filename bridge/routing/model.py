@@ -277,6 +277,7 @@ class Mapping:
     vips: tuple[Vip, ...] = ()
     promises: Map[str, timedelta] = field(default_factory=dict)  # class → span
     promise_places: Map[str, Place] = field(default_factory=dict)
+    tests: tuple[str, ...] = ()  # the names of the tests in tests/, which it has passed
     index: RouteIndex = field(init=False, compare=False, repr=False)
     own_words: Words[int] = field(init=False, compare=False, repr=False)  # positions in ``auto_tags``
     _vips: Map[tuple[str, str], Vip] = field(init=False, compare=False, repr=False)

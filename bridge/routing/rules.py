@@ -85,6 +85,10 @@ RULES: dict[str, str] = {
     # Examples
     "example-mismatch": "An example does not take the route that it expects.",
     "example-unplaced": "No account fits the brand, network and account that an example names.",
+    # Tests of the whole
+    "test-mismatch": "Something else becomes of a test's post than the test expects.",
+    "test-unplaced": "No account, or no VIP, fits what a test says of brand, network and account.",
+    "test-twice": "Two tests of one name.",
 }
 
 WARNINGS: dict[str, str] = {

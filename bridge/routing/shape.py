@@ -177,7 +177,8 @@ def _shift(value: object) -> tuple[time, time]:
     raise wrong("bad-shift", f'"{value}" is not hours like 09:00-17:30, the earlier time first{hint}')
 
 
-def _moment(value: object) -> datetime:
+def moment(value: object) -> datetime:
+    """The time that *value* says, without a zone. Raises what validators raise."""
     try:
         return datetime.strptime(value if isinstance(value, str) else "", "%Y-%m-%d %H:%M")  # noqa: DTZ007 - the brand's own time
     except ValueError:
@@ -226,7 +227,7 @@ Email = Annotated[
 Date = Annotated[date, BeforeValidator(_day), WithJsonSchema(_text_like(r"^\d{4}-\d\d-\d\d$", "2026-12-25"))]
 Moment = Annotated[
     datetime,
-    BeforeValidator(_moment),
+    BeforeValidator(moment),
     WithJsonSchema(_text_like(r"^\d{4}-\d\d-\d\d \d\d:\d\d$", "2026-12-25 18:30")),
 ]
 Shift = Annotated[

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from bridge.store import messages
 from bridge.store.database import Database
 from tests.cli.conftest import Shell
 from tests.routing.conftest import STARTER
+from tests.running import starter_to_edit
 
 NOW = datetime.now(UTC)
 WORDS = "It happens every hour"
@@ -55,7 +55,7 @@ def database(tmp_path: Path) -> Database:
 @pytest.fixture
 def edited(tmp_path: Path) -> Path:
     """The starter with technical issues sent to the triage, and another promise for feature requests."""
-    folder = Path(shutil.copytree(STARTER, tmp_path / "edited"))
+    folder = starter_to_edit(tmp_path / "edited")
     routes, queues = folder / "routes/10-social.yaml", folder / "queues.yaml"
     routes.write_text(routes.read_text().replace("queue: support-technical", "queue: triage"))
     queues.write_text(queues.read_text().replace("promise: 2d", "promise: 3d"))
@@ -102,7 +102,7 @@ def test_diff_finds_what_no_route_takes_any_more(database, alone: Shell, tmp_pat
     """A route that is taken away, and an account that is."""
     came_in(database, 1, "sales-lead")
     came_in(database, 2, "crisis", account="rower-mastodon")
-    folder = Path(shutil.copytree(STARTER, tmp_path / "less"))
+    folder = starter_to_edit(tmp_path / "less")
     routes, brands = folder / "routes/10-social.yaml", folder / "brands.yaml"
     text = routes.read_text()
     start, end = text.index("  - name: sales-lead"), text.index("  - name: user-generated-content")

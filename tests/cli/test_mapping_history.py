@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -17,11 +16,12 @@ from bridge.store import versions
 from bridge.store.database import Database
 from tests.cli.conftest import Said, Shell
 from tests.routing.conftest import STARTER
+from tests.running import starter_to_edit
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(STARTER, tmp_path / "m"))
+    return starter_to_edit(tmp_path / "m")
 
 
 @pytest.fixture
@@ -94,6 +94,7 @@ def test_rollback_puts_the_files_of_the_version_before_back(mappings, folder: Pa
 def test_rollback_takes_a_version_and_asks_first(mappings, folder: Path, monkeypatch):
     """Nothing is written without a yes."""
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    whole = files(folder)
     mappings("reload")
     first = mappings("history").lines[0].split()[3]
     for label in ("Helpdesk", "Desk"):
@@ -102,7 +103,7 @@ def test_rollback_takes_a_version_and_asks_first(mappings, folder: Path, monkeyp
     asked = mappings("rollback", first)
     assert (asked.code != 0, "label: Desk" in files(folder)["queues.yaml"]) == (True, True)
     mappings("rollback", first, "--yes")
-    assert files(folder) == files(STARTER)
+    assert files(folder) == whole
 
 
 def test_a_version_that_this_bridge_cannot_load_touches_no_file(mappings, folder: Path, tmp_path: Path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from bridge.routing.rules import LIVE, RULES, WARNINGS
 from bridge.sandbox import Sandbox
 from bridge.sandbox.slack.workspace import Channel
 from tests.cli.conftest import Said, Shell, environment_of, run
-from tests.running import REPOSITORY
+from tests.running import REPOSITORY, starter_to_edit
 
 QUEUES = "queues.yaml"
 ROUTES = "routes/10-social.yaml"
@@ -21,7 +20,7 @@ ROUTES = "routes/10-social.yaml"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(REPOSITORY / "mappings", tmp_path / "mappings"))
+    return starter_to_edit(tmp_path / "mappings")
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from bridge.store.database import Database
 from bridge.store.tables import Case, MappingVersion
 from tests.postgres import Postgres
 from tests.routing.conftest import make_message
-from tests.running import REPOSITORY, InProcess, eventually
+from tests.running import InProcess, eventually, starter_to_edit
 from tests.stories.seen import brand_posts, the_card, the_ticket
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
@@ -40,7 +40,7 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        shutil.copytree(REPOSITORY / "mappings", path)
+        starter_to_edit(path)
         self.whole = (path / QUEUES).read_text(encoding="utf-8")
         self._saves = 0
 
@@ -383,7 +383,7 @@ def test_a_queue_that_was_removed_still_serves_its_open_cases(
 @pytest.fixture
 def elsewhere(tmp_path: Path, database: Database) -> Callable[..., Mappings]:
     """Another process of the installation, with a copy of the files of its own."""
-    shutil.copytree(REPOSITORY / "mappings", tmp_path / "elsewhere")
+    starter_to_edit(tmp_path / "elsewhere")
 
     def elsewhere(at: datetime = NOON) -> Mappings:
         mappings = Mappings(tmp_path / "elsewhere", NETWORKS, database)

@@ -13,7 +13,7 @@ from bridge import app, settings
 from bridge.app import Bridge
 from bridge.store.database import Database
 from tests.intake.knocking import ENVIRONMENT
-from tests.running import REPOSITORY
+from tests.running import REPOSITORY, starter_to_edit
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +37,7 @@ def open_door(folder: Path, migrated: Path, mappings: Path = REPOSITORY / "mappi
 @pytest.fixture
 def mappings(tmp_path: Path) -> Path:
     """The starter's mapping files, to be edited."""
-    return Path(shutil.copytree(REPOSITORY / "mappings", tmp_path / "mappings"))
+    return starter_to_edit(tmp_path / "mappings")
 
 
 @pytest.fixture

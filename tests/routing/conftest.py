@@ -9,12 +9,23 @@ from typing import Any
 import pytest
 
 from bridge.core.message import Author, SocialMessage
+from bridge.routing.folder import read_folder
 from bridge.routing.load import load
 from bridge.routing.model import Mapping
+from bridge.routing.nodes import Report
 from tests.routing.catalogue import NETWORKS
 
 STARTER = Path(__file__).parents[2] / "mappings"
 MONDAY_NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+
+
+def starter_files() -> dict[str, str]:
+    """The texts of the mapping that ships, to be edited: without its tests of the whole.
+
+    Those say of each edit that it is not the starter any more.
+    """
+    files = read_folder(STARTER, Report())
+    return {name: text for name, text in files.items() if not name.startswith("tests/")}
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from bridge.cli.mappings import mappings
 from tests.routing.catalogue import NETWORKS
 from tests.routing.conftest import STARTER
+from tests.running import starter_to_edit
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def run(monkeypatch):
 
 def broken(tmp_path: Path) -> str:
     """A copy of the starter with two faults."""
-    folder = shutil.copytree(STARTER, tmp_path / "m")
+    folder = starter_to_edit(tmp_path / "m")
     queues = folder / "queues.yaml"
     queues.write_text(queues.read_text().replace("urgent", "urgentt").replace("jakarta-desk", "jakarta"))
     return str(folder)
@@ -39,7 +40,7 @@ def test_check_says_what_a_good_mapping_has(run):
     result = run("check")
 
     assert result.output == (
-        f"OK: 2 brands, 6 queues, 7 routes, 5 tags, 12 replies in {STARTER}; 20 examples pass\n"
+        f"OK: 2 brands, 6 queues, 7 routes, 5 tags, 12 replies in {STARTER}; 20 examples pass, 5 tests pass\n"
     )
     assert result.exit_code == 0
 
@@ -86,7 +87,7 @@ def test_a_report_shows_no_secret(run, tmp_path):
 
 def test_check_fails_on_warnings_only_when_it_is_told_to(run, tmp_path):
     """They are about what serves."""
-    folder = Path(shutil.copytree(STARTER, tmp_path / "m"))
+    folder = starter_to_edit(tmp_path / "m")
     routes = folder / "routes/10-social.yaml"
     routes.write_text(routes.read_text().replace("queue: sales", "queue: community"))
     said = run("check", "--mappings", str(folder))
@@ -161,7 +162,7 @@ def test_explain_shows_the_way_of_a_post(run):
 
 def test_explain_shows_what_is_left_on_each_account_and_what_the_voice_says(run, tmp_path):
     """Below each reply: every network of the brand, and what an agent would be told of the text."""
-    folder = Path(shutil.copytree(STARTER, tmp_path / "m"))
+    folder = starter_to_edit(tmp_path / "m")
     (folder / "replies/kopi/voice.yaml").write_text("target_length: 150\nbanned_words: {pl: [hello]}\n")
     given = ("--text", "the app logs me out every hour", "--account", "kopi-plaza", "--author", "Hello")
     said = run("explain", "--mappings", str(folder), *given).output
@@ -239,7 +240,7 @@ def test_explain_says_when_a_tag_is_not_known(run, tag, note):
 
 def test_explain_leaves_out_what_a_ticket_does_not_have(run, tmp_path):
     """A queue without a type and a priority has a ticket without them."""
-    folder = shutil.copytree(STARTER, tmp_path / "m")
+    folder = starter_to_edit(tmp_path / "m")
     queues = folder / "queues.yaml"
     queues.write_text(queues.read_text().replace("    type: question\n    priority: normal\n", ""))
 

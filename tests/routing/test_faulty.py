@@ -192,11 +192,20 @@ def test_an_example_that_hangs_on_a_fault_is_not_blamed(file, written, instead):
     assert not [fault for fault in raised.value.faults if fault.rule.startswith("example-")]
 
 
+TEAM_TESTS = """\
+tests:
+  - name: a-crash
+    text: it will crash
+    at: 2026-01-05 10:00
+    expect: {queue: support, priority: high, promise: 2026-01-05 15:00, reply: {contains: [sorted]}}
+"""
+
+
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_any_edit_gives_a_mapping_or_a_report(data):
     """Whatever is done to the files with an editor: faults or a mapping that decides, never an error."""
-    files = base_files()
+    files = {**base_files(), "tests/team.yaml": TEAM_TESTS}
     for _ in range(data.draw(st.integers(1, 3))):
         name = data.draw(st.sampled_from(sorted(files)))
         at, length = data.draw(st.integers(0, len(files[name]))), data.draw(st.integers(0, 30))

@@ -7,13 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from bridge.routing.folder import read_folder
 from bridge.routing.lint import lint
 from bridge.routing.load import load_files
-from bridge.routing.nodes import Report
 from bridge.routing.rules import RULES, WARNINGS
 from tests.routing.catalogue import NETWORKS
-from tests.routing.conftest import STARTER
+from tests.routing.conftest import STARTER, starter_files
 
 ROUTES = "routes/10-social.yaml"
 VIPS = (STARTER / "vips.yaml").read_text(encoding="utf-8")
@@ -81,10 +79,6 @@ MADE: tuple[tuple[str, str, str, str, str], ...] = (
         "another is used (reply-language-missing)",
     ),
 )
-
-
-def starter_files() -> dict[str, str]:
-    return read_folder(STARTER, Report())
 
 
 def warnings(files: dict[str, str]) -> str:

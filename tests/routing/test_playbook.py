@@ -14,13 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.routing.folder import PLAYBOOK, read_folder
+from bridge.routing.folder import PLAYBOOK
 from bridge.routing.load import load_files
-from bridge.routing.nodes import Report
 from bridge.routing.playbook import page, playbook, policy
 from bridge.routing.prose import Block, Span, read_prose
 from tests.routing.catalogue import NETWORKS
-from tests.routing.conftest import STARTER
+from tests.routing.conftest import starter_files
 from tests.sandbox.test_page import CHROMIUM, FLAGS
 
 ROUTES = "routes/10-social.yaml"
@@ -30,7 +29,7 @@ Files = dict[str, str]
 
 
 def starter() -> Files:
-    return read_folder(STARTER, Report())
+    return starter_files()
 
 
 def many() -> Files:

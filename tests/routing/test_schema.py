@@ -17,7 +17,7 @@ from tests.routing.test_faulty import BASE, FAULTY
 
 # What a schema of one file cannot know: other files, the file system, YAML itself, and what is counted.
 BEYOND = re.compile(
-    "account-twice|route-twice|queue-twice|canary-without-limit|bad-name|example-|template-|unknown-part|"
+    "account-twice|route-twice|queue-twice|test-|canary-without-limit|bad-name|example-|template-|unknown-part|"
     "part-cycle|banned-word|missing-key-of-a-voice|missing-file|unknown-file|not-utf8|yaml-|too-deep|"
     "several-documents|duplicate-key|many-faults|secret-in-file|env-name|unknown-(account|brand|queue|tag|"
     "calendar|reply|route|network|zone|country)|bad-language|shift-overlap|never-open|no-condition|"
@@ -26,7 +26,7 @@ BEYOND = re.compile(
 
 
 def kind_of(path: Path) -> str:
-    return {"routes": "routes", "queues": "team"}.get(path.parent.name, path.stem)
+    return {"routes": "routes", "tests": "tests", "queues": "team"}.get(path.parent.name, path.stem)
 
 
 def verdicts(folder: Path) -> dict[str, bool]:
@@ -62,9 +62,12 @@ def test_an_editor_underlines_what_it_can_see(fixture: Path):
 def test_the_starter_brings_its_schemas_and_names_them(kind: str):
     """Written anew by `bridge mappings schema`; each file's first line says which is its own."""
     assert (STARTER / HIDDEN / f"{kind}.json").read_text(encoding="utf-8") == text_of(FILES[kind])
-    path = STARTER / {"routes": "routes/10-social.yaml", "voice": "replies/kopi/voice.yaml"}.get(
-        kind, f"{kind}.yaml"
-    )
+    elsewhere = {
+        "routes": "routes/10-social.yaml",
+        "tests": "tests/social.yaml",
+        "voice": "replies/kopi/voice.yaml",
+    }
+    path = STARTER / elsewhere.get(kind, f"{kind}.yaml")
     first = path.read_text(encoding="utf-8").splitlines()[0]
     named = re.fullmatch(r"# yaml-language-server: \$schema=(\S+)", first)
     assert named is not None

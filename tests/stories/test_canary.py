@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import requests
 from bridge.sandbox import Sandbox
 from bridge.store import versions
 from tests.cli.conftest import run
-from tests.running import REPOSITORY, InProcess, eventually, stays
+from tests.running import REPOSITORY, InProcess, eventually, starter_to_edit, stays
 
 ASTRAY = "routes:\n  - {name: leads, when: {tags: [sales-lead]}, queue: product-feedback}\n"
 CANARY = "posts: 4\nunmatched: 25%\n"
@@ -20,7 +19,7 @@ CANARY = "posts: 4\nunmatched: 25%\n"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    copy = Path(shutil.copytree(REPOSITORY / "mappings", tmp_path / "mappings"))
+    copy = starter_to_edit(tmp_path / "mappings")
     (copy / "canary.yaml").write_text(CANARY, encoding="utf-8")
     return copy
 

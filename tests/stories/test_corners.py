@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -22,7 +21,7 @@ from bridge.store import intents, lanes, leases
 from bridge.store.leases import LeaseLostError
 from bridge.store.presence import presence
 from bridge.store.tables import Case, Cursor, Intent, TicketRow
-from tests.running import REPOSITORY, InProcess, Process, eventually, stays
+from tests.running import InProcess, Process, eventually, starter_to_edit, stays
 from tests.stories.seen import brand_posts, the_card, the_ticket
 
 TECH = "support-technical"
@@ -61,7 +60,7 @@ def resume(running: InProcess) -> None:
 def test_a_case_of_an_older_mapping_opens_its_ticket_after_a_restart(sandbox: Sandbox, tmp_path: Path):
     """The desk was down, an admin edited the mapping, the bridge was restarted."""
     folder = tmp_path / "mappings"
-    shutil.copytree(REPOSITORY / "mappings", folder)
+    starter_to_edit(folder)
     bridge = InProcess(tmp_path / "data", sandbox, BRIDGE_MAPPINGS=str(folder))
     try:
         sandbox.faults.add("zendesk", "register_user", "status", times=1000, status=429, retry_after=1)
@@ -195,7 +194,7 @@ def test_a_card_that_could_not_be_posted_is_told_somewhere(sandbox, running):
 def test_a_refused_card_goes_to_the_channel_that_the_mapping_names_today(sandbox: Sandbox, tmp_path: Path):
     """The admin corrects the channel in queues.yaml and lets the card go again."""
     folder = tmp_path / "mappings"
-    shutil.copytree(REPOSITORY / "mappings", folder)
+    starter_to_edit(folder)
     queues = folder / "queues.yaml"
     right = queues.read_text()
     queues.write_text(right.replace("#support-technical", "#no-such-channel"))
@@ -489,7 +488,7 @@ def test_a_second_wording_on_a_solved_ticket_closes_the_loop(sandbox, running, t
 def test_after_a_revert_the_reverted_mapping_does_not_come_back(sandbox: Sandbox, tmp_path: Path):
     """A, then B, then A again, then a broken edit and a restart: A is the last that served."""
     folder = tmp_path / "mappings"
-    shutil.copytree(REPOSITORY / "mappings", folder)
+    starter_to_edit(folder)
     queues = folder / "queues.yaml"
     first = queues.read_text()
     bridge = InProcess(tmp_path / "data", sandbox, BRIDGE_MAPPINGS=str(folder))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +13,7 @@ from bridge.flows import erase
 from bridge.sandbox import Sandbox
 from bridge.store.person import find_person
 from bridge.store.tables import Message
-from tests.running import REPOSITORY, InProcess, eventually, stays
+from tests.running import REPOSITORY, InProcess, eventually, starter_to_edit, stays
 from tests.stories.seen import brand_posts, quiet, the_card, the_ticket
 
 NOTICE = "For your information"
@@ -26,7 +25,7 @@ def with_routes(sandbox: Sandbox, tmp_path: Path, store_url: str) -> Iterator[Ca
     started: list[InProcess] = []
 
     def start(route: str, lines: str, channel: str = "", instead: str = "") -> InProcess:
-        folder = Path(shutil.copytree(REPOSITORY / "mappings", tmp_path / "edited"))
+        folder = starter_to_edit(tmp_path / "edited")
         file = folder / "routes/10-social.yaml"
         text, found = re.subn(rf"(  - name: {route}\n    when: .*\n)", rf"\1{lines}", file.read_text())
         assert found == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from sqlalchemy import select
 
 from bridge.sandbox import Sandbox
 from bridge.store.tables import Case
-from tests.running import REPOSITORY, InProcess, eventually, stays
+from tests.running import InProcess, eventually, starter_to_edit, stays
 from tests.stories.seen import brand_posts, the_card, the_ticket
 from tests.stories.test_held import press
 
@@ -21,7 +20,7 @@ class Speaking:
 
     def __init__(self, folder: Path, sandbox: Sandbox) -> None:
         self.mappings = folder / "mappings"
-        shutil.copytree(REPOSITORY / "mappings", self.mappings)
+        starter_to_edit(self.mappings)
         self._folder, self.sandbox = folder, sandbox
         self.running: InProcess | None = None
 
