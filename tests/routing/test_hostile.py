@@ -1,8 +1,8 @@
 """Files and folders that somebody made to do harm, or that a disk made by accident.
 
 Each is a clear fault, within `SECONDS` of the processor's time, the counting of memory included,
-and `MEBIBYTES` of what Python allocates. What a running system cannot be brought to do is injected where Python asks
-the system: the superuser, as whom tests often run, is denied nothing.
+and `MEBIBYTES` of what Python allocates. What a running system cannot be brought to do is injected
+where Python asks the system: the superuser, as whom tests often run, is denied nothing.
 """
 
 from __future__ import annotations
