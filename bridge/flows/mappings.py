@@ -134,7 +134,7 @@ class Mappings:
                 return
             row = tx.get_one(MappingVersion, version)
         try:
-            mapping = load_files(row.files, self._networks)
+            mapping = load_files(row.files, self._networks, try_out=False)
         except MappingError as error:
             # Written by a bridge of another version: that one serves it, this one cannot.
             self._passed_over = row.version
@@ -174,7 +174,9 @@ class Mappings:
         if version not in self._versions:
             row = tx.get(MappingVersion, version)
             try:
-                self._versions[version] = None if row is None else load_files(row.files, self._networks)
+                self._versions[version] = (
+                    None if row is None else load_files(row.files, self._networks, try_out=False)
+                )
             except MappingError:
                 # Written for an older bridge. Its cases go on under today's rules, and say so in `explain`.
                 self._versions[version] = None
@@ -192,7 +194,7 @@ class Mappings:
             rows = versions.latest(tx, 5)
         for row in rows:
             try:
-                return load_files(row.files, self._networks)
+                return load_files(row.files, self._networks, try_out=False)
             except MappingError:
                 continue
         return None

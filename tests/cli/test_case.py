@@ -16,7 +16,7 @@ from bridge.store.tables import Case, Delivery
 from tests.cli.conftest import Said, Shell, environment_of, run
 from tests.running import InProcess, eventually, stays
 from tests.store.conftest import NOON, make_case
-from tests.stories.seen import brand_posts, the_ticket
+from tests.stories.seen import brand_posts, the_card, the_ticket
 from tests.stories.test_missed import lose_webhooks
 
 COMPLAINT = "The app logs me out every hour"
@@ -255,6 +255,7 @@ def test_replaying_what_was_done_does_nothing_twice(sandbox: Sandbox, running: I
     """Safe at any time: the facts are known already."""
     sandbox.plaza.post("dewi", COMPLAINT, language="en", tags=["technical-issue"])
     the_ticket(sandbox)
+    the_card(sandbox, "support-technical")
     with running.database.read() as tx:
         key = tx.query(Delivery).where(Delivery.source == "standard").one().id
     assert shell("delivery", "replay", key).code == 0
