@@ -80,6 +80,20 @@ def close(
     _say_template(tx, world, case, update, hold, resolution, notes)
 
 
+def reopened(tx: Session, world: World, case: Case) -> None:
+    """The ticket is open again: nothing closes the loop now. What a person wrote leaves all the same.
+
+    As an answer, which the next solve finds: else the template, or an older answer, would
+    take the place of her words.
+    """
+    for intent in intents.of_case(tx, case.id, [IntentState.APPROVED]):
+        if intent.effect == Effect.REPLY and intent.closing and not intent.draft.get(ending.TEMPLATE):
+            intent.closing = False
+            what = "the ticket was reopened: what was to close the loop leaves as an answer"
+            casefile.tell(tx, case.id, world.clock.now(), "desk", what, intent=intent.id)
+    withdraw(tx, world, case, "The ticket was reopened before the closing reply left.")
+
+
 def withdraw(tx: Session, world: World, case: Case, reason: str) -> None:
     """Keep a closing reply that has not left from leaving by itself; tell whoever is asked about one."""
     for intent in intents.of_case(tx, case.id, [IntentState.APPROVED, IntentState.HELD]):

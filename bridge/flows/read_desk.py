@@ -135,7 +135,7 @@ def _hear(reading: _Reading, update: Update) -> bool:
     if verdict.reopened and case.state == CaseState.SOLVED:
         case.state = move(CaseState.SOLVED, CaseState.OPEN).value
         case.solved_at = None
-        close_loop.withdraw(tx, world, case, "The ticket was reopened before the closing reply left.")
+        close_loop.reopened(tx, world, case)
     if verdict.solved:
         _solved(reading, update, verdict)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
+import pytest
 from sqlalchemy import select
 
 from bridge.sandbox import Sandbox
@@ -161,3 +162,24 @@ def test_a_comment_on_a_ticket_that_closes_at_once_is_a_closing_reply():
     update = Update("9", datetime.now(UTC), "1", Origin.INTERFACE, comment=said, status=TicketStatus.CLOSED)
     ticket = Ticket("1", "u", TicketStatus.CLOSED, "x", "2", "social:standard:dewi")
     assert judge(update, ticket, "social:standard:dewi").closed
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["comment and solve", "comment, then solve"])
+def test_what_an_agent_wrote_is_not_lost_when_she_reopens_and_solves_again(
+    sandbox: Sandbox, running: InProcess, ticket, at_once: bool
+):
+    """Read at once, after the bridge was down: her words close the loop, and no template does."""
+    running.stop()
+    sandbox.zendesk.agent_comments(ticket.id, "It is fixed in 4.3.", status="solved" if at_once else None)
+    time.sleep(1.1)  # the desk's times are whole seconds
+    if not at_once:
+        sandbox.zendesk.solve(ticket.id)
+        time.sleep(1.1)
+    sandbox.zendesk.reopen(ticket.id)
+    time.sleep(1.1)
+    sandbox.zendesk.solve(ticket.id)
+    running.start()
+    eventually(lambda: brand_posts(sandbox.plaza), what="the reply")
+    eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("Receipt", public=False), what="the receipt")
+    stays(lambda: len(brand_posts(sandbox.plaza)) == 1)
+    assert "It is fixed in 4.3." in brand_posts(sandbox.plaza)[0].text
