@@ -86,7 +86,8 @@ def _seen(world: World, since: datetime, mapping: Mapping, before: Mapping) -> _
 
 def _undo(world: World, mapping: Mapping, before: Mapping, why: str, now: datetime) -> None:
     with world.database.write() as tx:
-        if versions.serving_version(tx) != mapping.version:
-            return  # somebody was quicker
-        versions.serve(tx, before.version, before.files, now, "the canary", undone=why)
-    log.warning("mapping version %s was undone: %s", mapping.version[:SHORT], why)
+        undone = versions.serve(
+            tx, before.version, before.files, now, "the canary", undone=why, instead_of=mapping.version
+        )
+    if undone:  # and by nobody who was quicker
+        log.warning("mapping version %s was undone: %s", mapping.version[:SHORT], why)

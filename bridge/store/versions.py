@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.store import casefile
-from bridge.store.insert import insert_new
+from bridge.store.insert import alone, insert_new
 from bridge.store.tables import Event, MappingVersion
 
 SHORT = 12
@@ -53,12 +53,17 @@ def serve(
     *,
     trial: bool = False,
     undone: str | None = None,
+    instead_of: str | None = None,
 ) -> bool:
     """Have a version served from now on, in every process; False when it is what serves already.
 
     *trial*: it may be undone (see `on_trial`). *undone*: why the one before it was (see `undone`).
+    *instead_of*: the version that it replaces; False where another serves by now.
     """
+    alone(tx, _KIND)
     before = serving(tx)
+    if instead_of is not None and (before is None or before.version != instead_of):
+        return False
     if before is not None and before.version == version:
         return False
     insert_new(tx, MappingVersion, version=version, files=dict(files), since=at, by=by)
