@@ -16,15 +16,18 @@ MAPPING_EVERY_S = 2.0
 
 
 class Beside:
-    """A small thread that calls *act* every *every_s* seconds.
+    """A small thread that calls *act* every *every_s* seconds, and *at_the_end* once more when it stops.
 
     What cannot be done is done the next time.
     """
 
-    def __init__(self, name: str, act: Callable[[], None], every_s: float) -> None:
+    def __init__(
+        self, name: str, act: Callable[[], None], every_s: float, *, at_the_end: bool = False
+    ) -> None:
         self._name = name
         self._act = act
         self._every_s = every_s
+        self._at_the_end = at_the_end
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -34,11 +37,11 @@ class Beside:
         self._thread.start()
 
     def stop(self) -> None:
-        """Once more, for what has come up since."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join()
-        self._once()
+        if self._at_the_end:
+            self._once()
 
     def _go_on(self) -> None:
         while not self._stopping.wait(self._every_s):
@@ -63,7 +66,7 @@ def counting(world: World) -> Beside:
                 world.tallies.show("bridge_vendor_calls_left", left, vendor="desk", limit=limit)
         world.tallies.bring(world.database)
 
-    return Beside("tallies", bring, COUNTS_EVERY_S)
+    return Beside("tallies", bring, COUNTS_EVERY_S, at_the_end=True)
 
 
 def following(world: World) -> Beside:
