@@ -81,31 +81,35 @@ def close(
 
 
 def reopened(tx: Session, world: World, case: Case) -> None:
-    """The ticket is open again: nothing closes the loop now. What a person wrote leaves all the same.
+    """The ticket is open again: nothing closes the loop now. What a person wrote is an answer from now on.
 
-    As an answer, which the next solve finds: else the template, or an older answer, would
-    take the place of her words.
+    It leaves as one, or waits as one, and the next solve finds it: else the template, or
+    an older answer, would take the place of her words.
     """
-    for intent in intents.of_case(tx, case.id, [IntentState.APPROVED]):
-        if intent.effect == Effect.REPLY and intent.closing and not intent.draft.get(ending.TEMPLATE):
+    for intent in _closing_replies(tx, case):
+        if not intent.draft.get(ending.TEMPLATE):
             intent.closing = False
-            what = "the ticket was reopened: what was to close the loop leaves as an answer"
+            what = "the ticket was reopened: what was to close the loop is an answer now"
             casefile.tell(tx, case.id, world.clock.now(), "desk", what, intent=intent.id)
     withdraw(tx, world, case, "The ticket was reopened before the closing reply left.")
 
 
 def withdraw(tx: Session, world: World, case: Case, reason: str) -> None:
     """Keep a closing reply that has not left from leaving by itself; tell whoever is asked about one."""
-    for intent in intents.of_case(tx, case.id, [IntentState.APPROVED, IntentState.HELD]):
-        if intent.effect != Effect.REPLY or not intent.closing:
-            continue
+    now = world.clock.now()
+    for intent in _closing_replies(tx, case):
         if intent.state == IntentState.APPROVED:
             intents.advance(intent, IntentState.HELD, reason=reason)
-            casefile.tell(
-                tx, case.id, world.clock.now(), "held", f"closing reply: {reason}", intent=intent.id
-            )
+            casefile.tell(tx, case.id, now, "held", f"closing reply: {reason}", intent=intent.id)
+            drafting.note(tx, case, f"held:{intent.id}", writing.held_note(reason), now)
         elif reason not in (intent.reason or ""):
             intent.reason = f"{intent.reason or ''} {reason}".strip()
+
+
+def _closing_replies(tx: Session, case: Case) -> list[Intent]:
+    """Those that have not left: at most one, unless somebody approved what was held."""
+    found = intents.of_case(tx, case.id, [IntentState.APPROVED, IntentState.HELD])
+    return [intent for intent in found if intent.effect == Effect.REPLY and intent.closing]
 
 
 def _say_template(
@@ -140,9 +144,7 @@ def _say_template(
         casefile.tell(tx, case.id, now, "open loop", reason)
         drafting.note(tx, case, f"no-template:{update.id}", writing.not_posted_note(reason), now)
         return
-    bare = wording.render(
-        mapping, case.brand, queue.closing_template, case.language, replace(words, resolution="")
-    )
+    bare = wording.render(mapping, case.brand, template, case.language, replace(words, resolution=""))
     # An agent's own words leave under the rules for such: nothing of a rule's or an application's.
     told = resolution if rendered != bare else None
     if told is not None and not told.by_hand:

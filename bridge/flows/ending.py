@@ -9,31 +9,36 @@ from bridge.core.intent import Effect, IntentState
 from bridge.flows import cards, drafting, writing
 from bridge.flows.world import World
 from bridge.store import casefile, intents
-from bridge.store.tables import Case
+from bridge.store.tables import Case, Intent
 
 TEMPLATE = "template"  # in a reply's draft: whose words it has
 
 
 def supersede(tx: Session, world: World, case: Case, why: str) -> None:
-    """Take back closing replies that wait for a person: nobody should be asked about them any more."""
+    """Take back closing replies that wait for a person: nobody should be asked about them any more.
+
+    Whoever wrote one hears that it stayed where it was.
+    """
     for intent in intents.of_case(tx, case.id, [IntentState.HELD]):
         if intent.effect == Effect.REPLY and intent.closing:
-            intents.advance(intent, IntentState.REFUSED, reason=why)
-            intent.decided_by, intent.settled_at = "the bridge", world.clock.now()
-            casefile.tell(
-                tx, case.id, world.clock.now(), "refused", f"closing reply: {why}", intent=intent.id
-            )
+            _take_back(tx, world, case, intent, why)
+            if not intent.draft.get(TEMPLATE):
+                note = writing.not_posted_note(why)
+                drafting.note(tx, case, f"refused:{intent.id}", note, world.clock.now())
 
 
 def drop_template(tx: Session, world: World, case: Case, why: str) -> None:
     """Take back the brand's template that has not left: somebody has written a closing word of their own."""
     for intent in intents.of_case(tx, case.id, [IntentState.APPROVED]):
         if intent.draft.get(TEMPLATE) and intent.decided_by is None:
-            intents.advance(intent, IntentState.REFUSED, reason=why)
-            intent.decided_by, intent.settled_at = "the bridge", world.clock.now()
-            casefile.tell(
-                tx, case.id, world.clock.now(), "refused", f"closing reply: {why}", intent=intent.id
-            )
+            _take_back(tx, world, case, intent, why)
+
+
+def _take_back(tx: Session, world: World, case: Case, intent: Intent, why: str) -> None:
+    now = world.clock.now()
+    intents.advance(intent, IntentState.REFUSED, reason=why)
+    intent.decided_by, intent.settled_at = "the bridge", now
+    casefile.tell(tx, case.id, now, "refused", f"closing reply: {why}", intent=intent.id)
 
 
 def close(

@@ -95,10 +95,15 @@ def test_a_ticket_has_the_routes_fields_and_its_agent(sandbox, with_routes):
 
 
 def test_a_route_closes_in_words_of_its_own(sandbox, with_routes):
-    """The reply that the route names, and not its queue's."""
+    """The reply that the route names; nobody is asked about a resolution that it does not tell."""
+    number = sandbox.zendesk.records.next_id()
+    field = {"id": number, "title": "Public resolution", "type": "text", "active": True}
+    sandbox.zendesk.ticket_fields[number] = field
     with_routes("technical-issue", "    closing_template: thanks\n")
     sandbox.plaza.post("dewi", "The app logs me out", language="pl", tags=["technical-issue"])
-    sandbox.zendesk.solve(the_ticket(sandbox).id)
+    ticket = the_ticket(sandbox)
+    sandbox.zendesk.fill_in(ticket.id, "Public resolution", "Filled in by a robot.", "api")
+    sandbox.zendesk.solve(ticket.id)
     [reply] = eventually(lambda: brand_posts(sandbox.plaza), what="the closing reply")
 
     thanks = (REPOSITORY / "mappings/replies/kopi/thanks.pl.txt.j2").read_text().rpartition("%}")[2]

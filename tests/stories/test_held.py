@@ -135,6 +135,26 @@ def test_a_customer_who_writes_again_stops_the_closing_reply(sandbox, running, t
     eventually(lambda: sandbox.zendesk.ticket(ticket.id).status != "solved", what="the ticket is open again")
 
 
+def test_an_agent_hears_that_her_closing_words_wait(sandbox, running, ticket):
+    """The customer wrote before they left; and when others take their place, that they never will."""
+    root = sandbox.plaza.posts()[0].id
+    fault = sandbox.faults.add("plaza", "look", "hold")
+    sandbox.zendesk.agent_comments(ticket.id, "It is fixed in 4.3.", status="solved")
+    assert fault.reached.wait(10)
+    sandbox.plaza.post("dewi", "It is worse now!", reply_to=root)
+    eventually(lambda: joined(running) == 2, what="the second post in the case")
+    fault.release()
+    told = lambda words: lambda: sandbox.zendesk.ticket(ticket.id).says(words, public=False)  # noqa: E731
+    eventually(told("Not on the thread yet."), what="that it waits")
+    eventually(told("wrote again"), what="why it waits")
+
+    eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("worse now", public=True), what="the new post")
+    sandbox.zendesk.agent_comments(ticket.id, "Now it is fixed: 4.4.", status="solved")
+    eventually(told("NOT posted on the thread: a newer closing reply"), what="that it never will")
+    [post] = eventually(lambda: brand_posts(sandbox.plaza), what="the newer words")
+    assert "4.4" in post.text
+
+
 def joined(running: InProcess) -> int:
     """How many posts belong to a case."""
     with running.database.read() as tx:

@@ -13,6 +13,7 @@ from bridge.store.tables import Case, TicketRow
 from tests.running import InProcess, eventually, stays
 from tests.stories.seen import brand_posts, first_poll, the_card, the_ticket
 from tests.stories.test_corners import TECH, a_foreign_ticket, complain, replies
+from tests.stories.test_held import press
 
 
 def the_case(running: InProcess) -> Case:
@@ -183,3 +184,21 @@ def test_what_an_agent_wrote_is_not_lost_when_she_reopens_and_solves_again(
     eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("Receipt", public=False), what="the receipt")
     stays(lambda: len(brand_posts(sandbox.plaza)) == 1)
     assert "It is fixed in 4.3." in brand_posts(sandbox.plaza)[0].text
+
+
+def test_words_that_wait_for_approval_outlast_a_reopening(sandbox: Sandbox, running: InProcess):
+    """Closing replies of this queue are approved; after the next solve her words still are what is asked."""
+    sandbox.plaza.post("dewi", "The battery caught fire!", language="en", tags=["crisis"])
+    ticket = the_ticket(sandbox)
+    sandbox.zendesk.agent_comments(ticket.id, "A courier brings you a new one.", status="solved")
+    eventually(lambda: asks(sandbox) == 1, what="the question")
+    sandbox.zendesk.reopen(ticket.id)
+    eventually(is_(running, "open"), what="the reopening")
+    sandbox.zendesk.solve(ticket.id)
+    eventually(is_(running, "solved"), what="the second solve")
+    assert asks(sandbox) == 1
+
+    press(sandbox, "Post it", "incident-response")
+    eventually(is_(running, "closed"), what="the receipt")
+    [post] = brand_posts(sandbox.plaza)
+    assert "A courier brings you a new one." in post.text
