@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +20,7 @@ from bridge.app import Bridge
 from bridge.flows import engine
 from bridge.sandbox import Sandbox
 from bridge.store.database import Database
+from tests import forked
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 T = TypeVar("T")
@@ -124,10 +124,10 @@ class Process:
         self._sandbox = sandbox
         self._command = command
         self._changes = changes
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ForkServerProcess | None = None
         self.port = free_port()
         self._log_file = folder.parent / f"{folder.name}.{command}.{self.port}.log"
-        self._log = self._log_file.open("ab")
+        self._log_file.touch()
         self.url = f"http://127.0.0.1:{self.port}"
         if command != "worker":
             sandbox.zendesk.install_webhook(self.url)
@@ -147,35 +147,34 @@ class Process:
             **self._changes,
         }
         said = self.log.count("bridge: working")
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "bridge", self._command],
-            env=env,
-            stdout=self._log,
-            stderr=self._log,
-            cwd=REPOSITORY,
-        )
+        self._process = forked.start(self._command, env, REPOSITORY, self._log_file)
         if self._command == "worker":
             eventually(lambda: self.log.count("bridge: working") > said, within=20, what="the worker works")
         else:
             eventually(self._answers, within=20, what="the bridge listens")
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        assert self._process.pid is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """SIGKILL: nothing is finished, nothing is said."""
         assert self._process is not None
         self._process.kill()
-        self._process.wait()
+        self._process.join()
 
     def send(self, number: signal.Signals) -> None:
-        assert self._process is not None
-        self._process.send_signal(number)
+        os.kill(self.pid, number)
 
     def stop(self) -> None:
         assert self._process is not None
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGCONT)
+        if self._process.is_alive():
+            self.send(signal.SIGCONT)
             self._process.terminate()
-            self._process.wait(timeout=20)
-        self._log.close()
+            self._process.join(timeout=20)
+            assert not self._process.is_alive(), "it does not stop"
 
     def _answers(self) -> bool:
         try:

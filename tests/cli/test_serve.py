@@ -37,7 +37,7 @@ def test_a_second_bridge_on_the_same_folder_says_who_runs_the_first(
     environment = environment_of(tmp_path / "data", sandbox, first.url)
     second = process("serve", **environment, PORT="0")
     assert second.code == 2
-    assert f"process {first._process.pid} on " in second.err
+    assert f"process {first.pid} on " in second.err
     assert "already runs the bridge" in second.err
     assert "BRIDGE_DATA" in second.err
     assert "Traceback" not in second.err
