@@ -1,4 +1,4 @@
-"""``bridge`` in a process of its own, forked from one that has imported everything: a killed one costs little.
+"""``bridge`` in a process forked from one that has imported everything: to be killed, it costs little.
 
 What is started by `python -m bridge` itself, tests/cli/test_serve.py shows.
 """

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -19,7 +17,6 @@ from bridge.errors import MappingError, StoreBusyError
 from bridge.flows import mappings as flow_mappings
 from bridge.flows.mappings import Mappings
 from bridge.networks import NETWORKS
-from bridge.routing.decide import decide
 from bridge.routing.load import version_of
 from bridge.routing.model import Mapping
 from bridge.sandbox import Sandbox
@@ -27,7 +24,6 @@ from bridge.store import versions
 from bridge.store.database import Database
 from bridge.store.tables import Case, MappingVersion
 from tests.postgres import Postgres
-from tests.routing.conftest import make_message
 from tests.running import InProcess, eventually, starter_to_edit
 from tests.stories.seen import brand_posts, the_card, the_ticket
 
@@ -482,39 +478,3 @@ def test_half_an_edit_is_not_served(start, folder: Folder, monkeypatch):
     assert label(mappings) == "Technical Support"
     look(mappings)
     assert label(mappings) == "Desk of Help"
-
-
-def test_a_thousand_edits_never_serve_a_half_mapping(start, folder: Folder):
-    """Good and broken ones, while messages are decided on: each decision is one whole mapping's."""
-    mappings = start()
-    chance = random.Random(7)  # noqa: S311 - a story that is the same each time
-    saved, wrong, decided = {mappings.current.version}, [], count()
-    over = threading.Event()
-
-    def decide_on() -> None:
-        post = make_message("help", "technical-issue", language="en")
-        while not over.is_set():
-            now = mappings.current
-            if {now.version, decide(post, now, NOON).mapping_version} - saved:
-                wrong.append(now.version)
-            next(decided)
-
-    reader = threading.Thread(target=decide_on)
-    reader.start()
-    try:
-        for number in range(1_000):
-            text, at = folder.whole, chance.randrange(len(folder.whole))
-            text = text[:at] + chance.choice("[]{}:\"'#-\tabc 7") + text[at + 1 :]
-            saved.add(version_of({**mappings.current.files, QUEUES: text}))
-            folder.save(text)
-            if number % 50 == 0:
-                look(mappings)
-    finally:
-        over.set()
-        reader.join()
-    assert wrong == []
-    assert next(decided) > 100
-    assert len(saved) > 100
-    folder.edit("Whole")
-    look(mappings)
-    assert (label(mappings), mappings.error) == ("Whole", None)
