@@ -119,7 +119,21 @@ class Stub:
         self._process.wait()
 
 
-def _bridge(command: str, folder: Path, vendors: str, threads: int) -> Service:
+def vendors(url: str) -> dict[str, str]:
+    """The settings by which the bridge takes the stub at *url* for Zendesk and Slack."""
+    return {
+        "ZENDESK_SUBDOMAIN": "sandbox",
+        "ZENDESK_URL": url,
+        "ZENDESK_CLIENT_ID": "test-client",
+        "ZENDESK_CLIENT_SECRET": "test-client-secret",
+        "ZENDESK_WEBHOOK_SECRET": "test-webhook-secret",
+        "SLACK_BOT_TOKEN": "xoxb-test-token",
+        "SLACK_SIGNING_SECRET": "test-slack-signing-secret",
+        "SLACK_API_URL": f"{url}/api/",
+    }
+
+
+def _bridge(command: str, folder: Path, url: str, threads: int) -> Service:
     folder.mkdir(exist_ok=True)
     port = _free_port()
     env = {
@@ -128,16 +142,9 @@ def _bridge(command: str, folder: Path, vendors: str, threads: int) -> Service:
         "BRIDGE_THREADS": str(threads),
         "BRIDGE_LOG_LEVEL": "WARNING",
         "PORT": str(port),
-        "ZENDESK_SUBDOMAIN": "sandbox",
-        "ZENDESK_URL": vendors,
-        "ZENDESK_CLIENT_ID": "test-client",
-        "ZENDESK_CLIENT_SECRET": "test-client-secret",
-        "ZENDESK_WEBHOOK_SECRET": "test-webhook-secret",
-        "SLACK_BOT_TOKEN": "xoxb-test-token",
-        "SLACK_SIGNING_SECRET": "test-slack-signing-secret",
-        "SLACK_API_URL": f"{vendors}/api/",
         "KOPI_PLAZA_SECRET": SECRET,
         "NO_PROXY": "127.0.0.1",
+        **vendors(url),
     }
     if command == "web":
         subprocess.run(
