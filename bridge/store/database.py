@@ -221,7 +221,7 @@ def _server_engine(url: URL, connections: int, busy_timeout_s: float) -> Engine:
         hide_parameters=True,
         connect_args={"connect_timeout": 5},
     )
-    event.listen(engine, "connect", _prepare_server)
+    event.listen(engine, "connect", lambda session, _record: _prepare_server(session, busy_timeout_s))
     return engine
 
 
@@ -244,13 +244,15 @@ def _prepare(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
-def _prepare_server(connection: Any, _record: Any) -> None:
+def _prepare_server(connection: Any, busy_timeout_s: float) -> None:
     connection.autocommit = True
     for setting in (
         "synchronous_commit = on",  # what is answered is on the disk, whatever the server's default is
-        "lock_timeout = '5s'",
+        f"lock_timeout = '{2 * busy_timeout_s * 1000:.0f}ms'",
         "statement_timeout = '60s'",
-        "idle_in_transaction_session_timeout = '60s'",
+        # No transaction waits for the outside: one that is silent belongs to a process that stands
+        # still, and its locks must not outlast its leases.
+        f"idle_in_transaction_session_timeout = '{6 * busy_timeout_s * 1000:.0f}ms'",
     ):
         connection.execute(f"SET {setting}")
     connection.autocommit = False

@@ -9,14 +9,15 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text, update
 from sqlalchemy.exc import StatementError
 
 from bridge.errors import StoreBusyError
 from bridge.store import casefile
 from bridge.store.database import Database
 from bridge.store.ids import new_id
-from bridge.store.tables import Event, Lane
+from bridge.store.tables import Event, Lane, LeaseRow
+from tests.postgres import Postgres
 from tests.store.conftest import NOON
 
 
@@ -227,3 +228,26 @@ def test_every_commit_is_durable(database: Database):
 
 
 PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "secure_delete": 1}
+
+
+def test_a_process_that_stands_still_in_a_transaction_loses_its_locks(postgres: Postgres):
+    """On a server: the others go on, and it writes nothing when it wakes up."""
+    address = postgres.new_database()
+    still, other = Database(address, busy_timeout_s=0.1), Database(address, busy_timeout_s=0.1)
+    still.migrate()
+    with still.write() as tx:
+        tx.add(LeaseRow(key="case:1", holder="one", until=NOON, fence=1))
+    taken = update(LeaseRow).where(LeaseRow.key == "case:1")
+
+    with pytest.raises(StoreBusyError), still.write() as tx:
+        tx.execute(taken.values(holder="still"))
+        with pytest.raises(StoreBusyError), other.write() as waiting:
+            waiting.execute(taken.values(holder="other"))
+        time.sleep(0.8)
+        with other.write() as waiting:
+            waiting.execute(taken.values(holder="other"))
+        tx.execute(taken.values(holder="still"))
+    with other.read() as tx:
+        assert tx.scalars(select(LeaseRow.holder)).one() == "other"
+    still.close()
+    other.close()
