@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from bridge.cli.mappings import load_or_exit, mappings_folder, networks, recorded
+from bridge.cli.mapping_explain import recorded
+from bridge.cli.mappings import load_or_exit, mappings_folder, networks
 from bridge.cli.opened import find_case, opened_database, short
 from bridge.core.message import SocialMessage
 from bridge.routing.model import Mapping
