@@ -155,6 +155,13 @@ def _number(given: dict[str, object]) -> int | None:
     raise click.UsageError("followers must be a whole number.")
 
 
+_NO_CASE = (
+    "Case     none is opened: the post has no tag. Without one no route and no fallback gets it.",
+    "         A tag comes from the social team's tool (here: --tag), or from the words in tags.yaml.",
+    "         Where the same person has a case in the same thread, the post joins it all the same.",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class _Story:
     """The explanation of one decision, with places in the *folder* that the mapping was read from."""
@@ -176,6 +183,9 @@ class _Story:
         yield "Routes"
         for considered in consider(self.message, self.mapping, self.message.posted_at):
             yield from self._route(considered)
+        if not decision.opens_case:
+            yield from _NO_CASE
+            return
         taken = decision.route or "no route: the fallback"
         yield f"Taken    {taken} → {decision.queue} ({self._at(decision.place)})"
         yield from self._ticket()

@@ -362,3 +362,8 @@ class Decision:
     fields: Map[str, str] = field(default_factory=dict)
     assignee: str | None = None
     copies: tuple[str, ...] = ()
+
+    @property
+    def opens_case(self) -> bool:
+        """Whether a case is opened, where there is none yet in the thread: only a tag opens one."""
+        return bool(self.tags)

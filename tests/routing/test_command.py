@@ -189,10 +189,30 @@ def test_explain_shows_what_is_left_on_each_account_and_what_the_voice_says(run,
 
 def test_explain_shows_what_no_route_takes(run):
     """The fallback, and every route with the condition that failed."""
-    result = run("explain", "--text", "nothing special", "--account", "rower-mastodon")
+    result = run(
+        "explain", "--text", "nothing special", "--account", "rower-mastodon", "--tag", "something-else"
+    )
 
     assert f"Taken    no route: the fallback → triage ({STARTER}/queues.yaml:" in result.output
     assert result.output.count("false  tags:") == 6
+
+
+def test_explain_says_that_a_post_without_a_tag_opens_no_case(run, tmp_path):
+    """Whatever route would take it: the routes are shown, how a tag comes about, and no ticket."""
+    folder = starter_to_edit(tmp_path / "m")
+    (folder / "routes/20-all.yaml").write_text(
+        "routes:\n  - {name: all-of-kopi, when: {brands: [kopi]}, queue: triage}\n"
+    )
+    given = ("--mappings", str(folder), "--text", "nothing special", "--account", "kopi-mastodon")
+    said = run("explain", *given).output.splitlines()
+    at = next(number for number, line in enumerate(said) if line.startswith("Case     none is opened:"))
+
+    assert said[1] == "Tags     none"
+    assert f"  yes  all-of-kopi ({folder}/routes/20-all.yaml:2)" in said[:at]
+    assert "--tag" in said[at + 1]
+    assert "tags.yaml" in said[at + 1]
+    assert [line for line in said if line.startswith(("Taken", "Ticket", "Card", "Closing"))] == []
+    assert "Taken    all-of-kopi → triage" in run("explain", *given, "--tag", "y").output
 
 
 def test_explain_reads_a_message_from_a_file(run, tmp_path):
@@ -215,7 +235,7 @@ def test_places_name_the_folder_as_it_was_given(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     faulty = run("check", "--mappings", "m").output
     shutil.copytree(STARTER, "good")
-    explained = run("explain", "--mappings", "good", "--text", "x").output
+    explained = run("explain", "--mappings", "good", "--text", "x", "--tag", "y").output
 
     assert {line.partition(":")[0] for line in faulty.splitlines()[:-1:3]} == {"m/queues.yaml"}
     assert "(good/queues.yaml:" in explained
@@ -244,7 +264,7 @@ def test_explain_leaves_out_what_a_ticket_does_not_have(run, tmp_path):
     queues = folder / "queues.yaml"
     queues.write_text(queues.read_text().replace("    type: question\n    priority: normal\n", ""))
 
-    result = run("explain", "--mappings", str(folder), "--text", "nothing special")
+    result = run("explain", "--mappings", str(folder), "--text", "nothing special", "--tag", "y")
 
     assert "Ticket   Social Triage\n" in result.output
 
