@@ -154,7 +154,10 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A message that an admin wrote down, and the route it must take (None: the fallback)."""
+    """A message that an admin wrote down, and the route it must take (None: the fallback).
+
+    ``expect`` may also be ``no-case``: it has no tag, so no case is opened.
+    """
 
     text: str
     tags: tuple[str, ...]

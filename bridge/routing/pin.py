@@ -23,6 +23,7 @@ from bridge.routing.load import load_files
 from bridge.routing.match import tag_name
 from bridge.routing.model import Mapping
 from bridge.routing.nodes import Report, read
+from bridge.routing.shape import NO_CASE
 from bridge.routing.testfile import PLAIN, Outcome, by_vip, outcome, written
 from bridge.routing.wording import safe_name
 
@@ -58,7 +59,9 @@ class Pinned:
 
 def differences(before: Outcome, now: Outcome) -> Iterator[str]:
     """What a test would state otherwise, one line each; the words of the reply are not compared."""
-    for key in (*PLAIN, "promise"):
+    # Of a post that opens no case nothing else is to be compared.
+    opened = NO_CASE not in (before.route, now.route)
+    for key in (*PLAIN, "promise") if opened else ("route",):
         old, new = getattr(before, key), getattr(now, key)
         if old != new:
             yield f"{key}: {written(old)}, now {written(new)}"
@@ -85,6 +88,12 @@ def pin(
     whole = replace(message, posted_at=message.posted_at.replace(second=0, microsecond=0))
     disguised, replaced = _disguised(whole, mapping)
     now, then = outcome(whole, mapping, networks), outcome(disguised, mapping, networks)
+    if whole.tags and not disguised.tags and then.route == NO_CASE != now.route:
+        tags = ", ".join(sorted(whole.tags))
+        raise NotPinnedError(
+            f"A test can give no tag that is not in tags.yaml ({tags}), and without a tag no case is opened: "
+            "write one of them there first."
+        )
     changed = list(differences(now, then))
     if changed:
         kinds = f" ({', '.join(replaced)})" if replaced else ""
@@ -169,10 +178,10 @@ def _lines(message: SocialMessage, name: str, mapping: Mapping, wanted: Outcome,
         yield 'customer: ""'
     yield f"at: {message.posted_at.astimezone(zone):%Y-%m-%d %H:%M}"
     yield "expect:"
-    for key in (*PLAIN, "promise"):
+    for key in (*PLAIN, "promise") if wanted.route != NO_CASE else ("route",):
         value = written(getattr(wanted, key))
         yield f'  {key}: "{value}"' if key == "language" else f"  {key}: {value}"
-    if reply:
+    if reply and wanted.route != NO_CASE:
         yield f"  reply: {{text: {_quoted(reply)}}}"
 
 

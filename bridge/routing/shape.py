@@ -34,6 +34,9 @@ from bridge.routing.nodes import nearest
 FALLBACK = "fallback"
 """What an example writes for "no route takes this". No route may have this name."""
 
+NO_CASE = "no-case"
+"""What an example writes for "no case is opened", since the post has no tag. A reserved name as well."""
+
 CLOSING = "closing"
 """The reply that closes a case, where the queue names no other."""
 
@@ -203,7 +206,11 @@ BrandName = Annotated[str, _named("brand", lambda known: known.brands)]
 CalendarName = Annotated[str, _named("calendar", lambda known: known.calendars)]
 NetworkName = Annotated[str, _named("network", lambda known: known.networks)]
 AccountName = Annotated[str, _named("account", lambda known: known.accounts)]
-RouteName = Annotated[str, _named("route", lambda known: known.routes)]
+RouteName = Annotated[
+    str,
+    _named("route", lambda known: None if known.routes is None else {*known.routes, NO_CASE}),
+    WithJsonSchema({"type": "string", "examples": ["technical-issue", FALLBACK, NO_CASE]}),
+]
 ReplyName = Annotated[str, _named("reply", lambda known: known.replies)]
 Language = Annotated[str, AfterValidator(_language)]
 Zone = Annotated[str, AfterValidator(_zone)]

@@ -21,13 +21,14 @@ from bridge.core.ports import Network
 from bridge.routing.account import network_label, public_account
 from bridge.routing.decide import decide
 from bridge.routing.entry import ExampleShape
-from bridge.routing.examples import account_of, example_message
+from bridge.routing.examples import UNTAGGED, account_of, example_message
 from bridge.routing.fit import fit, refuse_unknown_keys
 from bridge.routing.folder import TESTS, shown
 from bridge.routing.model import Example, Mapping, Place
 from bridge.routing.nodes import Node, Report, Spot
 from bridge.routing.shape import (
     FALLBACK,
+    NO_CASE,
     Closing,
     Language,
     Name,
@@ -85,7 +86,7 @@ class ExpectShape(Shape):
     model_config = _SAYS_SOMETHING
 
     route: RouteName | None = None
-    """The route that takes it; fallback: none."""
+    """The route that takes it; fallback: none; no-case: it has no tag, so no case is opened."""
     queue: QueueName | None = None
     """The team that it goes to."""
     ticket: bool | None = None
@@ -107,10 +108,16 @@ class ExpectShape(Shape):
 
     @model_validator(mode="after")
     def _expects_something(self) -> ExpectShape:
-        given = any(getattr(self, key) is not None for key in PLAIN) or "promise" in self.model_fields_set
-        if not given and self.reply.text is None and not self.reply.contains:
+        if not self.stated:
             raise wrong("empty-value", "nothing is expected: such a test cannot fail")
         return self
+
+    @property
+    def stated(self) -> list[str]:
+        """The keys that say what is expected."""
+        given = [key for key in PLAIN if getattr(self, key) is not None]
+        given += ["promise"] if "promise" in self.model_fields_set else []
+        return given + (["reply"] if self.reply.text is not None or self.reply.contains else [])
 
 
 class TestShape(ExampleShape):
@@ -221,7 +228,10 @@ def by_vip(message: SocialMessage, mapping: Mapping) -> SocialMessage | None:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What becomes of a post, in the words that tests are written in. ``promise``: in the brand's time."""
+    """What becomes of a post, in the words that tests are written in. ``promise``: in the brand's time.
+
+    Where ``route`` is ``no-case``, nothing does, and the rest says nothing.
+    """
 
     route: str
     queue: str
@@ -245,7 +255,7 @@ def outcome(message: SocialMessage, mapping: Mapping, networks: Map[str, Network
     words = Words(message.author.name, message.author.handle, network_label(entry, network), end)
     rendered = render(mapping, decision.brand, decision.closing_template, decision.language, words)
     return Outcome(
-        route=decision.route or FALLBACK,
+        route=(decision.route or FALLBACK) if decision.opens_case else NO_CASE,
         queue=decision.queue,
         ticket=decision.ticket,
         priority=decision.priority or NONE,
@@ -261,6 +271,12 @@ def outcome(message: SocialMessage, mapping: Mapping, networks: Map[str, Network
 def _deviations(entry: TestShape, came: Outcome) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """(path of the expectation, what is wrong) for each that is not met."""
     expected = entry.expect
+    if came.route == NO_CASE:
+        others = [key for key in expected.stated if (key, expected.route) != ("route", NO_CASE)]
+        if others:
+            only = f"expect {{route: {NO_CASE}}} and nothing else"
+            yield ("expect", others[0]), f"the post {UNTAGGED}, or {only}"
+        return
     for key in PLAIN:
         wanted, got = getattr(expected, key), getattr(came, key)
         if wanted is not None and wanted != got:
