@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from bridge.cli.mappings import load_or_exit, mappings_folder, networks
+from bridge.cli.mappings import MOMENT, load_or_exit, mappings_folder, networks
 from bridge.cli.opened import find_case, opened_database
 from bridge.core.message import Author, MessageKind, Sentiment, Severity, SocialMessage, Visibility
 from bridge.routing.account import network_label, public_account
@@ -40,7 +40,7 @@ from bridge.store import messages
 @click.option("--followers", type=click.IntRange(0), help="How many followers the customer has.")
 @click.option("--severity", type=click.Choice(list(Severity)), help="How severe the source calls it.")
 @click.option("--sentiment", type=click.Choice(list(Sentiment)), help="The mood that the source reads.")
-@click.option("--at", type=click.DateTime(), help="When it was posted, UTC; left out, now.")
+@click.option("--at", type=MOMENT, help="When it was posted, UTC; left out, now.")
 @click.option("--message", "message_id", help="A message that came in: its id, or the end of it.")
 @click.option("--case", "case_id", help="The post that opened a case: the case's id, or its ticket's number.")
 def explain(

@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Iterable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
+from pydantic_core import PydanticCustomError
 
 from bridge import settings
 from bridge.cli import faults
@@ -17,10 +20,26 @@ from bridge.routing.folder import ROOT, located
 from bridge.routing.lint import lint
 from bridge.routing.load import load
 from bridge.routing.model import Mapping
+from bridge.routing.shape import moment
 
 EXIT_FAULTS = 1
 EXIT_UNREADABLE = 2
 EXIT_UNASKED = 3
+
+
+class _Moment(click.ParamType[datetime]):
+    """A moment as the mapping files write it, without a zone."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            return value if isinstance(value, datetime) else moment(value)
+        except PydanticCustomError as fault:
+            self.fail(fault.message(), param, ctx)
+
+
+MOMENT = _Moment()
 
 mappings_folder = click.option(
     "--mappings",

@@ -180,10 +180,20 @@ def _shift(value: object) -> tuple[time, time]:
     raise wrong("bad-shift", f'"{value}" is not hours like 09:00-17:30, the earlier time first{hint}')
 
 
+MOMENT = r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d)?)?"
+"""How a moment is written, in files and on the command line alike; see `moment`."""
+
+
 def moment(value: object) -> datetime:
-    """The time that *value* says, without a zone. Raises what validators raise."""
+    """The time that *value* says, without a zone. Raises what validators raise.
+
+    ``2026-12-25 18:30``; a T may stand for the space, seconds may follow, and a date alone
+    is its midnight.
+    """
     try:
-        return datetime.strptime(value if isinstance(value, str) else "", "%Y-%m-%d %H:%M")  # noqa: DTZ007 - the brand's own time
+        if not isinstance(value, str) or not re.fullmatch(MOMENT, value, re.ASCII):
+            raise ValueError
+        return datetime.fromisoformat(value)
     except ValueError:
         raise wrong("bad-time", f'"{value}" is not a time like 2026-12-25 18:30') from None
 
@@ -235,7 +245,7 @@ Date = Annotated[date, BeforeValidator(_day), WithJsonSchema(_text_like(r"^\d{4}
 Moment = Annotated[
     datetime,
     BeforeValidator(moment),
-    WithJsonSchema(_text_like(r"^\d{4}-\d\d-\d\d \d\d:\d\d$", "2026-12-25 18:30")),
+    WithJsonSchema(_text_like(f"^{MOMENT}$", "2026-12-25 18:30")),
 ]
 Shift = Annotated[
     tuple[time, time],

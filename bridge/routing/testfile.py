@@ -28,6 +28,7 @@ from bridge.routing.model import Example, Mapping, Place
 from bridge.routing.nodes import Node, Report, Spot
 from bridge.routing.shape import (
     FALLBACK,
+    MOMENT,
     NO_CASE,
     Closing,
     Language,
@@ -53,15 +54,14 @@ SAID = 300
 
 
 def _end(value: object) -> datetime | None:
-    return None if value == NONE else moment(value)
+    return None if value == NONE else moment(value).replace(second=0)
 
 
-_TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d"
 End = Annotated[
     datetime | None,
     BeforeValidator(_end),
     WithJsonSchema(
-        {"type": "string", "pattern": f"^({_TIME}|{NONE})$", "examples": ["2026-12-25 18:30", NONE]}
+        {"type": "string", "pattern": f"^({MOMENT}|{NONE})$", "examples": ["2026-12-25 18:30", NONE]}
     ),
 ]
 

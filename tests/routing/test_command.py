@@ -325,6 +325,38 @@ def test_hours_say_whether_a_team_works_and_what_is_promised(run, at, said):
     assert run("hours", "support-technical", "--at", at).output.splitlines() == said
 
 
+@pytest.mark.parametrize("at", ["2026-12-25 00:00", "2026-12-25T00:00", "2026-12-25T00:00:00", "2026-12-25"])
+def test_a_moment_is_written_alike_everywhere(run, tmp_path, at):
+    """In `hours`, in `explain`, in the examples of routes and in tests of the whole."""
+    assert "Friday 2026-12-25 00:00: closed" in run("hours", "support-technical", "--at", at).output
+    told = run("explain", "--text", "a crash", "--account", "kopi-plaza", "--at", at).output
+    assert (
+        "(seen: closed on Friday 2026-12-25 07:00)"
+        in run("explain", "--text", "a fire", "--tag", "crisis", "--account", "kopi-plaza", "--at", at).output
+    )
+    assert "Promise  Saturday 2026-12-26 13:00 in Asia/Jakarta" in told
+    folder = starter_to_edit(tmp_path / "m")
+    (folder / "routes/00-holiday.yaml").write_text(
+        "routes:\n  - name: holiday\n    queue: triage\n"
+        "    when: {hours: {jakarta-desk: closed}, brands: [kopi]}\n"
+        f'    examples: [{{text: "a crash", at: "{at}"}}]\n'
+    )
+    (folder / "tests").mkdir(exist_ok=True)
+    (folder / "tests/social.yaml").write_text(
+        'tests:\n  - {name: a, text: "a crash", brand: rower,'
+        f' at: "{at}", expect: {{route: technical-issue}}}}\n'
+    )
+    assert run("check", "--mappings", str(folder)).exit_code == 0
+
+
+@pytest.mark.parametrize("at", ["tomorrow", "2026-12-25 6:30 pm", "2026-13-01", "2026-12-25T18:30Z", ""])
+def test_what_is_no_moment_is_refused_alike(run, at):
+    """With the form that is meant."""
+    for command in (("hours", "triage"), ("explain", "--text", "x")):
+        said = run(*command, "--at", at)
+        assert (said.exit_code, f'"{at}" is not a time like 2026-12-25 18:30' in said.output) == (2, True)
+
+
 def test_hours_know_teams_without_a_calendar_and_moments_that_are_none(run):
     """Every hour counts there; an hour that summer time skips is said to be none."""
     assert "has no calendar: every hour counts" in run("hours", "incident-response").output
