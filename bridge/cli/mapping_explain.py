@@ -6,22 +6,25 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Annotated
 from zoneinfo import ZoneInfo
 
 import click
+from click.core import ParameterSource
+from pydantic import Field
 
 from bridge.cli.mappings import MOMENT, load_or_exit, mappings_folder, networks
 from bridge.cli.opened import find_case, opened_database
 from bridge.core.message import Author, MessageKind, Sentiment, Severity, SocialMessage, Visibility
 from bridge.routing.account import network_label, public_account
 from bridge.routing.decide import consider, decide
+from bridge.routing.fit import fit
 from bridge.routing.folder import located
 from bridge.routing.match import tag_name
 from bridge.routing.model import AccountEntry, Considered, Decision, Mapping, Place
-from bridge.routing.nodes import nearest
+from bridge.routing.nodes import Node, Report, Spot, nearest
+from bridge.routing.shape import Kind, Known, Language, SentimentWord, SeverityWord, Shape, Text
 from bridge.routing.voice import remarks
 from bridge.routing.wording import Words, render
 from bridge.store import messages
@@ -34,8 +37,8 @@ from bridge.store import messages
 @click.option("--tag", "tags", multiple=True, help="A tag on the message; may be given several times.")
 @click.option("--account", help="The key of the account that heard it; left out, the first.")
 @click.option("--language", help="The language that the source names.")
-@click.option("--author", default="Anna", show_default=True, help="The customer's name.")
-@click.option("--handle", default="@customer", show_default=True, help="The customer's handle.")
+@click.option("--author", show_default="Anna", help="The customer's name.")
+@click.option("--handle", show_default="@customer", help="The customer's handle.")
 @click.option("--kind", type=click.Choice(list(MessageKind)), help="How it was said; left out, public.")
 @click.option("--followers", type=click.IntRange(0), help="How many followers the customer has.")
 @click.option("--severity", type=click.Choice(list(Severity)), help="How severe the source calls it.")
@@ -43,35 +46,59 @@ from bridge.store import messages
 @click.option("--at", type=MOMENT, help="When it was posted, UTC; left out, now.")
 @click.option("--message", "message_id", help="A message that came in: its id, or the end of it.")
 @click.option("--case", "case_id", help="The post that opened a case: the case's id, or its ticket's number.")
+@click.pass_context
 def explain(
+    context: click.Context,
+    /,
     folder: Path,
     file: IO[bytes] | None,
     at: datetime | None,
     message_id: str | None,
     case_id: str | None,
-    **given: object,
+    **options: object,
 ) -> None:
     """Show which route takes a message, why, and all that follows from it.
 
-    The message comes from the options, from FILE (JSON with the keys text, tags,
-    account, language, author: a name, handle, kind, followers, severity, sentiment), or from
-    what came in. It is held against the
-    files as they are now, whatever served then. Exits as check does.
+    The message comes from the options, from FILE (a JSON object with the keys text, tags: a list,
+    account, language, author: a name, handle, kind, followers: a number, severity, sentiment), or
+    from what came in. It is held against the files as they are now, whatever served then. Exits
+    as check does.
     """
+    given = _given(context)
+    if message_id or case_id:
+        _refuse_others(given, context)
     mapping = load_or_exit(folder)
     if message_id or case_id:
         message = recorded(message_id, case_id)
         if message.account not in mapping.account_brand:
             raise click.ClickException(f"account {message.account} is in no mapping file any more")
     else:
-        message = _message(
-            mapping, {**given, **_read_file(file)}, at.replace(tzinfo=UTC) if at else datetime.now(UTC)
-        )
+        told = _told(file, {key: value for key, value in options.items() if key in given})
+        message = _message(mapping, told, at.replace(tzinfo=UTC) if at else datetime.now(UTC))
     for tag in sorted(tag for tag in message.tags if tag_name(tag) not in mapping.tags):
         click.echo(f'Note: the tag "{tag}" is not in tags.yaml{_meant(tag, mapping)}', err=True)
     decision = decide(message, mapping, message.posted_at)
     for line in _Story(message, decision, mapping, folder).lines():
         click.echo(line)
+
+
+def _given(context: click.Context) -> dict[str, str]:
+    """What was typed besides the folder: the parameter's name → how it is written."""
+    return {
+        one.name: one.opts[0] if isinstance(one, click.Option) else "FILE"
+        for one in context.command.params
+        if one.name not in (None, "folder")
+        and context.get_parameter_source(one.name) is ParameterSource.COMMANDLINE
+    }
+
+
+def _refuse_others(given: dict[str, str], context: click.Context) -> None:
+    """A message that came in is taken as it is: whatever else is said of one would be ignored."""
+    asked, *others = sorted(given, key=lambda name: name not in ("message_id", "case_id"))
+    if others:
+        told = ", ".join(given[name] for name in others)
+        said = f"{given[asked]} takes a message that came in, as it is. Leave out {told}, or {given[asked]}."
+        raise click.UsageError(said, context)
 
 
 def recorded(message_id: str | None, case_id: str | None) -> SocialMessage:
@@ -94,65 +121,84 @@ def _meant(tag: str, mapping: Mapping) -> str:
     return nearest(tag_name(tag), mapping.tags) or ". No route can ask for it"
 
 
-_KEYS = frozenset(
-    {"text", "tags", "account", "language", "author", "handle", "kind", "followers", "severity", "sentiment"}
-)
+class _MessageShape(Shape):
+    """A message as FILE tells it; the options say the same."""
+
+    text: Text
+    tags: Annotated[list[Text], Field(default_factory=list)]
+    account: Text | None = None
+    language: Language | None = None
+    author: str = "Anna"
+    handle: str = "@customer"
+    kind: Kind | None = None
+    followers: Annotated[int, Field(ge=0, le=10**12)] | None = None
+    severity: SeverityWord | None = None
+    sentiment: SentimentWord | None = None
 
 
-def _read_file(file: IO[bytes] | None) -> dict[str, object]:
-    if file is None:
-        return {}
+def _told(file: IO[bytes] | None, options: dict[str, object]) -> _MessageShape:
+    """The message of *file*, with what *options* say besides. Ends the command with every fault of it."""
+    report = Report()
+    node = Node(_HERE, entries={}) if file is None else _read_file(file, report)
+    if node.entries is not None:
+        for key in sorted(options.keys() & node.entries.keys()):
+            report.add(_HERE, "duplicate-key", f"{key}: it is in FILE, and given as an option, too")
+        node.entries.update({key: (_HERE, _node(value, report)) for key, value in options.items()})
+        if "text" not in node.entries:
+            raise click.UsageError("Give the message: --text, or a FILE with it.")
+    told = fit(node, _HERE, _MessageShape, Known(), report)
+    if told is None or report.faults:
+        raise click.UsageError("\n  ".join(("This is no message:", *(one.message for one in report.faults))))
+    return told
+
+
+_HERE = Spot("")
+
+
+def _read_file(file: IO[bytes], report: Report) -> Node:
+    def table(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        # JSON itself would take the last of them silently.
+        for key in sorted({key for number, (key, _) in enumerate(pairs) if key in dict(pairs[:number])}):
+            report.add(_HERE, "duplicate-key", f'"{key}" stands in FILE twice')
+        return dict(pairs)
+
     try:
-        content = json.load(file)
-    except ValueError as error:
+        return _node(json.load(file, object_pairs_hook=table), report)
+    except (ValueError, RecursionError) as error:
         raise click.UsageError(f"FILE is not JSON: {error}") from None
-    if not isinstance(content, dict) or not _KEYS.issuperset(content):
-        raise click.UsageError(f"FILE must be an object with no other keys than {', '.join(sorted(_KEYS))}.")
-    return content
 
 
-def _message(mapping: Mapping, given: dict[str, object], posted_at: datetime) -> SocialMessage:
-    if not given["text"]:
-        raise click.UsageError("Give the message: --text, or a FILE with it.")
-    account = str(given["account"] or next(iter(mapping.account_brand)))
+def _node(value: object, report: Report) -> Node:
+    """*value* as what mapping files are read into, so that it is judged in the same words."""
+    if isinstance(value, dict):
+        return Node(_HERE, entries={key: (_HERE, _node(one, report)) for key, one in value.items()})
+    if isinstance(value, (list, tuple)):
+        return Node(_HERE, items=[_node(one, report) for one in value])
+    if isinstance(value, str):
+        return Node(_HERE, str(value))  # an option's choice is more than text
+    return Node(_HERE, value if isinstance(value, (int, float, bool)) else None)
+
+
+def _message(mapping: Mapping, told: _MessageShape, posted_at: datetime) -> SocialMessage:
+    account = told.account or next(iter(mapping.account_brand))
     if account not in mapping.account_brand:
         known = ", ".join(mapping.account_brand)
         raise click.UsageError(f'There is no account "{account}". The accounts are {known}.')
-    tags = given["tags"]
-    kind = _word(MessageKind, "kind", given) or MessageKind.PUBLIC
+    kind = MessageKind(told.kind or MessageKind.PUBLIC)
     return SocialMessage(
         network=mapping.accounts[account].network,
         id="explained",
         account=account,
-        author=Author("customer", str(given["handle"]), str(given["author"]), followers=_number(given)),
-        text=str(given["text"]),
+        author=Author("customer", told.handle, told.author, followers=told.followers),
+        text=told.text,
         posted_at=posted_at,
-        language=str(given["language"]) if given["language"] else None,
-        tags=frozenset(str(tag) for tag in tags) if isinstance(tags, (list, tuple)) else frozenset(),
+        language=told.language,
+        tags=frozenset(told.tags),
         visibility=Visibility.DIRECT if kind is MessageKind.DIRECT else Visibility.PUBLIC,
         kind=kind,
-        severity=_word(Severity, "severity", given),
-        sentiment=_word(Sentiment, "sentiment", given),
+        severity=Severity(told.severity) if told.severity else None,
+        sentiment=Sentiment(told.sentiment) if told.sentiment else None,
     )
-
-
-_WordT = TypeVar("_WordT", bound=StrEnum)
-
-
-def _word(words: type[_WordT], key: str, given: dict[str, object]) -> _WordT | None:
-    if given[key] is None:
-        return None
-    for word in words:
-        if word == given[key]:
-            return word
-    raise click.UsageError(f"{key} must be one of {', '.join(words)}.")
-
-
-def _number(given: dict[str, object]) -> int | None:
-    number = given["followers"]
-    if number is None or (isinstance(number, int) and not isinstance(number, bool)):
-        return number
-    raise click.UsageError("followers must be a whole number.")
 
 
 _NO_CASE = (

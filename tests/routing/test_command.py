@@ -275,7 +275,13 @@ def test_explain_leaves_out_what_a_ticket_does_not_have(run, tmp_path):
         ((), None, "Give the message"),
         (("--text", "x", "--account", "kopi"), None, "There is no account"),
         ((), "not json", "FILE is not JSON"),
-        ((), '{"txt": "x"}', "no other keys than"),
+        ((), '{"text": "x", "txt": "x"}', '"txt" means nothing here. Did you mean "text"?'),
+        ((), "[" * 100_000, "FILE is not JSON"),
+        ((), '["text"]', "must be a table of keys and values"),
+        ((), '{"text": "x", "text": "y"}', '"text" stands in FILE twice'),
+        ((), '{"tags": ["crisis"]}', "Give the message"),
+        (("--text", "y"), '{"text": "x"}', "text: it is in FILE, and given as an option, too"),
+        (("--text", ""), None, "text: must not be empty"),
     ],
 )
 def test_explain_says_what_it_needs(run, tmp_path, arguments, content, complaint):
@@ -289,6 +295,68 @@ def test_explain_says_what_it_needs(run, tmp_path, arguments, content, complaint
 
     assert complaint in result.output
     assert result.exit_code == 2
+
+
+def test_explain_names_every_fault_of_a_message_file(run, tmp_path):
+    """At once, each with its field: nothing is taken for what it does not say."""
+    file = tmp_path / "message.json"
+    faulty = {
+        "text": 12,
+        "tags": "crisis",
+        "account": ["kopi-plaza"],
+        "language": "english",
+        "author": None,
+        "handle": {"name": "@a"},
+        "kind": "post",
+        "followers": "many",
+        "severity": 3,
+        "sentiment": "angry",
+        "at_night": True,
+    }
+    file.write_text(json.dumps(faulty))
+    said = run("explain", str(file))
+
+    assert said.exit_code == 2
+    assert said.output.partition("Error: ")[2].splitlines() == [
+        "This is no message:",
+        "  text: must be text; put a number, true or false in quotes",
+        "  tags: must be a list, such as [a, b]",
+        "  account: must be text; put a number, true or false in quotes",
+        '  language: "english" is not a language code such as en, th or pt-BR',
+        "  author: must be text; put a number, true or false in quotes",
+        "  handle: must be text; put a number, true or false in quotes",
+        '  kind: "post" is not one of public, reply, review, direct',
+        "  followers: must be a whole number, without quotes",
+        '  severity: "3" is not one of low, medium, high, critical',
+        '  sentiment: "angry" is not one of positive, neutral, negative',
+        '  "at_night" means nothing here',
+    ]
+    file.write_text(json.dumps({"text": "x", "tags": ["crisis", 1]}))
+    assert "tags: must be text" in run("explain", str(file)).output
+
+
+@pytest.mark.parametrize("which", ["--case", "--message"])
+@pytest.mark.parametrize(
+    "more",
+    [("--text", "x"), ("--tag", "crisis"), ("--author", "Anna"), ("--at", "2026-12-25"), ("FILE",)],
+    ids=lambda more: more[0],
+)
+def test_explain_of_what_came_in_takes_nothing_besides(run, tmp_path, which, more):
+    """It would be ignored; said before any database is asked."""
+    file = tmp_path / "message.json"
+    file.write_text('{"text": "x"}')
+    said = run("explain", which, "12", *(str(file) if word == "FILE" else word for word in more))
+
+    assert said.exit_code == 2
+    wanted = f"{which} takes a message that came in, as it is. Leave out {more[0]}, or {which}."
+    assert wanted in said.output
+
+
+def test_explain_takes_one_message(run):
+    """A case's and another's are two."""
+    said = run("explain", "--case", "12", "--message", "12")
+
+    assert (said.exit_code, "Leave out --case, or --message." in said.output) == (2, True)
 
 
 def test_explain_of_a_broken_mapping_reports_its_faults(run, tmp_path):
@@ -374,8 +442,8 @@ def test_explain_takes_what_routes_ask_of_author_and_post(run, tmp_path):
     assert "Taken    vip → support-technical" in listed.output
     assert "false  vip: yes (seen: not on the list)" in run("explain", *said).output
     for content, complaint in (
-        ({"kind": "post"}, "kind must be one of public, reply"),
-        ({"followers": True}, "followers must be a whole number"),
+        ({"kind": "post"}, 'kind: "post" is not one of public, reply'),
+        ({"followers": True}, "followers: must be a whole number"),
     ):
         file = tmp_path / "message.json"
         file.write_text(json.dumps({"text": "x", **content}))
