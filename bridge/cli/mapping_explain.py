@@ -39,10 +39,16 @@ from bridge.store import messages
 @click.option("--language", help="The language that the source names.")
 @click.option("--author", show_default="Anna", help="The customer's name.")
 @click.option("--handle", show_default="@customer", help="The customer's handle.")
-@click.option("--kind", type=click.Choice(list(MessageKind)), help="How it was said; left out, public.")
+@click.option(
+    "--kind", type=click.Choice([one.value for one in MessageKind]), help="How it was said; left out, public."
+)
 @click.option("--followers", type=click.IntRange(0), help="How many followers the customer has.")
-@click.option("--severity", type=click.Choice(list(Severity)), help="How severe the source calls it.")
-@click.option("--sentiment", type=click.Choice(list(Sentiment)), help="The mood that the source reads.")
+@click.option(
+    "--severity", type=click.Choice([one.value for one in Severity]), help="How severe the source calls it."
+)
+@click.option(
+    "--sentiment", type=click.Choice([one.value for one in Sentiment]), help="The mood that the source reads."
+)
 @click.option("--at", type=MOMENT, help="When it was posted, UTC; left out, now.")
 @click.option("--message", "message_id", help="A message that came in: its id, or the end of it.")
 @click.option("--case", "case_id", help="The post that opened a case: the case's id, or its ticket's number.")

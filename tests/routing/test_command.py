@@ -335,6 +335,16 @@ def test_explain_names_every_fault_of_a_message_file(run, tmp_path):
     assert "tags: must be text" in run("explain", str(file)).output
 
 
+def test_explain_takes_a_file_and_options_that_say_the_rest(run, tmp_path):
+    """In the words of the mapping files."""
+    file = tmp_path / "message.json"
+    file.write_text(json.dumps({"text": "Look!", "tags": ["user-generated-content"], "language": None}))
+    said = run("explain", str(file), "--severity", "high", "--kind", "direct", "--sentiment", "positive")
+
+    assert "Taken    user-generated-content" in said.output
+    assert "Public reply  not possible" in said.output
+
+
 @pytest.mark.parametrize("which", ["--case", "--message"])
 @pytest.mark.parametrize(
     "more",
