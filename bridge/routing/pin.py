@@ -6,7 +6,6 @@ both call it.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterator
 from collections.abc import Mapping as Map
@@ -24,7 +23,7 @@ from bridge.routing.match import tag_name
 from bridge.routing.model import Mapping
 from bridge.routing.nodes import Report, read
 from bridge.routing.shape import NO_CASE
-from bridge.routing.testfile import PLAIN, Outcome, by_vip, outcome, written
+from bridge.routing.testfile import GIVEN, NONE, PLAIN, Outcome, alike, by_vip, outcome, quoted, written
 from bridge.routing.wording import safe_name
 
 FILE = "tests/pinned.yaml"
@@ -61,9 +60,9 @@ def differences(before: Outcome, now: Outcome) -> Iterator[str]:
     """What a test would state otherwise, one line each; the words of the reply are not compared."""
     # Of a post that opens no case nothing else is to be compared.
     opened = NO_CASE not in (before.route, now.route)
-    for key in (*PLAIN, "promise") if opened else ("route",):
+    for key in (*PLAIN, "promise", *GIVEN) if opened else ("route",):
         old, new = getattr(before, key), getattr(now, key)
-        if old != new:
+        if not alike(old, new):
             yield f"{key}: {written(old)}, now {written(new)}"
 
 
@@ -158,7 +157,7 @@ def _own(names: Collection[str]) -> set[str]:
 def _lines(message: SocialMessage, name: str, mapping: Mapping, wanted: Outcome, reply: str) -> Iterator[str]:
     zone = ZoneInfo(mapping.brands[mapping.account_brand[message.account]].zone)
     yield f"name: {name}"
-    yield f"text: {_quoted(message.text)}"
+    yield f"text: {quoted(message.text)}"
     if message.tags:
         yield f"tags: [{', '.join(sorted(message.tags))}]"
     yield f"account: {message.account}"
@@ -181,17 +180,12 @@ def _lines(message: SocialMessage, name: str, mapping: Mapping, wanted: Outcome,
     for key in (*PLAIN, "promise") if wanted.route != NO_CASE else ("route",):
         value = written(getattr(wanted, key))
         yield f'  {key}: "{value}"' if key == "language" else f"  {key}: {value}"
+    for key in GIVEN if wanted.route != NO_CASE else ():
+        value = getattr(wanted, key)
+        if value and value != NONE:
+            yield f"  {key}: {quoted(value) if key == 'assignee' else written(value)}"
     if reply and wanted.route != NO_CASE:
-        yield f"  reply: {{text: {_quoted(reply)}}}"
-
-
-_UNPRINTED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
-
-
-def _quoted(text: str) -> str:
-    """*text* as YAML has it between double quotes, on one line."""
-    plain = json.dumps(text, ensure_ascii=False)
-    return _UNPRINTED.sub(lambda match: f"\\u{ord(match[0]):04x}", plain)
+        yield f"  reply: {{text: {quoted(reply)}}}"
 
 
 def _item(lines: Collection[str], indent: int, end: str) -> str:

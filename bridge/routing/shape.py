@@ -234,12 +234,16 @@ Promise = Annotated[
     WithJsonSchema(_text_like(rf"^([1-9][0-9]{{0,3}}[mhd]|{_NAME})$", "4h", "gold")),
 ]
 _EMAIL = r"[^\s@\"]+@[^\s@\"]+\.[^\s@\"]+"
+_NO_EMAIL = "is not an e-mail address such as ola@kopi.example"
 Email = Annotated[
     str,
-    _matching(
-        r"[^\s@\"]+@[^\s@\"]+\.[^\s@\"]+", "bad-email", "is not an e-mail address such as ola@kopi.example"
-    ),
+    _matching(_EMAIL, "bad-email", _NO_EMAIL),
     WithJsonSchema(_text_like(f"^{_EMAIL}$", "ola@kopi.example")),
+]
+EmailOrNone = Annotated[
+    str,
+    _matching(f"{_EMAIL}|none", "bad-email", f"{_NO_EMAIL}, and not none"),
+    WithJsonSchema(_text_like(f"^({_EMAIL}|none)$", "ola@kopi.example", "none")),
 ]
 Date = Annotated[date, BeforeValidator(_day), WithJsonSchema(_text_like(r"^\d{4}-\d\d-\d\d$", "2026-12-25"))]
 Moment = Annotated[

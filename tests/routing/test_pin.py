@@ -77,6 +77,32 @@ def test_a_post_without_a_ticket_and_a_promise_is_pinned_too():
         assert f"    {line}\n" in addition
 
 
+def test_what_a_route_gives_is_pinned_where_it_gives_it():
+    """Severity, assignee, fields and copies; of the others nothing is said."""
+    files = starter_files()
+    files["routes/10-social.yaml"] = """\
+routes:
+  - name: app
+    when: {tags: [technical-issue], brands: [kopi]}
+    queue: support-technical
+    severity: high
+    assignee: "*ola@kopi.example"
+    fields: {"Product: which": 'The "app"'}
+    copies: [triage, sales]
+"""
+    addition = pin(complaint(), load_files(files, NETWORKS), NETWORKS, "app").addition
+    expected = yaml.safe_load(addition)["tests"][0]["expect"]
+
+    assert {key: expected[key] for key in ("severity", "assignee", "fields", "copies")} == {
+        "severity": "high",
+        "assignee": "*ola@kopi.example",
+        "fields": {"Product: which": 'The "app"'},
+        "copies": ["triage", "sales"],
+    }
+    plain = pin(complaint(), mapping_with(), NETWORKS, "logged-out").addition
+    assert not any(key in plain for key in ("severity", "assignee", "fields", "copies"))
+
+
 def test_of_a_post_without_a_tag_it_is_expected_that_no_case_is_opened():
     """Where the words that tagged it were taken out of tags.yaml since: nothing else can be expected."""
     pinned = pin(complaint("What a strange café"), mapping_with(), NETWORKS, "cafe", with_reply=True)

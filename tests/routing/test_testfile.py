@@ -145,6 +145,33 @@ def test_of_a_post_without_a_tag_only_that_no_case_is_opened_can_be_expected():
     assert faults(files) == [("test-mismatch", "tests/a.yaml", 4), ("test-mismatch", "tests/a.yaml", 5)]
 
 
+def test_a_test_expects_what_a_route_gives():
+    """In its own words; who is told in any order. Of a team without tickets nobody gets any."""
+    files = with_tests(
+        a="tests:\n"
+        "  - name: a\n    text: hello\n    tags: [praise]\n"
+        "    expect: {severity: low, assignee: ola@kopi.example, fields: {Size: '2', Product: Roaster},"
+        " copies: [triage]}\n"
+        "  - name: b\n    text: it will crash\n"
+        "    expect: {severity: none, assignee: none, fields: {}, copies: []}\n"
+        "  - name: c\n    text: hello\n    kind: review\n    tags: [praise]\n"
+        "    expect: {ticket: false, severity: none, assignee: none, fields: {}, copies: [support]}\n"
+    )
+    files["routes/20-praise.yaml"] = """\
+routes:
+  - {name: reviews, when: {kinds: [review]}, queue: triage, assignee: ola@kopi.example, copies: [support]}
+  - name: praise
+    when: {tags: [praise]}
+    queue: support
+    severity: low
+    assignee: ola@kopi.example
+    fields: {Product: Roaster, Size: "2"}
+    copies: [triage]
+"""
+
+    assert faults(files) == []
+
+
 FACTS = """\
 routes:
   - {name: vips, when: {vip: true}, queue: support}
