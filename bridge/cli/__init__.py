@@ -17,6 +17,7 @@ from bridge.cli.forget import forget
 from bridge.cli.intent import intent
 from bridge.cli.mapping_diff import diff
 from bridge.cli.mapping_docs import docs
+from bridge.cli.mapping_explain import explain
 from bridge.cli.mapping_history import history, reload, rollback, show
 from bridge.cli.mapping_hours import hours
 from bridge.cli.mapping_init import init
@@ -41,7 +42,7 @@ for command in (
     backup, restore, monitoring,
 ):  # fmt: skip
     bridge.add_command(command)
-for command in (init, diff, docs, hours, history, pin_case, show, reload, rollback, schema):
+for command in (init, diff, docs, explain, hours, history, pin_case, show, reload, rollback, schema):
     mappings.add_command(command)
 
 

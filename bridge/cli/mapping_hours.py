@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from bridge.cli.mappings import load_or_exit, mappings_folder
+from bridge.cli.mappings import MOMENT, load_or_exit, mappings_folder
 from bridge.routing.model import Calendar, Mapping, Queue
 from bridge.routing.nodes import nearest
 from bridge.routing.promise import holiday, promise_end, state
@@ -18,11 +18,7 @@ from bridge.routing.promise import holiday, promise_end, state
 @click.command()
 @mappings_folder
 @click.argument("queue")
-@click.option(
-    "--at",
-    type=click.DateTime(["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d"]),
-    help="A moment in the team's own time zone; left out, now.",
-)
+@click.option("--at", type=MOMENT, help="A moment in the team's own time zone; left out, now.")
 def hours(folder: Path, queue: str, at: datetime | None) -> None:
     """Say whether the team of QUEUE works, until when, and by when a post is promised an answer."""
     mapping = load_or_exit(folder)

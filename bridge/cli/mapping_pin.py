@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import click
+from sqlalchemy.orm import Session
 
-from bridge.cli.mappings import load_or_exit, mappings_folder, networks, recorded
+from bridge.cli.mapping_explain import recorded
+from bridge.cli.mappings import load_or_exit, mappings_folder, networks
 from bridge.cli.opened import find_case, opened_database, short
 from bridge.core.message import SocialMessage
-from bridge.routing.model import Mapping
+from bridge.errors import MappingError
+from bridge.routing.load import load_files
+from bridge.routing.model import Mapping, Route
 from bridge.routing.pin import FILE, NotPinnedError, Pinned, differences, pin
 from bridge.routing.shape import FALLBACK
 from bridge.routing.testfile import NONE, Outcome, outcome
-from bridge.store.tables import Case
+from bridge.store.tables import Case, MappingVersion
 
 
 @click.command("pin")
@@ -42,7 +47,8 @@ def pin_case(
         raise click.ClickException(f"account {message.account} is in no mapping file any more")
     with opened_database() as database, database.read() as tx:
         row = find_case(tx, case)
-    before = _outcome(row, message, mapping)
+        then = _version(tx, row, mapping)
+    before = _outcome(row, message, mapping, then.route(row.route))
     changed = list(differences(before, outcome(message, mapping, networks())))
     if changed and choice is None:
         said = "\n  ".join(changed)
@@ -51,7 +57,7 @@ def pin_case(
             "Say --expect-now if it should be like that, or --expect-case if it should be as it was."
         )
     if changed and choice == "case":
-        _refuse_gone(row, mapping)
+        _refuse_gone(row, before.copies, mapping)
     try:
         pinned = pin(
             message,
@@ -68,11 +74,20 @@ def pin_case(
     _tell(pinned, folder, message)
 
 
-def _refuse_gone(case: Case, mapping: Mapping) -> None:
+def _version(tx: Session, case: Case, mapping: Mapping) -> Mapping:
+    """The mapping that *case* was opened with; *mapping*, today's, where that no longer loads."""
+    row = tx.get(MappingVersion, case.mapping_version)
+    try:
+        return mapping if row is None else load_files(row.files, networks(), try_out=False)
+    except MappingError:
+        return mapping
+
+
+def _refuse_gone(case: Case, copies: Collection[str], mapping: Mapping) -> None:
     """A test cannot expect what the files no longer name."""
     for what, name, names in (
         ("route", case.route, {route.name for route in mapping.routes}),
-        ("queue", case.queue, set(mapping.queues)),
+        *(("queue", name, set(mapping.queues)) for name in (case.queue, *copies)),
     ):
         if name is not None and name not in names:
             raise click.ClickException(
@@ -80,8 +95,8 @@ def _refuse_gone(case: Case, mapping: Mapping) -> None:
             )
 
 
-def _outcome(case: Case, message: SocialMessage, mapping: Mapping) -> Outcome:
-    """What became of the post then."""
+def _outcome(case: Case, message: SocialMessage, mapping: Mapping, route: Route | None) -> Outcome:
+    """What became of the post then, by the *route* as it was."""
     zone = ZoneInfo(mapping.brands[mapping.account_brand[message.account]].zone)
     end = case.promise_at
     return Outcome(
@@ -95,6 +110,10 @@ def _outcome(case: Case, message: SocialMessage, mapping: Mapping) -> Outcome:
         public_reply=case.light,
         promise=end.astimezone(zone).replace(second=0, microsecond=0, tzinfo=None) if end else None,
         reply="",
+        severity=(route and route.severity) or NONE,
+        assignee=(route and case.with_ticket and route.assignee) or NONE,
+        fields=route.fields if route and case.with_ticket else {},
+        copies=route.copies if route else (),
     )
 
 

@@ -2,39 +2,44 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from enum import StrEnum
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
-from typing import IO, TypeVar
-from zoneinfo import ZoneInfo
+from typing import Any
 
 import click
+from pydantic_core import PydanticCustomError
 
 from bridge import settings
 from bridge.cli import faults
-from bridge.cli.opened import find_case, opened_database
-from bridge.core.message import Author, MessageKind, Sentiment, Severity, SocialMessage, Visibility
 from bridge.core.ports import Network
 from bridge.errors import Fault, MappingError
-from bridge.routing.account import network_label, public_account
-from bridge.routing.decide import consider, decide
 from bridge.routing.folder import ROOT, located
 from bridge.routing.lint import lint
 from bridge.routing.load import load
-from bridge.routing.match import tag_name
-from bridge.routing.model import AccountEntry, Considered, Decision, Mapping, Place
-from bridge.routing.nodes import nearest
-from bridge.routing.voice import remarks
-from bridge.routing.wording import Words, render
-from bridge.store import messages
+from bridge.routing.model import Mapping
+from bridge.routing.shape import moment
 
 EXIT_FAULTS = 1
 EXIT_UNREADABLE = 2
 EXIT_UNASKED = 3
+
+
+class _Moment(click.ParamType[datetime]):
+    """A moment as the mapping files write it, without a zone."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            return value if isinstance(value, datetime) else moment(value)
+        except PydanticCustomError as fault:
+            self.fail(fault.message(), param, ctx)
+
+
+MOMENT = _Moment()
 
 mappings_folder = click.option(
     "--mappings",
@@ -119,69 +124,6 @@ def _say_counts(mapping: Mapping, folder: Path, warnings: int) -> None:
     click.echo(f"OK: {', '.join(counts)} in {folder}; {passed}{warned}")
 
 
-@mappings.command()
-@mappings_folder
-@click.argument("file", required=False, type=click.File("rb"))
-@click.option("--text", help="What the customer wrote.")
-@click.option("--tag", "tags", multiple=True, help="A tag on the message; may be given several times.")
-@click.option("--account", help="The key of the account that heard it; left out, the first.")
-@click.option("--language", help="The language that the source names.")
-@click.option("--author", default="Anna", show_default=True, help="The customer's name.")
-@click.option("--handle", default="@customer", show_default=True, help="The customer's handle.")
-@click.option("--kind", type=click.Choice(list(MessageKind)), help="How it was said; left out, public.")
-@click.option("--followers", type=click.IntRange(0), help="How many followers the customer has.")
-@click.option("--severity", type=click.Choice(list(Severity)), help="How severe the source calls it.")
-@click.option("--sentiment", type=click.Choice(list(Sentiment)), help="The mood that the source reads.")
-@click.option("--at", type=click.DateTime(), help="When it was posted, UTC; left out, now.")
-@click.option("--message", "message_id", help="A message that came in: its id, or the end of it.")
-@click.option("--case", "case_id", help="The post that opened a case: the case's id, or its ticket's number.")
-def explain(
-    folder: Path,
-    file: IO[bytes] | None,
-    at: datetime | None,
-    message_id: str | None,
-    case_id: str | None,
-    **given: object,
-) -> None:
-    """Show which route takes a message, why, and all that follows from it.
-
-    The message comes from the options, from FILE (JSON with the keys text, tags,
-    account, language, author: a name, handle, kind, followers, severity, sentiment), or from
-    what came in. It is held against the
-    files as they are now, whatever served then. Exits as check does.
-    """
-    mapping = load_or_exit(folder)
-    if message_id or case_id:
-        message = recorded(message_id, case_id)
-        if message.account not in mapping.account_brand:
-            raise click.ClickException(f"account {message.account} is in no mapping file any more")
-    else:
-        message = _message(
-            mapping, {**given, **_read_file(file)}, at.replace(tzinfo=UTC) if at else datetime.now(UTC)
-        )
-    for tag in sorted(tag for tag in message.tags if tag_name(tag) not in mapping.tags):
-        click.echo(f'Note: the tag "{tag}" is not in tags.yaml{_meant(tag, mapping)}', err=True)
-    decision = decide(message, mapping, message.posted_at)
-    for line in _Story(message, decision, mapping, folder).lines():
-        click.echo(line)
-
-
-def recorded(message_id: str | None, case_id: str | None) -> SocialMessage:
-    """The message with the row id *message_id*, or the first of a case, with the tags that it has now."""
-    with opened_database() as database, database.read() as tx:
-        if case_id:
-            found = messages.of_case(tx, find_case(tx, case_id).id)[:1]
-        else:
-            found = messages.named(tx, message_id or "")
-        if len(found) != 1:
-            raise click.ClickException(f"There is no message {message_id}: give the whole of its id.")
-        if not found[0].complete or found[0].erased_at is not None:
-            raise click.ClickException(
-                "That message is not known, or was erased: there is nothing to decide on."
-            )
-        return messages.as_message(found[0], [tag.name for tag in messages.tags_of(tx, found[0])])
-
-
 def networks() -> dict[str, Network]:
     # Here, not above: listing the commands must not load every network.
     from bridge.networks import NETWORKS  # noqa: PLC0415
@@ -203,163 +145,3 @@ def load_or_exit(folder: Path, form: str = "text") -> Mapping:
 
 def count(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or one + 's'}"
-
-
-def _meant(tag: str, mapping: Mapping) -> str:
-    return nearest(tag_name(tag), mapping.tags) or ". No route can ask for it"
-
-
-_KEYS = frozenset(
-    {"text", "tags", "account", "language", "author", "handle", "kind", "followers", "severity", "sentiment"}
-)
-
-
-def _read_file(file: IO[bytes] | None) -> dict[str, object]:
-    if file is None:
-        return {}
-    try:
-        content = json.load(file)
-    except ValueError as error:
-        raise click.UsageError(f"FILE is not JSON: {error}") from None
-    if not isinstance(content, dict) or not _KEYS.issuperset(content):
-        raise click.UsageError(f"FILE must be an object with no other keys than {', '.join(sorted(_KEYS))}.")
-    return content
-
-
-def _message(mapping: Mapping, given: dict[str, object], posted_at: datetime) -> SocialMessage:
-    if not given["text"]:
-        raise click.UsageError("Give the message: --text, or a FILE with it.")
-    account = str(given["account"] or next(iter(mapping.account_brand)))
-    if account not in mapping.account_brand:
-        known = ", ".join(mapping.account_brand)
-        raise click.UsageError(f'There is no account "{account}". The accounts are {known}.')
-    tags = given["tags"]
-    kind = _word(MessageKind, "kind", given) or MessageKind.PUBLIC
-    return SocialMessage(
-        network=mapping.accounts[account].network,
-        id="explained",
-        account=account,
-        author=Author("customer", str(given["handle"]), str(given["author"]), followers=_number(given)),
-        text=str(given["text"]),
-        posted_at=posted_at,
-        language=str(given["language"]) if given["language"] else None,
-        tags=frozenset(str(tag) for tag in tags) if isinstance(tags, (list, tuple)) else frozenset(),
-        visibility=Visibility.DIRECT if kind is MessageKind.DIRECT else Visibility.PUBLIC,
-        kind=kind,
-        severity=_word(Severity, "severity", given),
-        sentiment=_word(Sentiment, "sentiment", given),
-    )
-
-
-_WordT = TypeVar("_WordT", bound=StrEnum)
-
-
-def _word(words: type[_WordT], key: str, given: dict[str, object]) -> _WordT | None:
-    if given[key] is None:
-        return None
-    for word in words:
-        if word == given[key]:
-            return word
-    raise click.UsageError(f"{key} must be one of {', '.join(words)}.")
-
-
-def _number(given: dict[str, object]) -> int | None:
-    number = given["followers"]
-    if number is None or (isinstance(number, int) and not isinstance(number, bool)):
-        return number
-    raise click.UsageError("followers must be a whole number.")
-
-
-@dataclass(frozen=True, slots=True)
-class _Story:
-    """The explanation of one decision, with places in the *folder* that the mapping was read from."""
-
-    message: SocialMessage
-    decision: Decision
-    mapping: Mapping
-    folder: Path
-
-    def lines(self) -> Iterator[str]:
-        decision = self.decision
-        entry = self.mapping.accounts[self.message.account]
-        brand = self.mapping.brands[decision.brand]
-        yield f"Account  {entry.key} ({brand.name}, {_label(entry)})"
-        own = ", ".join(sorted(decision.tags - {tag_name(tag) for tag in self.message.tags}))
-        yield f"Tags     {', '.join(sorted(decision.tags)) or 'none'}" + (
-            f" (by words: {own})" if own else ""
-        )
-        yield "Routes"
-        for considered in consider(self.message, self.mapping, self.message.posted_at):
-            yield from self._route(considered)
-        taken = decision.route or "no route: the fallback"
-        yield f"Taken    {taken} → {decision.queue} ({self._at(decision.place)})"
-        yield from self._ticket()
-        yield f"Card     {self.mapping.queues[decision.queue].channel}"
-        if decision.copies:
-            told = (f"{key} in {self.mapping.queues[key].channel}" for key in decision.copies)
-            yield f"Copies   {', '.join(told)}"
-        yield from self._reply()
-
-    def _at(self, place: Place) -> str:
-        return f"{located(place.file, self.folder)}:{place.line}"
-
-    def _route(self, considered: Considered) -> Iterator[str]:
-        taken = "yes" if considered.taken else "no "
-        yield f"  {taken}  {considered.route} ({self._at(considered.place)})"
-        for test in considered.tested:
-            yield f"         {'true ' if test.holds else 'false'}  {test.condition} (seen: {test.seen})"
-
-    def _ticket(self) -> Iterator[str]:
-        decision, queue = self.decision, self.mapping.queues[self.decision.queue]
-        if not decision.ticket:
-            yield "Ticket   none: a card is enough"
-            return
-        said = [str(queue.group)]
-        said += [f"priority {decision.priority}"] if decision.priority else []
-        said += [f"type {decision.type}"] if decision.type else []
-        said += [f"severity {decision.severity}"] if decision.severity else []
-        said += [f"tags {', '.join(decision.ticket_tags)}"] if decision.ticket_tags else []
-        said += [f"{name} = {value}" for name, value in decision.fields.items()]
-        said += [f"assigned to {decision.assignee}"] if decision.assignee else []
-        yield f"Ticket   {', '.join(said)}"
-        if decision.promise_at is not None:
-            calendar = self.mapping.calendars.get(queue.calendar or "")
-            zone = calendar.zone if calendar else self.mapping.brands[decision.brand].zone
-            local = decision.promise_at.astimezone(ZoneInfo(zone))
-            named = f"{decision.promise_class}: " if decision.promise_class else ""
-            ends = f"{local:%A %Y-%m-%d %H:%M} in {zone} ({decision.promise_at:%Y-%m-%d %H:%M} UTC)"
-            yield f"Promise  {named}{ends}"
-
-    def _reply(self) -> Iterator[str]:
-        """Whether a public reply is possible, and the closing reply in each language that there is."""
-        message, decision, mapping = self.message, self.decision, self.mapping
-        entry = mapping.accounts[message.account]
-        network, account = networks()[entry.network], public_account(entry, decision.brand)
-        light = network.light(account, message)
-        yield f"Public reply  {'possible' if light.possible else 'not possible'}: {light.reason}"
-        yield f"Closing  {decision.closing}, in {decision.language} ({decision.language_reason})"
-        words = Words(message.author.name, message.author.handle, _label(entry), decision.promise_at)
-        name = decision.closing_template
-        for brand, template, language in sorted(mapping.templates):
-            rendered = render(mapping, brand, template, language, words)
-            if (brand, template) == (decision.brand, name) and rendered is not None:
-                composed = network.compose(account, rendered.text, replace(message, language=language))
-                fits = "" if composed.fits else ", too long"
-                size = f"{composed.used} of {composed.limit} {composed.unit}{fits}"
-                yield f"  {language}  {size}: {composed.text}"
-                yield f"      left: {', '.join(self._left(rendered.text))}"
-                for remark in remarks(
-                    rendered.text, mapping.brands[brand], mapping.voices.get(brand), language
-                ):
-                    yield f"      voice: {remark}"
-
-    def _left(self, text: str) -> Iterator[str]:
-        """How many characters *text* leaves on each account of the brand."""
-        for entry in self.mapping.brands[self.decision.brand].accounts:
-            account = public_account(entry, self.decision.brand)
-            composed = networks()[entry.network].compose(account, text, self.message)
-            yield f"{composed.limit - composed.used} on {_label(entry)} ({entry.key})"
-
-
-def _label(entry: AccountEntry) -> str:
-    return network_label(entry, networks()[entry.network])

@@ -113,7 +113,7 @@ def _settle_place(tx: Session, world: World, row: Message) -> Case | None:
         _join(tx, world, case, row, message)
         return _grow(tx, world, case, row, message) if grows else case
     decision = decide(message, world.mappings.current, world.clock.now())
-    if not decision.tags:
+    if not decision.opens_case:
         return None
     return _open(tx, world, row, message, decision, tags)
 

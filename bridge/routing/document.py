@@ -45,7 +45,7 @@ class QueuesFile(Shape):
     """The teams, and what each of them promises."""
 
     fallback: Text
-    """The queue for every post that no route takes."""
+    """The queue for every post with a tag that no route takes."""
     promises: dict[Name, Duration] = {}
     """Name → span: promises that queues and routes give by name."""
     queues: dict[Name, QueueShape] = {}

@@ -10,22 +10,28 @@ from bridge.core.message import Author, MessageKind, Sentiment, Severity, Social
 from bridge.routing.decide import choose
 from bridge.routing.model import AccountEntry, Condition, Example, Mapping, Route
 from bridge.routing.nodes import Report, Spot
-from bridge.routing.shape import FALLBACK
+from bridge.routing.shape import FALLBACK, NO_CASE
 
 MONDAY_MORNING = datetime(2026, 1, 5, 10, 0)  # noqa: DTZ001 - the brand's own time
 """When an example was written that does not say when."""
+
+UNTAGGED = 'has no tag, so no case is opened: give it "tags:"'
 
 _ANYTHING = Condition()
 
 
 def run(mapping: Mapping, report: Report, sure: int | None = None) -> None:
-    """Report each example that does not take the route that it expects.
+    """Report each example that does not take the route that it expects, and names that examples need.
 
     *sure* says how many routes stand before the first that could not be read (None:
     all could). What none of these takes is left open, since the unread one might take it.
     """
     known = replace(mapping, routes=mapping.routes[:sure])
     for route in mapping.routes:
+        if route.name == NO_CASE:
+            # Here, not where routes are read: a version that has served may have such a route.
+            at = Spot(route.place.file, route.place.line, route.place.column)
+            report.add(at, "bad-name", f'"{NO_CASE}" is what examples call "no case is opened"')
         for example in route.examples:
             if not _in_doubt(example, route, mapping):
                 _try(example, route, known, report, whole=sure is None)
@@ -44,11 +50,15 @@ def _try(example: Example, route: Route, mapping: Mapping, report: Report, *, wh
         brand = mapping.brands[mapping.account_brand[account.key]]
         message = replace(message, language=message.language or brand.languages[0])
     taken, seen = choose(message, mapping, message.posted_at)
+    text = example.text if len(example.text) <= 40 else example.text[:39] + "…"
+    if not seen:
+        if example.expect != NO_CASE:
+            report.add(spot, "example-mismatch", f'example "{text}" {UNTAGGED}, or expect {NO_CASE}')
+        return
     if taken == example.expect or (taken is None and not whole):
         return
     took, expected = taken or FALLBACK, example.expect or FALLBACK
-    tags = ", ".join(sorted(seen)) or "no tags"
-    text = example.text if len(example.text) <= 40 else example.text[:39] + "…"
+    tags = ", ".join(sorted(seen))
     report.add(spot, "example-mismatch", f'example "{text}" ({tags}) takes {took}, not {expected}')
 
 

@@ -154,7 +154,10 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A message that an admin wrote down, and the route it must take (None: the fallback)."""
+    """A message that an admin wrote down, and the route it must take (None: the fallback).
+
+    ``expect`` may also be ``no-case``: it has no tag, so no case is opened.
+    """
 
     text: str
     tags: tuple[str, ...]
@@ -362,3 +365,8 @@ class Decision:
     fields: Map[str, str] = field(default_factory=dict)
     assignee: str | None = None
     copies: tuple[str, ...] = ()
+
+    @property
+    def opens_case(self) -> bool:
+        """Whether a case is opened, where there is none yet in the thread: only a tag opens one."""
+        return bool(self.tags)

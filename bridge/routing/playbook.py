@@ -10,11 +10,12 @@ import base64
 import hashlib
 from collections.abc import Iterator
 from collections.abc import Mapping as Map
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, time, timedelta
 from functools import cache
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from babel import Locale, UnknownLocaleError
@@ -25,6 +26,7 @@ from bridge.routing.folder import PLAYBOOK
 from bridge.routing.model import Calendar, ClosingPolicy, Mapping, Queue, Route
 from bridge.routing.promise import promise_end
 from bridge.routing.prose import Block, read_prose
+from bridge.routing.shadow import accounts_of
 from bridge.routing.shape import DAYS
 from bridge.routing.wording import Words, render
 
@@ -37,6 +39,7 @@ _SOME_MOMENT = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
 _SHORT = 12
 _TAGS = ("tags", "all_tags")
+_ANYWHERE: Map[str, Any] = {"networks": (), "accounts": (), "brands": ()}
 _ASKS = {
     "all_tags": "also tagged",
     "no_tags": "not tagged",
@@ -92,26 +95,34 @@ class Team:
 class Way:
     """Where posts go, and what is asked of them besides. ``route`` None: the fallback.
 
-    ``copies``: the teams that are told, too.
+    ``copies``: the teams that are told, too; ``never``: those that such a post does not come to.
     """
 
     route: Route | None
     asks: tuple[str, ...]
     team: Team
     copies: tuple[Queue, ...] = ()
+    never: tuple[Queue, ...] = ()
+
+    @property
+    def asks_for_tags(self) -> bool:
+        return self.route is not None and bool(_tags_of(self.route))
 
 
 @dataclass(frozen=True, slots=True)
 class TagEntry:
+    """``before``: other tags, with which a post may be taken by a route before the last of the ``ways``."""
+
     tag: str
     meaning: str
     words: tuple[str, ...]
     ways: tuple[Way, ...]
+    before: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Playbook:
-    """``others``: routes that ask for no tag. ``prose``: the admins' own text."""
+    """``others``: routes that take posts with any tag. ``prose``: the admins' own text."""
 
     version: str
     brands: tuple[str, ...]
@@ -126,17 +137,19 @@ def playbook(mapping: Mapping, networks: Map[str, Network]) -> Playbook:
     """What *mapping* says, for people. Pure: the same mapping, the same playbook."""
     teams = {key: _team(queue, mapping, networks) for key, queue in mapping.queues.items()}
     words = {auto.tag: auto.words for auto in mapping.auto_tags}
+    drawn = {route.name: _team_of(route, teams, mapping, networks) for route in mapping.routes}
+    entries = []
+    for tag, meaning in mapping.tags.items():
+        ways = tuple(_ways(tag, mapping, teams, drawn))
+        entries.append(
+            TagEntry(tag, meaning, words.get(tag, ()), ways, _before(tag, ways[-1].route, mapping))
+        )
     return Playbook(
         version=mapping.version[:_SHORT],
         brands=tuple(brand.name for brand in mapping.brands.values()),
-        tags=tuple(
-            TagEntry(tag, meaning, words.get(tag, ()), tuple(_ways(tag, mapping, teams, networks)))
-            for tag, meaning in mapping.tags.items()
-        ),
+        tags=tuple(entries),
         others=tuple(
-            _way(route, "", mapping, teams, networks)
-            for route in mapping.routes
-            if not any(getattr(route.when, name) for name in _TAGS)
+            _way(route, "", mapping, drawn[route.name]) for route in mapping.routes if not _tags_of(route)
         ),
         teams=tuple(teams.values()),
         fallback=teams[mapping.fallback],
@@ -177,23 +190,62 @@ def _environment() -> jinja2.Environment:
     )
 
 
-def _ways(tag: str, mapping: Mapping, teams: Map[str, Team], networks: Map[str, Network]) -> Iterator[Way]:
-    """Where a post with *tag* goes, in the order of the routes; the last way asks nothing more."""
+def _tags_of(route: Route) -> tuple[str, ...]:
+    """The tags that *route* asks for."""
+    return (*route.when.tags, *route.when.all_tags)
+
+
+def _ways(tag: str, mapping: Mapping, teams: Map[str, Team], drawn: Map[str, Team]) -> Iterator[Way]:
+    """Where a post with *tag* and no other tag that matters goes, in the order of the routes.
+
+    The last way is the fallback only where a post can come so far. Routes that ask for no
+    tag are among them: they take what they are offered first.
+    """
+    left = set(mapping.account_brand)  # the accounts whose posts may still come
     for route in mapping.routes:
-        if any(tag in getattr(route.when, name) for name in _TAGS):
-            way = _way(route, tag, mapping, teams, networks)
-            yield way
-            if not way.asks:
+        asked, when = _tags_of(route), route.when
+        if (asked and tag not in asked) or tag in when.no_tags:
+            continue
+        heard = left.intersection(accounts_of(when, mapping))
+        if left and not heard:
+            continue  # a route before it has all of them
+        way = _way(route, tag, mapping, drawn[route.name])
+        yield way
+        if not _asks_more(route, tag):
+            left -= heard
+            if not left:
                 return
     yield Way(None, (), teams[mapping.fallback])
 
 
-def _way(route: Route, tag: str, mapping: Mapping, teams: Map[str, Team], networks: Map[str, Network]) -> Way:
+def _asks_more(route: Route, tag: str) -> bool:
+    """Whether *route* asks of a post with *tag* for anything but where it was said."""
+    return any(True for _ in _asks(replace(route, when=replace(route.when, **_ANYWHERE)), tag))
+
+
+def _before(tag: str, last: Route | None, mapping: Mapping) -> tuple[str, ...]:
+    """The other tags that routes before *last* (None: any route) ask for without asking for *tag*."""
+    found: dict[str, None] = {}
+    for route in mapping.routes:
+        if last is not None and route.name == last.name:
+            break
+        asked = _tags_of(route)
+        if tag not in asked and tag not in route.when.no_tags:
+            found.update(dict.fromkeys(asked))
+    return tuple(found)
+
+
+def _team_of(route: Route, teams: Map[str, Team], mapping: Mapping, networks: Map[str, Network]) -> Team:
+    """The team of *route*, with what the route says instead."""
     team = teams[route.queue]
     if any(own is not None for own in (route.promise, route.closing, route.closing_template)):
-        team = _team(team.queue, mapping, networks, route)
-    copies = tuple(mapping.queues[key] for key in route.copies)
-    return Way(route, tuple(_asks(route, tag)), team, copies)
+        return _team(team.queue, mapping, networks, route)
+    return team
+
+
+def _way(route: Route, tag: str, mapping: Mapping, team: Team) -> Way:
+    copies, never = (tuple(mapping.queues[key] for key in keys) for keys in (route.copies, route.never))
+    return Way(route, tuple(_asks(route, tag)), team, copies, never)
 
 
 def _asks(route: Route, tag: str) -> Iterator[str]:

@@ -34,6 +34,9 @@ from bridge.routing.nodes import nearest
 FALLBACK = "fallback"
 """What an example writes for "no route takes this". No route may have this name."""
 
+NO_CASE = "no-case"
+"""What an example writes for "no case is opened", since the post has no tag. A reserved name as well."""
+
 CLOSING = "closing"
 """The reply that closes a case, where the queue names no other."""
 
@@ -177,10 +180,20 @@ def _shift(value: object) -> tuple[time, time]:
     raise wrong("bad-shift", f'"{value}" is not hours like 09:00-17:30, the earlier time first{hint}')
 
 
+MOMENT = r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d)?)?"
+"""How a moment is written, in files and on the command line alike; see `moment`."""
+
+
 def moment(value: object) -> datetime:
-    """The time that *value* says, without a zone. Raises what validators raise."""
+    """The time that *value* says, without a zone. Raises what validators raise.
+
+    ``2026-12-25 18:30``; a T may stand for the space, seconds may follow, and a date alone
+    is its midnight.
+    """
     try:
-        return datetime.strptime(value if isinstance(value, str) else "", "%Y-%m-%d %H:%M")  # noqa: DTZ007 - the brand's own time
+        if not isinstance(value, str) or not re.fullmatch(MOMENT, value, re.ASCII):
+            raise ValueError
+        return datetime.fromisoformat(value)
     except ValueError:
         raise wrong("bad-time", f'"{value}" is not a time like 2026-12-25 18:30') from None
 
@@ -203,7 +216,11 @@ BrandName = Annotated[str, _named("brand", lambda known: known.brands)]
 CalendarName = Annotated[str, _named("calendar", lambda known: known.calendars)]
 NetworkName = Annotated[str, _named("network", lambda known: known.networks)]
 AccountName = Annotated[str, _named("account", lambda known: known.accounts)]
-RouteName = Annotated[str, _named("route", lambda known: known.routes)]
+RouteName = Annotated[
+    str,
+    _named("route", lambda known: None if known.routes is None else {*known.routes, NO_CASE}),
+    WithJsonSchema({"type": "string", "examples": ["technical-issue", FALLBACK, NO_CASE]}),
+]
 ReplyName = Annotated[str, _named("reply", lambda known: known.replies)]
 Language = Annotated[str, AfterValidator(_language)]
 Zone = Annotated[str, AfterValidator(_zone)]
@@ -217,18 +234,22 @@ Promise = Annotated[
     WithJsonSchema(_text_like(rf"^([1-9][0-9]{{0,3}}[mhd]|{_NAME})$", "4h", "gold")),
 ]
 _EMAIL = r"[^\s@\"]+@[^\s@\"]+\.[^\s@\"]+"
+_NO_EMAIL = "is not an e-mail address such as ola@kopi.example"
 Email = Annotated[
     str,
-    _matching(
-        r"[^\s@\"]+@[^\s@\"]+\.[^\s@\"]+", "bad-email", "is not an e-mail address such as ola@kopi.example"
-    ),
+    _matching(_EMAIL, "bad-email", _NO_EMAIL),
     WithJsonSchema(_text_like(f"^{_EMAIL}$", "ola@kopi.example")),
+]
+EmailOrNone = Annotated[
+    str,
+    _matching(f"{_EMAIL}|none", "bad-email", f"{_NO_EMAIL}, and not none"),
+    WithJsonSchema(_text_like(f"^({_EMAIL}|none)$", "ola@kopi.example", "none")),
 ]
 Date = Annotated[date, BeforeValidator(_day), WithJsonSchema(_text_like(r"^\d{4}-\d\d-\d\d$", "2026-12-25"))]
 Moment = Annotated[
     datetime,
     BeforeValidator(moment),
-    WithJsonSchema(_text_like(r"^\d{4}-\d\d-\d\d \d\d:\d\d$", "2026-12-25 18:30")),
+    WithJsonSchema(_text_like(f"^{MOMENT}$", "2026-12-25 18:30")),
 ]
 Shift = Annotated[
     tuple[time, time],

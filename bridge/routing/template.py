@@ -36,6 +36,28 @@ _ALLOWED = (
     nodes.Operand,
     nodes.Include,
 )
+# What is around or above them is reported: a call, a table, {% autoescape %}. Some know no line of their own.
+_WITHIN = (nodes.Keyword, nodes.Pair, nodes.Scope)
+_FORBIDDEN: tuple[tuple[tuple[type[nodes.Node], ...], str], ...] = (
+    ((nodes.For,), "a loop ({% for … %})"),
+    ((nodes.Macro, nodes.CallBlock), "a macro ({% macro … %} or {% call … %})"),
+    (
+        (nodes.Assign, nodes.AssignBlock, nodes.With, nodes.NSRef),
+        "a word of its own ({% set … %} or {% with … %})",
+    ),
+    ((nodes.Import, nodes.FromImport), "an import ({% import … %} or {% from … %})"),
+    ((nodes.Extends, nodes.Block), "a layout ({% extends … %} or {% block … %})"),
+    ((nodes.Filter, nodes.FilterBlock), "a filter (|)"),
+    ((nodes.Test,), "a test (is …)"),
+    ((nodes.Call,), "a call: round brackets after a word"),
+    ((nodes.Getattr, nodes.Getitem, nodes.Slice), "a dot or square brackets after a word"),
+    ((nodes.BinExpr, nodes.UnaryExpr), "arithmetic (+ - * / %)"),
+    ((nodes.Concat,), "words put together with ~: write one after the other"),
+    ((nodes.List, nodes.Tuple, nodes.Dict), "a list or a table"),
+    ((nodes.EvalContextModifier,), "another way of escaping ({% autoescape … %})"),
+)
+"""What a template could have and a reply may not, in words for who writes replies."""
+_ELSE = "what only programs need"
 # What no network and no database takes: half a character, and controls that are no white space.
 _UNPRINTABLE = re.compile("[\ud800-\udfff\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
@@ -108,10 +130,10 @@ def _check_node(node: nodes.Node, file: str, report: Report) -> Inclusion | None
         )
     elif isinstance(node, nodes.Const) and not isinstance(node.value, str | bool | None):
         # Written otherwise than it would be said, and of any length: 1e999, 0xfff.
-        report.add(spot, "template-forbidden", "a reply may not do this (number): write it as text")
+        report.add(spot, "template-forbidden", "a reply may not have a number by itself: write it as text")
     elif isinstance(node, nodes.Const) and isinstance(node.value, str) and _UNPRINTABLE.search(node.value):
         report.add(spot, "template-syntax", "not a template: a control character, or half of one")
-    elif not isinstance(node, _ALLOWED):
-        word = type(node).__name__.lower()
-        report.add(spot, "template-forbidden", f"a reply may not do this ({word})")
+    elif not isinstance(node, (*_ALLOWED, *_WITHIN)):
+        said = next((words for kinds, words in _FORBIDDEN if isinstance(node, kinds)), _ELSE)
+        report.add(spot, "template-forbidden", f"a reply may not have {said}")
     return None

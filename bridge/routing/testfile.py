@@ -7,9 +7,11 @@ customer would see.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from collections.abc import Mapping as Map
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
@@ -21,14 +23,17 @@ from bridge.core.ports import Network
 from bridge.routing.account import network_label, public_account
 from bridge.routing.decide import decide
 from bridge.routing.entry import ExampleShape
-from bridge.routing.examples import account_of, example_message
+from bridge.routing.examples import UNTAGGED, account_of, example_message
 from bridge.routing.fit import fit, refuse_unknown_keys
 from bridge.routing.folder import TESTS, shown
 from bridge.routing.model import Example, Mapping, Place
 from bridge.routing.nodes import Node, Report, Spot
 from bridge.routing.shape import (
     FALLBACK,
+    MOMENT,
+    NO_CASE,
     Closing,
+    EmailOrNone,
     Language,
     Name,
     QueueName,
@@ -42,25 +47,27 @@ from bridge.routing.shape import Known as KnownNames
 from bridge.routing.wording import Words, render
 
 NONE = "none"
-"""What a test writes where nothing is: no priority, no type, no promise."""
+"""What a test writes where nothing is: no priority, no type, no promise, no severity, no assignee."""
 
 PLAIN = ("route", "queue", "ticket", "priority", "type", "closing", "language", "public_reply")
 """What is expected of an outcome by the word, or not at all."""
+
+GIVEN = ("severity", "assignee", "fields", "copies")
+"""What a route gives where it says so; a test that is made of a case says nothing of the others."""
 
 SAID = 300
 """How much of a reply a report repeats."""
 
 
 def _end(value: object) -> datetime | None:
-    return None if value == NONE else moment(value)
+    return None if value == NONE else moment(value).replace(second=0)
 
 
-_TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d"
 End = Annotated[
     datetime | None,
     BeforeValidator(_end),
     WithJsonSchema(
-        {"type": "string", "pattern": f"^({_TIME}|{NONE})$", "examples": ["2026-12-25 18:30", NONE]}
+        {"type": "string", "pattern": f"^({MOMENT}|{NONE})$", "examples": ["2026-12-25 18:30", NONE]}
     ),
 ]
 
@@ -85,7 +92,7 @@ class ExpectShape(Shape):
     model_config = _SAYS_SOMETHING
 
     route: RouteName | None = None
-    """The route that takes it; fallback: none."""
+    """The route that takes it; fallback: none; no-case: it has no tag, so no case is opened."""
     queue: QueueName | None = None
     """The team that it goes to."""
     ticket: bool | None = None
@@ -94,6 +101,14 @@ class ExpectShape(Shape):
     """The ticket's priority; none: it has none."""
     type: Literal["question", "incident", "problem", "task", "none"] | None = None
     """The ticket's type; none: it has none."""
+    severity: Literal["low", "medium", "high", "critical", "none"] | None = None
+    """How much the route says is at stake; none: it says nothing."""
+    assignee: EmailOrNone | None = None
+    """The agent who gets the ticket, by e-mail address; none: nobody yet."""
+    fields: dict[Text, Text] | None = None
+    """The ticket's custom fields, as routes name them, all of them; {}: none."""
+    copies: list[QueueName] | None = None
+    """The queues that are told, too, all of them in any order; []: none."""
     closing: Closing | None = None
     """Who lets the closing reply out."""
     language: Language | None = None
@@ -107,10 +122,16 @@ class ExpectShape(Shape):
 
     @model_validator(mode="after")
     def _expects_something(self) -> ExpectShape:
-        given = any(getattr(self, key) is not None for key in PLAIN) or "promise" in self.model_fields_set
-        if not given and self.reply.text is None and not self.reply.contains:
+        if not self.stated:
             raise wrong("empty-value", "nothing is expected: such a test cannot fail")
         return self
+
+    @property
+    def stated(self) -> list[str]:
+        """The keys that say what is expected."""
+        given = [key for key in (*PLAIN, *GIVEN) if getattr(self, key) is not None]
+        given += ["promise"] if "promise" in self.model_fields_set else []
+        return given + (["reply"] if self.reply.text is not None or self.reply.contains else [])
 
 
 class TestShape(ExampleShape):
@@ -221,7 +242,10 @@ def by_vip(message: SocialMessage, mapping: Mapping) -> SocialMessage | None:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What becomes of a post, in the words that tests are written in. ``promise``: in the brand's time."""
+    """What becomes of a post, in the words that tests are written in. ``promise``: in the brand's time.
+
+    Where ``route`` is ``no-case``, nothing does, and the rest says nothing.
+    """
 
     route: str
     queue: str
@@ -233,6 +257,10 @@ class Outcome:
     public_reply: bool
     promise: datetime | None
     reply: str
+    severity: str = NONE
+    assignee: str = NONE
+    fields: Map[str, str] = field(default_factory=dict)
+    copies: tuple[str, ...] = ()
 
 
 def outcome(message: SocialMessage, mapping: Mapping, networks: Map[str, Network]) -> Outcome:
@@ -245,7 +273,7 @@ def outcome(message: SocialMessage, mapping: Mapping, networks: Map[str, Network
     words = Words(message.author.name, message.author.handle, network_label(entry, network), end)
     rendered = render(mapping, decision.brand, decision.closing_template, decision.language, words)
     return Outcome(
-        route=decision.route or FALLBACK,
+        route=(decision.route or FALLBACK) if decision.opens_case else NO_CASE,
         queue=decision.queue,
         ticket=decision.ticket,
         priority=decision.priority or NONE,
@@ -255,15 +283,25 @@ def outcome(message: SocialMessage, mapping: Mapping, networks: Map[str, Network
         public_reply=network.light(public_account(entry, decision.brand), message).possible,
         promise=end.astimezone(zone).replace(second=0, microsecond=0, tzinfo=None) if end else None,
         reply=rendered.text if rendered else "",
+        severity=decision.severity or NONE,
+        assignee=(decision.ticket and decision.assignee) or NONE,
+        fields=decision.fields if decision.ticket else {},
+        copies=decision.copies,
     )
 
 
 def _deviations(entry: TestShape, came: Outcome) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """(path of the expectation, what is wrong) for each that is not met."""
     expected = entry.expect
-    for key in PLAIN:
+    if came.route == NO_CASE:
+        others = [key for key in expected.stated if (key, expected.route) != ("route", NO_CASE)]
+        if others:
+            only = f"expect {{route: {NO_CASE}}} and nothing else"
+            yield ("expect", others[0]), f"the post {UNTAGGED}, or {only}"
+        return
+    for key in (*PLAIN, *GIVEN):
         wanted, got = getattr(expected, key), getattr(came, key)
-        if wanted is not None and wanted != got:
+        if wanted is not None and not alike(wanted, got):
             yield ("expect", key), f"{key} is {written(got)}, not {written(wanted)}"
     if "promise" in expected.model_fields_set and expected.promise != came.promise:
         yield ("expect", "promise"), f"promise is {written(came.promise)}, not {written(expected.promise)}"
@@ -275,8 +313,28 @@ def _deviations(entry: TestShape, came: Outcome) -> Iterator[tuple[tuple[str | i
             yield ("expect", "reply", "contains", number), f'"{part}" is not in the reply, which is "{said}"'
 
 
+def alike(one: object, other: object) -> bool:
+    """Whether two values of an outcome are the same; who is told has no order."""
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return set(one) == set(other)
+    return one == other
+
+
 def written(value: object) -> str:
     """*value* of an outcome as tests write it."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(value)}]"
+    if isinstance(value, Map):
+        return f"{{{', '.join(f'{quoted(key)}: {quoted(said)}' for key, said in value.items())}}}"
     return f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else str(value or NONE)
+
+
+_UNPRINTED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+
+
+def quoted(text: str) -> str:
+    """*text* as YAML has it between double quotes, on one line."""
+    plain = json.dumps(text, ensure_ascii=False)
+    return _UNPRINTED.sub(lambda match: f"\\u{ord(match[0]):04x}", plain)

@@ -91,6 +91,23 @@ def test_where_today_differs_from_then_somebody_says_which_is_right(pin, shell: 
     assert shell("mappings", "check", "--mappings", str(folder)).code == 1
 
 
+def test_what_a_route_gave_then_is_told_from_what_it_gives_now(pin, shell: Shell, folder: Path):
+    """By the version of the files that opened the case."""
+    queue = "    queue: support-technical\n    examples"
+    given = "    severity: high\n    copies: [triage]\n"
+    edit(folder, "routes/10-social.yaml", queue, given + queue)
+    refused = pin()
+    assert refused.code == 1
+    assert "severity: none, now high" in refused.err
+    assert "copies: [], now [triage]" in refused.err
+
+    assert pin("--expect-now").code == 0
+    text = (folder / "tests/pinned.yaml").read_text(encoding="utf-8")
+    assert "      severity: high\n" in text
+    assert "      copies: [triage]\n" in text
+    assert shell("mappings", "check", "--mappings", str(folder)).code == 0
+
+
 def test_what_the_files_no_longer_name_cannot_be_expected(pin, folder: Path):
     """A route that is gone: only what is now can be."""
     edit(folder, "routes/10-social.yaml", "name: technical-issue", "name: tech")

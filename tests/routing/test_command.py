@@ -189,10 +189,30 @@ def test_explain_shows_what_is_left_on_each_account_and_what_the_voice_says(run,
 
 def test_explain_shows_what_no_route_takes(run):
     """The fallback, and every route with the condition that failed."""
-    result = run("explain", "--text", "nothing special", "--account", "rower-mastodon")
+    result = run(
+        "explain", "--text", "nothing special", "--account", "rower-mastodon", "--tag", "something-else"
+    )
 
     assert f"Taken    no route: the fallback → triage ({STARTER}/queues.yaml:" in result.output
     assert result.output.count("false  tags:") == 6
+
+
+def test_explain_says_that_a_post_without_a_tag_opens_no_case(run, tmp_path):
+    """Whatever route would take it: the routes are shown, how a tag comes about, and no ticket."""
+    folder = starter_to_edit(tmp_path / "m")
+    (folder / "routes/20-all.yaml").write_text(
+        "routes:\n  - {name: all-of-kopi, when: {brands: [kopi]}, queue: triage}\n"
+    )
+    given = ("--mappings", str(folder), "--text", "nothing special", "--account", "kopi-mastodon")
+    said = run("explain", *given).output.splitlines()
+    at = next(number for number, line in enumerate(said) if line.startswith("Case     none is opened:"))
+
+    assert said[1] == "Tags     none"
+    assert f"  yes  all-of-kopi ({folder}/routes/20-all.yaml:2)" in said[:at]
+    assert "--tag" in said[at + 1]
+    assert "tags.yaml" in said[at + 1]
+    assert [line for line in said if line.startswith(("Taken", "Ticket", "Card", "Closing"))] == []
+    assert "Taken    all-of-kopi → triage" in run("explain", *given, "--tag", "y").output
 
 
 def test_explain_reads_a_message_from_a_file(run, tmp_path):
@@ -215,7 +235,7 @@ def test_places_name_the_folder_as_it_was_given(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     faulty = run("check", "--mappings", "m").output
     shutil.copytree(STARTER, "good")
-    explained = run("explain", "--mappings", "good", "--text", "x").output
+    explained = run("explain", "--mappings", "good", "--text", "x", "--tag", "y").output
 
     assert {line.partition(":")[0] for line in faulty.splitlines()[:-1:3]} == {"m/queues.yaml"}
     assert "(good/queues.yaml:" in explained
@@ -244,7 +264,7 @@ def test_explain_leaves_out_what_a_ticket_does_not_have(run, tmp_path):
     queues = folder / "queues.yaml"
     queues.write_text(queues.read_text().replace("    type: question\n    priority: normal\n", ""))
 
-    result = run("explain", "--mappings", str(folder), "--text", "nothing special")
+    result = run("explain", "--mappings", str(folder), "--text", "nothing special", "--tag", "y")
 
     assert "Ticket   Social Triage\n" in result.output
 
@@ -255,7 +275,13 @@ def test_explain_leaves_out_what_a_ticket_does_not_have(run, tmp_path):
         ((), None, "Give the message"),
         (("--text", "x", "--account", "kopi"), None, "There is no account"),
         ((), "not json", "FILE is not JSON"),
-        ((), '{"txt": "x"}', "no other keys than"),
+        ((), '{"text": "x", "txt": "x"}', '"txt" means nothing here. Did you mean "text"?'),
+        ((), "[" * 100_000, "FILE is not JSON"),
+        ((), '["text"]', "must be a table of keys and values"),
+        ((), '{"text": "x", "text": "y"}', '"text" stands in FILE twice'),
+        ((), '{"tags": ["crisis"]}', "Give the message"),
+        (("--text", "y"), '{"text": "x"}', "text: it is in FILE, and given as an option, too"),
+        (("--text", ""), None, "text: must not be empty"),
     ],
 )
 def test_explain_says_what_it_needs(run, tmp_path, arguments, content, complaint):
@@ -269,6 +295,78 @@ def test_explain_says_what_it_needs(run, tmp_path, arguments, content, complaint
 
     assert complaint in result.output
     assert result.exit_code == 2
+
+
+def test_explain_names_every_fault_of_a_message_file(run, tmp_path):
+    """At once, each with its field: nothing is taken for what it does not say."""
+    file = tmp_path / "message.json"
+    faulty = {
+        "text": 12,
+        "tags": "crisis",
+        "account": ["kopi-plaza"],
+        "language": "english",
+        "author": None,
+        "handle": {"name": "@a"},
+        "kind": "post",
+        "followers": "many",
+        "severity": 3,
+        "sentiment": "angry",
+        "at_night": True,
+    }
+    file.write_text(json.dumps(faulty))
+    said = run("explain", str(file))
+
+    assert said.exit_code == 2
+    assert said.output.partition("Error: ")[2].splitlines() == [
+        "This is no message:",
+        "  text: must be text; put a number, true or false in quotes",
+        "  tags: must be a list, such as [a, b]",
+        "  account: must be text; put a number, true or false in quotes",
+        '  language: "english" is not a language code such as en, th or pt-BR',
+        "  author: must be text; put a number, true or false in quotes",
+        "  handle: must be text; put a number, true or false in quotes",
+        '  kind: "post" is not one of public, reply, review, direct',
+        "  followers: must be a whole number, without quotes",
+        '  severity: "3" is not one of low, medium, high, critical',
+        '  sentiment: "angry" is not one of positive, neutral, negative',
+        '  "at_night" means nothing here',
+    ]
+    file.write_text(json.dumps({"text": "x", "tags": ["crisis", 1]}))
+    assert "tags: must be text" in run("explain", str(file)).output
+
+
+def test_explain_takes_a_file_and_options_that_say_the_rest(run, tmp_path):
+    """In the words of the mapping files."""
+    file = tmp_path / "message.json"
+    file.write_text(json.dumps({"text": "Look!", "tags": ["user-generated-content"], "language": None}))
+    said = run("explain", str(file), "--severity", "high", "--kind", "direct", "--sentiment", "positive")
+
+    assert "Taken    user-generated-content" in said.output
+    assert "Public reply  not possible" in said.output
+
+
+@pytest.mark.parametrize("which", ["--case", "--message"])
+@pytest.mark.parametrize(
+    "more",
+    [("--text", "x"), ("--tag", "crisis"), ("--author", "Anna"), ("--at", "2026-12-25"), ("FILE",)],
+    ids=lambda more: more[0],
+)
+def test_explain_of_what_came_in_takes_nothing_besides(run, tmp_path, which, more):
+    """It would be ignored; said before any database is asked."""
+    file = tmp_path / "message.json"
+    file.write_text('{"text": "x"}')
+    said = run("explain", which, "12", *(str(file) if word == "FILE" else word for word in more))
+
+    assert said.exit_code == 2
+    wanted = f"{which} takes a message that came in, as it is. Leave out {more[0]}, or {which}."
+    assert wanted in said.output
+
+
+def test_explain_takes_one_message(run):
+    """A case's and another's are two."""
+    said = run("explain", "--case", "12", "--message", "12")
+
+    assert (said.exit_code, "Leave out --case, or --message." in said.output) == (2, True)
 
 
 def test_explain_of_a_broken_mapping_reports_its_faults(run, tmp_path):
@@ -305,6 +403,38 @@ def test_hours_say_whether_a_team_works_and_what_is_promised(run, at, said):
     assert run("hours", "support-technical", "--at", at).output.splitlines() == said
 
 
+@pytest.mark.parametrize("at", ["2026-12-25 00:00", "2026-12-25T00:00", "2026-12-25T00:00:00", "2026-12-25"])
+def test_a_moment_is_written_alike_everywhere(run, tmp_path, at):
+    """In `hours`, in `explain`, in the examples of routes and in tests of the whole."""
+    assert "Friday 2026-12-25 00:00: closed" in run("hours", "support-technical", "--at", at).output
+    told = run("explain", "--text", "a crash", "--account", "kopi-plaza", "--at", at).output
+    assert (
+        "(seen: closed on Friday 2026-12-25 07:00)"
+        in run("explain", "--text", "a fire", "--tag", "crisis", "--account", "kopi-plaza", "--at", at).output
+    )
+    assert "Promise  Saturday 2026-12-26 13:00 in Asia/Jakarta" in told
+    folder = starter_to_edit(tmp_path / "m")
+    (folder / "routes/00-holiday.yaml").write_text(
+        "routes:\n  - name: holiday\n    queue: triage\n"
+        "    when: {hours: {jakarta-desk: closed}, brands: [kopi]}\n"
+        f'    examples: [{{text: "a crash", at: "{at}"}}]\n'
+    )
+    (folder / "tests").mkdir(exist_ok=True)
+    (folder / "tests/social.yaml").write_text(
+        'tests:\n  - {name: a, text: "a crash", brand: rower,'
+        f' at: "{at}", expect: {{route: technical-issue}}}}\n'
+    )
+    assert run("check", "--mappings", str(folder)).exit_code == 0
+
+
+@pytest.mark.parametrize("at", ["tomorrow", "2026-12-25 6:30 pm", "2026-13-01", "2026-12-25T18:30Z", ""])
+def test_what_is_no_moment_is_refused_alike(run, at):
+    """With the form that is meant."""
+    for command in (("hours", "triage"), ("explain", "--text", "x")):
+        said = run(*command, "--at", at)
+        assert (said.exit_code, f'"{at}" is not a time like 2026-12-25 18:30' in said.output) == (2, True)
+
+
 def test_hours_know_teams_without_a_calendar_and_moments_that_are_none(run):
     """Every hour counts there; an hour that summer time skips is said to be none."""
     assert "has no calendar: every hour counts" in run("hours", "incident-response").output
@@ -322,8 +452,8 @@ def test_explain_takes_what_routes_ask_of_author_and_post(run, tmp_path):
     assert "Taken    vip → support-technical" in listed.output
     assert "false  vip: yes (seen: not on the list)" in run("explain", *said).output
     for content, complaint in (
-        ({"kind": "post"}, "kind must be one of public, reply"),
-        ({"followers": True}, "followers must be a whole number"),
+        ({"kind": "post"}, 'kind: "post" is not one of public, reply'),
+        ({"followers": True}, "followers: must be a whole number"),
     ):
         file = tmp_path / "message.json"
         file.write_text(json.dumps({"text": "x", **content}))

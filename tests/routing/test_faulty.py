@@ -247,6 +247,20 @@ def test_a_file_of_nothing_but_faults_is_given_up(line):
     assert len(raised.value.faults) == MAX_FAULTS
 
 
+def test_a_version_that_has_served_is_not_held_to_what_examples_are_held_to_today():
+    """Neither for an example without a tag, nor for a route whose name was free then: its cases keep it."""
+    files = base_files()
+    files["routes/20-old.yaml"] = (
+        "routes:\n  - name: no-case\n    when: {brands: [kopi]}\n    queue: triage\n"
+        "    examples: [{text: all is well, expect: fallback}, {text: fine, expect: no-case}]\n"
+    )
+    with pytest.raises(MappingError) as raised:
+        load_files(files, NETWORKS)
+
+    assert {fault.rule for fault in raised.value.faults} == {"bad-name", "example-mismatch"}
+    assert load_files(files, NETWORKS, try_out=False).route("no-case") is not None
+
+
 def test_a_team_may_have_its_queue_in_a_file_of_its_own():
     """Read with queues.yaml, which may then have none itself; its name changes nothing."""
     files = base_files()

@@ -20,7 +20,7 @@ from tests.routing.catalogue import NETWORKS
 from tests.routing.conftest import make_message, starter_files
 
 DEWI = Author("d1", "@dewi.l@old.example", "Dewi Lestari")
-HEAD = 'tests:\n  # Ours.\n  - name: one\n    text: "x"\n    expect: {queue: triage}   # as ever\n'
+HEAD = 'tests:\n  # Ours.\n  - name: one\n    text: "x"\n    expect: {route: no-case}   # as ever\n'
 
 
 def complaint(text: str = "It logs me out, @kopi! Dewi", **given: Any):
@@ -77,6 +77,45 @@ def test_a_post_without_a_ticket_and_a_promise_is_pinned_too():
         assert f"    {line}\n" in addition
 
 
+def test_what_a_route_gives_is_pinned_where_it_gives_it():
+    """Severity, assignee, fields and copies; of the others nothing is said."""
+    files = starter_files()
+    files["routes/10-social.yaml"] = """\
+routes:
+  - name: app
+    when: {tags: [technical-issue], brands: [kopi]}
+    queue: support-technical
+    severity: high
+    assignee: "*ola@kopi.example"
+    fields: {"Product: which": 'The "app"'}
+    copies: [triage, sales]
+"""
+    addition = pin(complaint(), load_files(files, NETWORKS), NETWORKS, "app").addition
+    expected = yaml.safe_load(addition)["tests"][0]["expect"]
+
+    assert {key: expected[key] for key in ("severity", "assignee", "fields", "copies")} == {
+        "severity": "high",
+        "assignee": "*ola@kopi.example",
+        "fields": {"Product: which": 'The "app"'},
+        "copies": ["triage", "sales"],
+    }
+    plain = pin(complaint(), mapping_with(), NETWORKS, "logged-out").addition
+    assert not any(key in plain for key in ("severity", "assignee", "fields", "copies"))
+
+
+def test_of_a_post_without_a_tag_it_is_expected_that_no_case_is_opened():
+    """Where the words that tagged it were taken out of tags.yaml since: nothing else can be expected."""
+    pinned = pin(complaint("What a strange café"), mapping_with(), NETWORKS, "cafe", with_reply=True)
+
+    assert pinned.addition.endswith("    expect:\n      route: no-case\n")
+
+
+def test_a_post_whose_only_tag_is_in_no_file_is_not_pinned():
+    """A test cannot give it, and without it the post opens no case: that is no matter of personal data."""
+    with pytest.raises(NotPinnedError, match=r"no tag that is not in tags.yaml \(Urgent!\)"):
+        pin(complaint("A café", tags=frozenset({"Urgent!"})), mapping_with(), NETWORKS, "cafe")
+
+
 @pytest.mark.parametrize(
     "before",
     [
@@ -105,7 +144,7 @@ def test_what_is_in_the_file_stays_as_it_is(before):
 
 
 @pytest.mark.parametrize(
-    "before", ["tests: []\n", "tests: [{name: one, text: x, expect: {queue: triage}}]\n"]
+    "before", ["tests: []\n", "tests: [{name: one, text: x, expect: {route: no-case}}]\n"]
 )
 def test_a_list_in_brackets_is_left_alone(before):
     """Nothing can be added after it."""

@@ -119,7 +119,8 @@ def test_a_tag_says_all_that_a_person_needs():
     for words in (
         "Something in the app or the service does not work.",
         "log me out , logs me out ,",
-        "Goes to Technical Support",
+        "When not tagged user-generated-content ; by somebody on the list of VIPs , it goes to Technical",
+        "Otherwise it goes to Technical Support",
         "Next step Reproduce it",
         "Owner Head of technical support",
         "The customer hears from us within 4 opening hours.",
@@ -144,7 +145,68 @@ def test_a_tag_with_conditions_names_them_and_what_happens_otherwise():
     said = article(drawn(starter()), "user-generated-content")
     assert "When not tagged technical-issue , it goes to Community" in said
     assert "Somebody answers by hand: there is no ticket." in said
-    assert "Otherwise, since no route asks for it, it goes to Triage" in said
+    assert "Otherwise, since no route takes it, it goes to Triage" in said
+
+
+def ways(files: Files, tag: str) -> list[str]:
+    """The names of the routes that the entry of *tag* lists, in its order; the fallback is "fallback"."""
+    book = playbook(load_files(files, NETWORKS, try_out=False), NETWORKS)
+    [entry] = [entry for entry in book.tags if entry.tag == tag]
+    return [way.route.name if way.route else "fallback" for way in entry.ways]
+
+
+def test_a_route_that_asks_for_no_tag_takes_tagged_posts_too():
+    """In the order of the routes: what it takes before the fallback never comes there."""
+    files = starter()
+    rest = "  - {{name: {0}, when: {{brands: [{0}]}}, queue: {1}}}\n"
+    files["routes/20-rest.yaml"] = "routes:\n" + rest.format("kopi", "community")
+    one_brand = Reader(drawn(files)).text
+    assert ways(files, "user-generated-content") == ["user-generated-content", "kopi", "fallback"]
+    assert "When said to kopi , it goes to Community Route kopi , mappings/routes/20-rest.yaml" in one_brand
+
+    files["routes/20-rest.yaml"] += rest.format("rower", "triage")
+    assert ways(files, "user-generated-content") == ["user-generated-content", "kopi", "rower"]
+    assert ways(files, "crisis") == ["crisis-while-nobody-is-in", "crisis"]
+
+    # Of one brand nothing comes to what stands below, and posts of the other go on.
+    files["routes/00-first.yaml"] = files["routes/20-rest.yaml"].replace("kopi, when", "first, when")
+    files["routes/00-first.yaml"] = files["routes/00-first.yaml"].partition("  - {name: rower")[0]
+    idea = "routes:\n  - {name: idea, when: {tags: [feature-request], brands: [kopi]}, queue: triage}\n"
+    files["routes/05-ideas.yaml"] = idea
+    assert ways(files, "feature-request") == ["first", "vip", "feature-request"]
+
+
+def test_a_route_that_a_tag_is_kept_out_of_is_not_among_its_ways():
+    """Neither by its own no_tags, nor where another tag is asked for."""
+    assert ways(starter(), "user-generated-content") == ["user-generated-content", "fallback"]
+    assert ways(starter(), "technical-issue") == ["vip", "technical-issue"]
+
+
+def test_a_tag_says_which_other_tags_may_lead_elsewhere():
+    """In one sentence, since the first route that takes a post has it."""
+    page = drawn(starter())
+    assert "Tagged crisis as well, it may go where that tag leads." in article(page, "technical-issue")
+    assert "Tagged crisis , technical-issue or feature-request as well" in article(page, "sales-lead")
+    assert "as well" not in article(page, "crisis")
+    files = many()
+    files["routes/05-many.yaml"] = "routes:\n" + "".join(
+        f"  - {{name: r-{n}, when: {{tags: [tag-{n}]}}, queue: triage}}\n" for n in range(20)
+    )
+    assert "or tag-4 (or 15 more) as well" in article(drawn(files), "crisis")
+
+
+def test_a_way_says_which_teams_never_get_its_posts():
+    """Beside those who are told."""
+    said = article(drawn(starter()), "crisis")
+    assert "Never comes to Sales , Community" in said
+    assert "Never comes to" not in article(drawn(starter()), "sales-lead")
+
+
+def test_the_page_says_that_a_post_without_a_tag_goes_nowhere():
+    """Where the routes are that ask for none: they take only what has one."""
+    text = Reader(drawn(starter())).text
+    assert "they take a post with any tag" in text
+    assert "A post without a tag opens no case" in text
 
 
 def test_what_a_route_says_instead_of_its_queue_is_what_is_told():

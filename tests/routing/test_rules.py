@@ -113,7 +113,7 @@ PLACES: dict[str, tuple[str, str]] = {
     "test-twice": (
         TEAM,
         "tests:\n  - {name: a-crash, text: it will crash, expect: {queue: support}}\n"
-        "  - {@, text: all is well, expect: {queue: triage}}\n",
+        "  - {@, text: all is well, tags: [praise], expect: {queue: triage}}\n",
     ),
     "unknown-file": ("@", "Sorted."),
     "unknown-kind": (ROUTES, LATER),

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jinja2 import nodes
 
 from bridge.errors import MappingError
 from bridge.routing.load import load_files
-from bridge.routing.template import MAX_SOURCE
+from bridge.routing.template import _ALLOWED, _FORBIDDEN, _WITHIN, MAX_SOURCE
 from bridge.routing.wording import MAX_WORD, VOCABULARY, Words, render
 from tests.routing.catalogue import NETWORKS
 from tests.routing.test_faulty import base_files
@@ -95,6 +96,59 @@ def test_a_fault_in_a_part_is_told_once_and_where_it_is():
     files = {CLOSING: 'Hi. {% include "hours" %}', "replies/kopi/parts/hours.en.txt.j2": "{{ nobody }}"}
 
     assert rules(files) == {"template-name"}
+
+
+FORBIDDEN = {
+    "{% for n in handle %}{% endfor %}": "a loop ({% for … %})",
+    "{% macro m() %}{% endmacro %}": "a macro ({% macro … %} or {% call … %})",
+    "{% set x = handle %}": "a word of its own ({% set … %} or {% with … %})",
+    "{% with %}{% endwith %}": "a word of its own ({% set … %} or {% with … %})",
+    "{% import 'closing' as c %}": "an import ({% import … %} or {% from … %})",
+    "{% from 'closing' import c %}": "an import ({% import … %} or {% from … %})",
+    "{% extends 'closing' %}": "a layout ({% extends … %} or {% block … %})",
+    "{% block b %}{% endblock %}": "a layout ({% extends … %} or {% block … %})",
+    "{{ handle|upper }}": "a filter (|)",
+    "{% filter upper %}{% endfilter %}": "a filter (|)",
+    "{% if handle is defined %}{% endif %}": "a test (is …)",
+    "{{ handle(promise, brand=network) }}": "a call: round brackets after a word",
+    "{{ handle.x }}": "a dot or square brackets after a word",
+    "{{ handle['x':] }}": "a dot or square brackets after a word",
+    "{{ handle + brand }}": "arithmetic (+ - * / %)",
+    "{{ -handle }}": "arithmetic (+ - * / %)",
+    "{{ handle ~ brand }}": "words put together with ~: write one after the other",
+    "{{ [handle] }}": "a list or a table",
+    "{{ (handle, brand) }}": "a list or a table",
+    "{{ {'a': handle} }}": "a list or a table",
+    "{% autoescape true %}{% endautoescape %}": "another way of escaping ({% autoescape … %})",
+}
+
+
+@pytest.mark.parametrize(("source", "words"), FORBIDDEN.items())
+def test_what_a_reply_may_not_have_is_said_in_words(source, words):
+    """Once, for somebody who has never seen a program."""
+    with pytest.raises(MappingError) as raised:
+        load_files({**base_files(), CLOSING: f"Sorted. {source}"}, NETWORKS)
+
+    assert [fault.message for fault in raised.value.faults] == [f"a reply may not have {words}"]
+
+
+def test_there_are_words_for_whatever_a_reply_may_not_have():
+    """None is called by the name that a program has for it, whatever the parser knows."""
+    inner = {"EnvironmentAttribute", "ExtensionAttribute", "ImportedName", "InternalName", "MarkSafe"}
+    inner |= {"MarkSafeIfAutoescape", "ContextReference", "DerivedContextReference"}  # no text makes them
+    inner |= {"ExprStmt", "Continue", "Break", "OverlayScope"}
+    named = tuple(kind for kinds, _ in _FORBIDDEN for kind in kinds)
+    open_ = {
+        kind.__name__
+        for base in (nodes.Stmt, nodes.Expr)
+        for kind in every(base)
+        if not every(kind) and not issubclass(kind, (*named, *_ALLOWED, *_WITHIN))
+    }
+    assert open_ == inner
+
+
+def every(kind: type) -> set[type]:
+    return {one for below in kind.__subclasses__() for one in (below, *every(below))}
 
 
 HOSTILE = {

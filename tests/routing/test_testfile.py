@@ -132,6 +132,46 @@ def test_the_model_of_languages_is_loaded_only_for_a_test_that_asks(monkeypatch)
     assert faults(with_tests(a=CRASH.format(name="one", queue="support"))) == []
 
 
+def test_of_a_post_without_a_tag_only_that_no_case_is_opened_can_be_expected():
+    """That is what the flow does with it, whatever route it would take: one fault, at the first such line."""
+    files = with_tests(
+        a="tests:\n"
+        "  - {name: a, text: hello, expect: {route: no-case}}\n"
+        "  - {name: b, text: hello, tags: [praise], expect: {route: fallback, queue: triage}}\n"
+        "  - {name: c, text: hello, expect: {queue: triage, ticket: false}}\n"
+        "  - {name: d, text: hello, tags: [praise], expect: {route: no-case}}\n"
+    )
+
+    assert faults(files) == [("test-mismatch", "tests/a.yaml", 4), ("test-mismatch", "tests/a.yaml", 5)]
+
+
+def test_a_test_expects_what_a_route_gives():
+    """In its own words; who is told in any order. Of a team without tickets nobody gets any."""
+    files = with_tests(
+        a="tests:\n"
+        "  - name: a\n    text: hello\n    tags: [praise]\n"
+        "    expect: {severity: low, assignee: ola@kopi.example, fields: {Size: '2', Product: Roaster},"
+        " copies: [triage]}\n"
+        "  - name: b\n    text: it will crash\n"
+        "    expect: {severity: none, assignee: none, fields: {}, copies: []}\n"
+        "  - name: c\n    text: hello\n    kind: review\n    tags: [praise]\n"
+        "    expect: {ticket: false, severity: none, assignee: none, fields: {}, copies: [support]}\n"
+    )
+    files["routes/20-praise.yaml"] = """\
+routes:
+  - {name: reviews, when: {kinds: [review]}, queue: triage, assignee: ola@kopi.example, copies: [support]}
+  - name: praise
+    when: {tags: [praise]}
+    queue: support
+    severity: low
+    assignee: ola@kopi.example
+    fields: {Product: Roaster, Size: "2"}
+    copies: [triage]
+"""
+
+    assert faults(files) == []
+
+
 FACTS = """\
 routes:
   - {name: vips, when: {vip: true}, queue: support}
@@ -144,9 +184,10 @@ def test_a_test_tells_what_a_source_tells():
     """Kind, reach, and a VIP without a name in the test."""
     files = with_tests(
         a="tests:\n"
-        "  - {name: a, text: hello, vip: true, expect: {route: vips}}\n"
-        "  - {name: b, text: hello, followers: 1000, kind: review, expect: {route: known}}\n"
-        "  - {name: c, text: hello, kind: direct, expect: {route: fallback, public_reply: false}}\n"
+        "  - {name: a, text: hello, tags: [praise], vip: true, expect: {route: vips}}\n"
+        "  - {name: b, text: hello, tags: [praise], followers: 1000, kind: review, expect: {route: known}}\n"
+        "  - {name: c, text: hello, tags: [praise], kind: direct,\n"
+        "     expect: {route: fallback, public_reply: false}}\n"
     )
     files |= {"routes/20-facts.yaml": FACTS, "vips.yaml": VIPS}
 
@@ -155,7 +196,9 @@ def test_a_test_tells_what_a_source_tells():
 
 def test_a_test_of_a_vip_needs_one():
     """On the network of the post."""
-    files = with_tests(a="tests:\n  - {name: a, text: hello, vip: true, expect: {route: vips}}\n")
+    files = with_tests(
+        a="tests:\n  - {name: a, text: hello, tags: [praise], vip: true, expect: {route: vips}}\n"
+    )
     files |= {"routes/20-facts.yaml": FACTS, "vips.yaml": "vips: {}\n"}
 
     assert faults(files) == [("test-unplaced", "tests/a.yaml", 2)]
