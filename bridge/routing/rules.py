@@ -102,6 +102,7 @@ WARNINGS: dict[str, str] = {
     "unused-part": "A part that no reply takes in.",
     "reply-beyond-target": "A reply is longer than its brand's voice aims at.",
     "promise-beyond-window": "A promise ends when the network takes no reply any more.",
+    "without-ticket": "A route says something about its ticket, and its queue has no tickets.",
     "no-vips": "A route asks for VIPs, and the list of them is empty.",
     "reply-language-missing": "A brand speaks a language in which it has no closing reply.",
 }

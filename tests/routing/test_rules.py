@@ -206,6 +206,7 @@ SET_UP: dict[str, Callable[[Files, str], None]] = {
     "queue-twice": second_file,
     "no-vips": vips,
     "vip-twice": vips,
+    "without-ticket": kept_off,
     "reply-beyond-target": target,
     "promise-beyond-window": promise,
 }
