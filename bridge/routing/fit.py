@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from bridge.routing.nodes import Node, Report, Spot, nearest
+from bridge.routing.nodes import Node, Report, Spot, Value, nearest
 from bridge.routing.rules import RULES
 from bridge.routing.shape import Conflict, Known, Shape, table
 
@@ -86,24 +86,27 @@ def fit(
     """
     details: list[ErrorDetails] = []
     entry: ShapeT | None = None
+    given = node.value
     try:
-        entry = shape.model_validate(node.value, context=known)
+        entry = shape.model_validate(given, context=known)
     except ValidationError as error:
         details = error.errors(include_url=False)
     for detail in details:
         _report(detail, node, spot, shape, report)
-    conflicts = _conflicts(node, spot, shape, known, report)
+    conflicts = _conflicts(node, table(given), spot, shape, known, report)
     if entry is not None and not conflicts:
         return entry
     paths = [*(detail["loc"] for detail in details), *(conflict.path for conflict in conflicts)]
     return _mended(node, shape, {str(path[0]) if path else "" for path in paths}, stand_ins)
 
 
-def _conflicts(node: Node, spot: Spot, shape: type[ShapeT], known: Known, report: Report) -> list[Conflict]:
+def _conflicts(
+    node: Node, given: dict[str, Value], spot: Spot, shape: type[ShapeT], known: Known, report: Report
+) -> list[Conflict]:
     """Report what the keys have against each other; return what the entry cannot be gone on with."""
     if node.entries is None or not issubclass(shape, Shape):
         return []
-    found = list(shape.conflicts(table(node.value), known))
+    found = list(shape.conflicts(given, known))
     for conflict in found:
         add = report.add_newer if conflict.newer else report.add
         message = conflict.message[:400]
