@@ -93,7 +93,7 @@ def test_routes_that_differ_by_followers_alone_are_compared_like_all(listed, con
 
 @pytest.mark.parametrize("bars", [range(MANY, 0, -1), range(1, MANY + 1)], ids=["falling", "rising"])
 def test_ten_thousand_steps_of_followers_are_linted_within_seconds(starter, bars):
-    """Each for fewer than the one before, as an admin would write them; or each for more, and none is reached."""
+    """Each for fewer than the one before, as an admin would write it; or for more, and none is reached."""
     mapping = with_routes(starter, *(Condition(min_followers=bar) for bar in bars))
     before = time.process_time()
     unreached = sum(fault.rule == "unreachable-route" for fault in lint(mapping, NETWORKS))
