@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import re
 import sys
+import textwrap
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,14 +16,16 @@ import click
 
 from bridge.cli.mappings import EXIT_FAULTS, load_or_exit, mappings_folder, networks
 from bridge.cli.opened import opened_database
-from bridge.core.message import SocialMessage
-from bridge.routing.account import public_account
-from bridge.routing.compare import ASPECTS, Comparison, as_data, outcome
+from bridge.routing.compare import ASPECTS, Comparison, Side, as_data
+from bridge.routing.edit import Edit, What, edits
 from bridge.routing.model import Mapping
+from bridge.routing.nodes import Value
 from bridge.store import history
 
 _SPANS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
-_SHOWN = 10
+_MOST = 20
+"""How many changes of one aspect, and edits of the files, are told to people."""
+_WIDTH = 80
 
 
 class Span(click.ParamType[timedelta]):
@@ -54,20 +59,32 @@ class Share(click.ParamType[float]):
     "--since", type=Span(), default="30d", show_default=True, help="How far back: hours, days or weeks."
 )
 @click.option("--max-change", type=Share(), help="Fail when more of the messages than this would change.")
-@click.option("--json", "as_json", is_flag=True, help="For a machine: counts, and ids of messages.")
-def diff(folder: Path, new: Path, since: timedelta, max_change: float | None, as_json: bool) -> None:
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For people, or for a machine: counts, ids of messages, and what the files say otherwise.",
+)
+@click.option("--json", "form", flag_value="json", help="The same as --format json.")
+def diff(folder: Path, new: Path, since: timedelta, max_change: float | None, form: str) -> None:
     """Show what the mapping in the folder NEW would change.
 
-    Holds the messages that came in against both mappings. Nothing is sent, nothing is written, and
-    customers' words stay in the database: examples are ids, which `bridge mappings explain --message`
-    takes. Exits with 1 when NEW is faulty, or more changes than --max-change allows.
+    Holds the messages that came in against both mappings, and then tells what the files say
+    otherwise: of a team that nobody wrote to, no message tells. Nothing is sent, nothing is
+    written, and customers' words stay in the database: examples are ids, which `bridge mappings
+    explain --message` takes. Exits with 1 when NEW is faulty, or more changes than --max-change
+    allows.
     """
     before, after = load_or_exit(folder), load_or_exit(new)
     found = _compare(before, after, datetime.now(UTC) - since)
-    if as_json:
-        click.echo(json.dumps(as_data(found), ensure_ascii=False, indent=2))
+    said = edits(before.files, after.files)
+    if form == "json":
+        told = {**as_data(found), "files": [asdict(edit) for edit in said]}
+        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
     else:
-        for line in _lines(found):
+        for line in (*_of_messages(found), *_of_files(said, before.files == after.files)):
             click.echo(line)
     if max_change is not None and found.share > max_change:
         click.echo(f"{found.share:.1%} of the messages would change: more than {max_change:.1%}", err=True)
@@ -76,37 +93,93 @@ def diff(folder: Path, new: Path, since: timedelta, max_change: float | None, as
 
 def _compare(before: Mapping, after: Mapping, since: datetime) -> Comparison:
     found = Comparison()
+    old, new = (Side(mapping, networks()) for mapping in (before, after))
     with opened_database() as database:
         total = history.count(database, since)
         with click.progressbar(
             history.read(database, since), length=total, label="Comparing", file=sys.stderr
         ) as recorded:
             for message_id, received_at, message in recorded:
-                old, new = (outcome(message, mapping, received_at, _light) for mapping in (before, after))
-                found.add(message_id, old, new)
+                found.add(message_id, old.outcome(message, received_at), new.outcome(message, received_at))
     return found
 
 
-def _light(account: str, message: SocialMessage, mapping: Mapping) -> bool:
-    entry = mapping.accounts[account]
-    return (
-        networks()[entry.network]
-        .light(public_account(entry, mapping.account_brand[account]), message)
-        .possible
-    )
-
-
-def _lines(found: Comparison) -> Iterator[str]:
+def _of_messages(found: Comparison) -> Iterator[str]:
     if not found.messages:
-        yield "No messages came in during that time: there is nothing to compare."
+        yield "No messages came in during that time: only the files are compared."
         return
     yield f"{found.messages:,} messages, of which {found.changed:,} would change ({found.share:.1%})"
-    for aspect in ASPECTS:
-        number = found.per_aspect[aspect]
-        yield f"  {aspect:9} {number:>8,}  {number / found.messages:6.1%}"
+    for aspect, meaning in ASPECTS.items():
+        if number := found.per_aspect[aspect]:
+            yield f"  {aspect:9} {number:>8,}  {number / found.messages:6.1%}  {meaning}"
     yield f"  taken by a route before, and by none then: {found.unmatched:,}"
+    told: set[str] = set()
     for aspect in ASPECTS:
-        for (old, new), number in found.changes.get(aspect, {}).items():
-            some = found.examples[aspect, old, new][:_SHOWN]
-            yield f"{aspect}: {old} → {new}  {number:,}"
+        changes = found.changes.get(aspect, Counter()).most_common()
+        for (old, new), number in changes[:_MOST]:
+            yield from _change(aspect, old, new, number)
+            # Where one edit changes several aspects, one list of the same ids is enough.
+            some = [one for one in found.examples[aspect, old, new] if one not in told]
+            told.update(some)
             yield from (f"    {message_id}" for message_id in some)
+        if len(changes) > _MOST:
+            yield f"{aspect}: {len(changes) - _MOST:,} more changes, which --format json tells"
+
+
+def _change(aspect: str, old: str, new: str, number: int) -> Iterator[str]:
+    line = f"{aspect}: {old} → {new}  {number:,}"
+    if len(line) <= _WIDTH and "\n" not in line:
+        yield line
+    else:
+        yield f"{aspect}:  {number:,}"
+        yield from _wrapped(old, "  before  ")
+        yield from _wrapped(new, "  after   ")
+
+
+def _wrapped(text: str, begin: str) -> Iterator[str]:
+    """*text* over as many lines as it needs, none longer than a terminal."""
+    for number, line in enumerate(text.splitlines()):
+        first = begin if number == 0 else " " * len(begin)
+        yield from textwrap.wrap(
+            line, _WIDTH, initial_indent=first, subsequent_indent=" " * len(begin), break_on_hyphens=False
+        )
+
+
+def _of_files(said: list[Edit], same: bool) -> Iterator[str]:
+    if not said:
+        yield "The files are the same." if same else "The files say the same, in another form."
+        return
+    yield "In the files:"
+    for edit in said[:_MOST]:
+        yield from _wrapped(_edit(edit), "  ")
+    if len(said) > _MOST:
+        yield f"  … and {len(said) - _MOST:,} more, which --format json tells"
+
+
+def _edit(edit: Edit) -> str:
+    name = ": ".join((edit.file, *edit.at))
+    old, new = edit.before, edit.after
+    if edit.what is What.MOVED:
+        return f"{name} moved: {_after(old)} → {_after(new)}"
+    if isinstance(old, list) and isinstance(new, list):
+        less, more = ([one for one in these if one not in those] for these, those in ((old, new), (new, old)))
+        parts = (f"{word} {_value(some)}" for word, some in (("without", less), ("with", more)) if some)
+        return f"{name}: {', '.join(parts) or 'in another order'}"
+    if old is None and new is None:
+        return f"{name} {_BECAME[edit.what]}"
+    return f"{name} {_value(old)} → {_value(new)}"
+
+
+_BECAME = {What.NEW: "is new", What.GONE: "is gone", What.OTHER: "is another"}
+
+
+def _after(route: Value) -> str:
+    return "first" if route is None else f"after {route}"
+
+
+def _value(value: Value) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, list):
+        return ", ".join(map(_value, value)) or "none"
+    return json.dumps(value, ensure_ascii=False)

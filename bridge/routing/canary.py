@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from collections.abc import Mapping as Map
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from bridge.routing.fit import fit
 from bridge.routing.model import Canary
-from bridge.routing.nodes import Node, Report
-from bridge.routing.shape import Known, Shape, wrong
+from bridge.routing.nodes import Node, Report, Value
+from bridge.routing.shape import Conflict, Known, Shape, wrong
 
 FILE = "canary.yaml"
 MOST = 1000
@@ -46,16 +48,20 @@ class CanaryFile(Shape):
     changed: Percent | None = None
     """Undo the edit when more of them than this go to another queue than before it."""
 
-    @model_validator(mode="after")
-    def _has_a_limit(self) -> CanaryFile:
-        if self.unmatched is None and self.changed is None:
-            raise wrong("canary-without-limit", "give unmatched, changed or both; else nothing is watched")
-        return self
+    @classmethod
+    def conflicts(cls, given: Map[str, Value], known: Known) -> Iterator[Conflict]:
+        if given.get("unmatched") is None and given.get("changed") is None:
+            message = "give unmatched, changed or both; else nothing is watched"
+            yield Conflict((), "canary-without-limit", message)
 
 
 def read_canary(root: Node | None, known: Known, report: Report) -> Canary | None:
     """The canary that *root*, the whole of canary.yaml, asks for; None where there is no such file."""
     if root is None:
+        return None
+    if root.value is None:
+        message = "the file says nothing: give posts, and unmatched or changed; or delete it"
+        report.add(root.spot, "empty-value", message)
         return None
     entry = fit(root, root.spot, CanaryFile, known, report)
     return None if entry is None else Canary(entry.posts, entry.unmatched, entry.changed)

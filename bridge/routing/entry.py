@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from collections.abc import Mapping as Map
+from dataclasses import replace
 from datetime import time, timedelta
 from itertools import pairwise
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import ConfigDict, Field, JsonValue
+from pydantic_core import PydanticCustomError
 
+from bridge.routing.language import normalise_language
 from bridge.routing.model import CLOSED, OPEN, ClosingPolicy
-from bridge.routing.nodes import nearest
+from bridge.routing.nodes import Value, nearest
 from bridge.routing.shape import (
     CLOSING,
+    DAYS,
+    HANDLE,
     AccountName,
     Approver,
     BrandName,
     CalendarName,
     Channel,
     Closing,
+    Conflict,
     Country,
     Date,
     Day,
@@ -44,10 +52,25 @@ from bridge.routing.shape import (
     TicketType,
     Url,
     Zone,
-    wrong,
+    handle_problem,
+    shift,
+    table,
+    texts,
 )
 
 Week = dict[Day, list[Shift]]
+_HANDLE: dict[str, JsonValue] = {"pattern": rf"^({HANDLE})?$"}
+
+
+def _asks_something(schema: dict[str, JsonValue]) -> None:
+    """Tell editors that each condition names at least one thing."""
+    properties = schema["properties"]
+    for each in properties.values() if isinstance(properties, dict) else ():
+        if isinstance(each, dict) and each.get("type") in _LEAST:
+            each[_LEAST[str(each["type"])]] = 1
+
+
+_LEAST = {"array": "minItems", "object": "minProperties"}
 
 
 class AccountShape(Shape):
@@ -57,8 +80,13 @@ class AccountShape(Shape):
 
     network: NetworkName
     """standard or mastodon."""
-    handle: str = ""
+    handle: Annotated[str, Field(json_schema_extra=_HANDLE)] = ""
     """How the account is called on its network."""
+
+    @classmethod
+    def conflicts(cls, given: Map[str, Value], known: Known) -> Iterator[Conflict]:
+        if problem := handle_problem(given.get("handle")):
+            yield Conflict(("handle",), "handle-format", problem, newer=True)
 
 
 class BrandShape(Shape):
@@ -66,7 +94,7 @@ class BrandShape(Shape):
 
     name: Text
     """What customers call the brand."""
-    languages: Annotated[list[Language], Field(min_length=1)]
+    languages: Annotated[list[Language], Field(min_length=1, json_schema_extra={"uniqueItems": True})]
     """What it answers in; the first is used when nothing else fits."""
     fallbacks: dict[Language, Annotated[list[Language], Field(min_length=1)]] = {}
     """For a language that the brand does not speak: what to try instead, in order."""
@@ -80,6 +108,16 @@ class BrandShape(Shape):
     """Its name in Zendesk, if that has several brands."""
     accounts: dict[Name, object]
     """Short name → account; the short name is part of the webhook's address."""
+
+    @classmethod
+    def conflicts(cls, given: Map[str, Value], known: Known) -> Iterator[Conflict]:
+        seen: set[str] = set()
+        for number, written in enumerate(texts(given.get("languages"))):
+            language = normalise_language(written)
+            if language is not None and language in seen:
+                message = f"{language} stands in the list twice"
+                yield Conflict(("languages", number), "language-twice", message, newer=True)
+            seen.add(language or "")
 
 
 class QueueShape(Shape):
@@ -114,21 +152,21 @@ class QueueShape(Shape):
     approvers: list[Approver] = []
     """Ids of the Slack users who may approve; without it, anybody in the channel."""
 
-    @model_validator(mode="after")
-    def _ticket_and_group(self) -> QueueShape:
-        if self.ticket and self.group is None:
-            raise wrong(
-                "queue-without-group", "tickets need a Zendesk group: add group, or say ticket: false"
-            )
-        given = [key for key in ("group", "priority", "type", "promise", "hours") if getattr(self, key)]
-        if not self.ticket and given:
-            raise wrong(
-                "group-without-ticket", f"without tickets there is no use for {', '.join(given)}: remove it"
-            )
-        return self
+    @classmethod
+    def conflicts(cls, given: Map[str, Value], known: Known) -> Iterator[Conflict]:
+        ticket = given.get("ticket")
+        if ticket is True and given.get("group") is None:
+            message = "tickets need a Zendesk group: add group, or say ticket: false"
+            yield Conflict((), "queue-without-group", message)
+        useless = [key for key in ("group", "priority", "type", "promise", "hours") if given.get(key)]
+        if ticket is False and useless:
+            message = f"without tickets there is no use for {', '.join(useless)}: remove it"
+            yield Conflict((), "group-without-ticket", message)
 
 
 class WhenShape(Shape):
+    model_config = ConfigDict(**Shape.model_config, json_schema_extra=_asks_something)
+
     tags: list[TagName] = []
     """Any of these tags is on the post."""
     all_tags: list[TagName] = []
@@ -158,24 +196,28 @@ class WhenShape(Shape):
     hours: dict[CalendarName, Text] = {}
     """Calendar → open, closed or the name of a shift: what it was when the post was written."""
 
-    @field_validator("hours")
     @classmethod
-    def _known_shifts(cls, asked: dict[str, str], info: ValidationInfo[Known]) -> dict[str, str]:
-        known = info.context
-        for calendar, state in asked.items():
-            if known.shifts is None or calendar not in known.shifts:
-                continue  # the calendar's own fault
+    def conflicts(cls, given: Map[str, Value], known: Known) -> Iterator[Conflict]:
+        empty = [key for key, asked in given.items() if asked in ([], {}, None)]
+        if len(empty) == len(given):
+            message = "nothing is asked: the fallback queue takes what no route claims"
+            yield Conflict((), "no-condition", message)
+        for key in empty if len(empty) < len(given) else ():
+            if key in cls.model_fields and given[key] is not None:
+                message = "must not be empty: name what is asked for, or take it out"
+                yield Conflict((key,), "empty-value", message, newer=True)
+        for calendar, state in table(given.get("hours")).items():
+            if (
+                known.shifts is None
+                or calendar not in known.shifts
+                or not isinstance(state, str)
+                or not state
+            ):
+                continue  # a fault of its own
             states = (OPEN, CLOSED, *known.shifts[calendar])
             if state not in states:
                 message = f'{calendar} is never "{state}": it is one of {", ".join(states)}'
-                raise wrong("unknown-shift", message + nearest(state, states))
-        return asked
-
-    @model_validator(mode="after")
-    def _asks_something(self) -> WhenShape:
-        if all(getattr(self, name) in ([], {}, None) for name in type(self).model_fields):
-            raise wrong("no-condition", "nothing is asked: the fallback queue takes what no route claims")
-        return self
+                yield Conflict(("hours",), "unknown-shift", message + nearest(state, states))
 
 
 class ExampleShape(Shape):
@@ -243,22 +285,19 @@ class RouteShape(Shape):
     examples: list[object] = []
     """Posts that you know, and the route that each should take."""
 
-    @field_validator("copies")
     @classmethod
-    def _to_others(cls, copies: list[str], info: ValidationInfo) -> list[str]:
-        if info.data.get("queue") in copies:
-            raise wrong("copy-to-owner", f'"{info.data["queue"]}" has the post itself: take it out')
-        return copies
-
-    @field_validator("never")
-    @classmethod
-    def _kept_off(cls, never: list[str], info: ValidationInfo) -> list[str]:
-        if info.data.get("queue") in never:
-            raise wrong("never-reached", f'this route leads to "{info.data["queue"]}"')
-        for queue in info.data.get("copies", ()):
-            if queue in never:
-                raise wrong("never-reached", f'this route sends a copy to "{queue}"')
-        return never
+    def conflicts(cls, given: Map[str, Value], known: Known) -> Iterator[Conflict]:
+        queue, copies, never = given.get("queue"), texts(given.get("copies")), texts(given.get("never"))
+        if queue in copies:
+            yield Conflict(("copies",), "copy-to-owner", f'"{queue}" has the post itself: take it out')
+        if queue in never:
+            yield Conflict(("never",), "never-reached", f'this route leads to "{queue}"')
+        for copy in copies:
+            if copy in never and copy != queue:
+                yield Conflict(("never",), "never-reached", f'this route sends a copy to "{copy}"')
+        if isinstance(given.get("when"), dict):
+            for one in WhenShape.conflicts(table(given["when"]), known):
+                yield replace(one, path=("when", *one.path))
 
 
 class CalendarShape(Shape):
@@ -273,30 +312,35 @@ class CalendarShape(Shape):
     shifts: dict[Name, Week] = {}
     """Name → day → hours: a part of the week that routes can ask for."""
 
-    @field_validator("week")
     @classmethod
-    def _opens(cls, week: Week) -> Week:
-        return _sound(week)
-
-    @field_validator("shifts")
-    @classmethod
-    def _named(cls, shifts: dict[str, Week]) -> dict[str, Week]:
-        for name, week in shifts.items():
+    def conflicts(cls, given: Map[str, Value], known: Known) -> Iterator[Conflict]:
+        if isinstance(given.get("week"), dict):
+            yield from _unsound(table(given["week"]), "week")
+        for name, week in table(given.get("shifts")).items():
             if name in (OPEN, CLOSED):
-                raise wrong("bad-name", f'"{name}" is what every calendar can be: no shift has this name')
-            _sound(week, of=f"{name}: ")
-        return shifts
+                message = f'"{name}" is what every calendar can be: no shift has this name'
+                yield Conflict(("shifts",), "bad-name", message)
+            if isinstance(week, dict):
+                yield from _unsound(week, "shifts", of=f"{name}: ")
 
 
-def _sound(week: Week, of: str = "") -> Week:
-    """*week*, if it opens at all and no two shifts of a day overlap."""
+def _unsound(week: dict[str, Value], key: str, of: str = "") -> Iterator[Conflict]:
+    """Where *week* never opens, or two shifts of a day overlap; what cannot be read is left out."""
     if not any(week.values()):
-        raise wrong("never-open", f"{of}no opening hours on any day")
-    for day, shifts in week.items():
-        for (_, closes), (opens, _) in pairwise(sorted(shifts)):
-            if closes == time(0, 0) or opens < closes:
-                raise wrong("shift-overlap", f"{of}two shifts on {day} overlap")
-    return week
+        yield Conflict((key,), "never-open", f"{of}no opening hours on any day")
+    for day, written in week.items():
+        hours = sorted(filter(None, map(_readable, texts(written))))
+        if day in DAYS and any(
+            closes == time(0, 0) or opens < closes for (_, closes), (opens, _) in pairwise(hours)
+        ):
+            yield Conflict((key,), "shift-overlap", f"{of}two shifts on {day} overlap")
+
+
+def _readable(written: str) -> tuple[time, time] | None:
+    try:
+        return shift(written)
+    except PydanticCustomError:
+        return None
 
 
 class VipShape(Shape):
@@ -304,18 +348,19 @@ class VipShape(Shape):
 
     network: NetworkName
     """Where they are: standard or mastodon."""
-    handle: Text | None = None
+    handle: Annotated[Text, Field(json_schema_extra=_HANDLE)] | None = None
     """How they are called there; on Mastodon with the server."""
     id: Text | None = None
     """The network's own id of them; on Mastodon the profile's address."""
     why: Text
     """Why they are on the list: it stands where people look."""
 
-    @model_validator(mode="after")
-    def _is_somebody(self) -> VipShape:
-        if self.handle is None and self.id is None:
-            raise wrong("missing-key", '"handle" or "id" must be given: who it is')
-        return self
+    @classmethod
+    def conflicts(cls, given: Map[str, Value], known: Known) -> Iterator[Conflict]:
+        if given.get("handle") is None and given.get("id") is None:
+            yield Conflict((), "missing-key", '"handle" or "id" must be given: who it is')
+        if problem := handle_problem(given.get("handle")):
+            yield Conflict(("handle",), "handle-format", problem, newer=True)
 
 
 class TagShape(Shape):

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from bridge.routing.nodes import Node, Report, Spot, nearest
+from bridge.routing.nodes import Node, Report, Spot, Value, nearest
 from bridge.routing.rules import RULES
-from bridge.routing.shape import Known
+from bridge.routing.shape import Conflict, Known, Shape, table
 
 ShapeT = TypeVar("ShapeT", bound=BaseModel)
 Section = Mapping[str, tuple[Spot, Node]]
@@ -39,6 +39,10 @@ _WANTED = {
     "list_type": "a list, such as [a, b]",
     "dict_type": "a table of keys and values",
     "model_type": "a table of keys and values",
+}
+_ONE_TEXT: Mapping[type, str] = {
+    list: 'must be one text, not a list: write "a, b" in quotes, or one of them',
+    dict: "must be one text, not a table: a text with a colon and a space in it, or in { }, goes in quotes",
 }
 
 
@@ -80,21 +84,41 @@ def fit(
     keys is at fault, so that one fault does not hide what other files have. The faults
     are reported all the same.
     """
+    details: list[ErrorDetails] = []
+    entry: ShapeT | None = None
+    given = node.value
     try:
-        return shape.model_validate(node.value, context=known)
+        entry = shape.model_validate(given, context=known)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        for detail in details:
-            _report(detail, node, spot, shape, report)
-        return _mended(node, shape, details, stand_ins)
+    for detail in details:
+        _report(detail, node, spot, shape, report)
+    conflicts = _conflicts(node, table(given), spot, shape, known, report)
+    if entry is not None and not conflicts:
+        return entry
+    paths = [*(detail["loc"] for detail in details), *(conflict.path for conflict in conflicts)]
+    return _mended(node, shape, {str(path[0]) if path else "" for path in paths}, stand_ins)
+
+
+def _conflicts(
+    node: Node, given: dict[str, Value], spot: Spot, shape: type[ShapeT], known: Known, report: Report
+) -> list[Conflict]:
+    """Report what the keys have against each other; return what the entry cannot be gone on with."""
+    if node.entries is None or not issubclass(shape, Shape):
+        return []
+    found = list(shape.conflicts(given, known))
+    for conflict in found:
+        add = report.add_newer if conflict.newer else report.add
+        message = conflict.message[:400]
+        add(_spot(node, conflict.path, spot), conflict.rule, _labelled(conflict.path, message))
+    return [conflict for conflict in found if not conflict.newer]
 
 
 def _mended(
-    node: Node, shape: type[ShapeT], details: list[ErrorDetails], stand_ins: Mapping[str, object]
+    node: Node, shape: type[ShapeT], faulty: set[str], stand_ins: Mapping[str, object]
 ) -> ShapeT | None:
     if not stand_ins or node.entries is None:
         return None
-    faulty = {str(detail["loc"][0]) if detail["loc"] else "" for detail in details}
     unknown = faulty - set(shape.model_fields)
     if "" in faulty or not stand_ins.keys() >= faulty - unknown:
         return None
@@ -139,6 +163,8 @@ def _explain(detail: ErrorDetails) -> tuple[str, str]:
         return "empty-value", "must not be empty"
     if kind == "string_pattern_mismatch":
         return "env-name", "must be the name of an environment variable, such as KOPI_TOKEN"
+    if kind == "string_type" and isinstance(detail["input"], list | dict):
+        return "wrong-type", _ONE_TEXT[type(detail["input"])]
     return "wrong-type", f"must be {_WANTED.get(kind, 'something else')}"
 
 

@@ -27,6 +27,7 @@ def lint(mapping: Mapping, networks: Map[str, Network] = MappingProxyType({})) -
     found = {
         *_routes(mapping),
         *_queues(mapping),
+        *_without_ticket(mapping),
         *_promises(mapping),
         *_windows(mapping, networks),
         *_tags(mapping),
@@ -65,6 +66,15 @@ def _queues(mapping: Mapping) -> Iterator[Fault]:
     for queue in mapping.queues.values():
         if queue.key not in used:
             yield _warning(queue.place, "unused-queue", f"{queue.key}: no route leads to this queue")
+
+
+def _without_ticket(mapping: Mapping) -> Iterator[Fault]:
+    """Routes that say what only a ticket has, of a queue that has none."""
+    for route in mapping.routes:
+        given = [key for key in ("fields", "assignee", "ticket_tags", "type") if getattr(route, key)]
+        if given and not mapping.queues[route.queue].ticket:
+            message = f"{route.name}: {route.queue} has no tickets, so {', '.join(given)} would do nothing"
+            yield _warning(route.place, "without-ticket", message)
 
 
 def _windows(mapping: Mapping, networks: Map[str, Network]) -> Iterator[Fault]:

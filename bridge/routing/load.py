@@ -53,11 +53,11 @@ def load(folder: Path, networks: Map[str, Network]) -> Mapping:
 def load_files(files: Map[str, str], networks: Map[str, Network], *, try_out: bool = True) -> Mapping:
     """Check a mapping given by its texts (path within the folder → text), as a stored version is.
 
-    *try_out* False: examples and tests are not run. What has served has passed them, and a
-    later release may read a language or know a holiday otherwise: no case may lose its
-    version over that.
+    *try_out* False: examples and tests are not run, and what a later release came to ask is
+    not asked. What has served has passed them, and a later release may read a language or know
+    a holiday otherwise: no case may lose its version over that.
     """
-    return _load(files, networks, Report(), try_out=try_out)
+    return _load(files, networks, Report(has_served=not try_out), try_out=try_out)
 
 
 def version_of(files: Map[str, str]) -> str:
@@ -74,7 +74,7 @@ def _load(
     }
     reading = _Reading(files, documents, networks, report)
     mapping = reading.mapping(files)
-    require_templates(mapping, report)
+    reading.require_templates(mapping)
     if try_out:
         reading.try_examples(mapping)
         reading.try_tests(mapping)
@@ -125,10 +125,11 @@ class _Reading:
         tags, auto_tags, tag_places = self._tags()
         replies = read_templates(files, self.known, self.report)
         wanted = self._wanted_replies()
-        require_closing_replies(brands.values(), wanted, replies, self.report)
+        sure = [brand for brand in brands.values() if brand.languages != _UNREAD]
+        require_closing_replies(sure, wanted, replies, self.report)
         self.tests = read_tests(self.documents, self.known, self.report)
         voices = read_voices(self.documents, brands, self.known, self.report)
-        hold_against_voices(brands, voices, replies.templates.values(), self.report)
+        hold_against_voices(brands, voices, replies, self.report)
         accounts = [account for brand in brands.values() for account in brand.accounts]
         return Mapping(
             version=version_of(files),
@@ -151,6 +152,11 @@ class _Reading:
             promises=self.known.promises or {},
             promise_places={key: place_of(spot) for key, (spot, _) in self._top("promises").items()},
         )
+
+    def require_templates(self, mapping: Mapping) -> None:
+        """Report routes whose own closing reply is not there, for brands whose languages are known."""
+        sure = {key: brand for key, brand in mapping.brands.items() if brand.languages != _UNREAD}
+        require_templates(self.routes.wanted, sure, mapping, self.report)
 
     def try_examples(self, mapping: Mapping) -> None:
         """Run the examples, but for those that hang on something that could not be read."""
@@ -251,16 +257,20 @@ class _Reading:
             accounts = self.accounts.read(given)
             for name in given:
                 self.account_brand.setdefault(name, key)
-            for account in accounts:
-                handle = f"{account.network}:{account.handle.lower()}" if account.handle else ""
-                for claim in filter(None, (account.key, handle)):
-                    if taken.setdefault(claim, key) != key:
-                        at = node.key_spot(("accounts", account.key))
-                        message = f"{account.key}: {taken[claim]} has this account; it belongs to one brand"
-                        self.report.add(at, "account-twice", message)
-            if entry is None:
+            claims = [(name, name) for name in given]
+            claims += [
+                (account.key, f"{account.network}:{account.handle.lower()}")
+                for account in accounts
+                if account.handle
+            ]
+            for name, claim in claims:
+                if taken.setdefault(claim, key) != key:
+                    at = node.key_spot(("accounts", name))
+                    message = f"{name}: {taken[claim]} has this account; it belongs to one brand"
+                    self.report.add(at, "account-twice", message)
+            if entry is None or tuple(entry.languages) == _UNREAD:
                 self.examples_can_run = False
-            else:
+            if entry is not None:
                 brands[key] = Brand(
                     key=key,
                     name=entry.name,
@@ -337,13 +347,19 @@ class _Reading:
 
     def _vips(self) -> tuple[Vip, ...]:
         vips: list[Vip] = []
+        listed: dict[tuple[str, str], str] = {}
         for key, (spot, node) in self._top("vips").items():
             entry = fit(node, spot, VipShape, self.known, self.report)
             if entry is None:
                 self.sure_of_vips = False
             else:
-                at = place_of(spot)
-                vips.append(Vip(key, entry.network, entry.handle, entry.id, entry.why, at))
+                vip = Vip(key, entry.network, entry.handle, entry.id, entry.why, place_of(spot))
+                for name in vip.names:
+                    first = listed.setdefault((vip.network, name), key)
+                    if first != key:
+                        message = f"{key} and {first} are the same person: {vip.network}, {name}"
+                        self.report.add_newer(spot, "vip-twice", message)
+                vips.append(vip)
         return tuple(vips)
 
     def _tags(self) -> tuple[dict[str, str], tuple[AutoTag, ...], dict[str, Place]]:
@@ -369,9 +385,12 @@ _TOP = {
     "vips.yaml": ("vips",),
 }
 _MAY_LACK = ("tag_sources", "promises")
-# What neither the examples nor the replies that must be there hang on.
+_UNREAD = ("qaa",)
+"""The languages of a brand whose own could not be read (ISO 639 keeps this code free for such a use)."""
+# What other faults of a brand do not hang on.
 _BRAND_STAND_INS: Map[str, object] = {
     "name": "?",
+    "languages": list(_UNREAD),
     "zone": "UTC",
     "fallbacks": {},
     "signature": "",

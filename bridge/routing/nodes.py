@@ -85,9 +85,13 @@ class Report:
 
     A file that breaks a rule a thousand times is no mapping, and looking further
     would only take time: then MappingError is raised on the spot.
+
+    ``has_served``: these files have served already. They are not held to what a release since
+    has come to ask; see `add_newer`.
     """
 
     faults: list[Fault] = field(default_factory=list)
+    has_served: bool = False
     _seen: set[Fault] = field(default_factory=set)
 
     def add(self, spot: Spot, rule: str, message: str) -> None:
@@ -97,6 +101,11 @@ class Report:
             self.faults.append(fault)
         if len(self.faults) >= MAX_FAULTS:
             raise MappingError(self.faults)
+
+    def add_newer(self, spot: Spot, rule: str, message: str) -> None:
+        """Add a fault that mappings without it have served with: the case of one must not lose it."""
+        if not self.has_served:
+            self.add(spot, rule, message)
 
 
 def nearest(word: str, known: Collection[str]) -> str:

@@ -21,6 +21,8 @@ from bridge.routing.wording import Parts, Words, render_source, render_template
 
 MAX_TEXT = 2_000
 MAX_PARTS_DEEP = 5
+_HANDLE = "@user"
+"""No customer's name: who is called as their handle has none fit to print."""
 _SOME_MOMENT = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
 Key = tuple[str, str, str]
@@ -29,10 +31,14 @@ Templates = Mapping[Key, Template]
 
 @dataclass(slots=True)
 class Replies:
-    """Every reply by (brand, name, language); ``unsound``: there is one, and something is wrong with it."""
+    """Every reply by (brand, name, language); ``unsound``: there is one, and something is wrong with it.
+
+    ``wrongly_said``: those of the unsound ones that say something all the same.
+    """
 
     templates: dict[Key, Template] = field(default_factory=dict)
     unsound: set[Key] = field(default_factory=set)
+    wrongly_said: list[Template] = field(default_factory=list)
 
 
 def read_templates(files: Mapping[str, str], known: Known, report: Report) -> Replies:
@@ -53,13 +59,18 @@ def read_templates(files: Mapping[str, str], known: Known, report: Report) -> Re
         key = (brand, name, language)
         includes = check_source(file, source, report)
         taken = None if includes is None else _take_in(parts, brand, language, file, source, includes, report)
-        if taken is None or not _try_out(source, taken, file, language, report):
+        if taken is None:
             replies.unsound.add(key)
             continue
         digest = hashlib.sha256(source.encode("utf-8", "replace"))
         for part in taken:
             digest.update("\0".join(("", *part)).encode("utf-8", "replace"))
-        replies.templates[key] = Template(*key, source, digest.hexdigest()[:12], file, taken)
+        template = Template(*key, source, digest.hexdigest()[:12], file, taken)
+        if _try_out(source, taken, file, language, report):
+            replies.templates[key] = template
+        else:
+            replies.unsound.add(key)
+            replies.wrongly_said.append(template)
     return replies
 
 
@@ -117,7 +128,7 @@ def _take_in(
     in more than ten letters, and all letters together are counted.
     """
     taken: dict[str, str] = {}
-    size = len(source)
+    size, sound = len(source), True
     names = {name for of, name, _ in parts if of == brand}
     ahead: list[tuple[str, tuple[str, ...], Inclusion]] = [(file, (), one) for one in reversed(includes)]
     while ahead:
@@ -128,25 +139,25 @@ def _take_in(
             meant = f"replies/{brand}/parts/{name}.{language}.txt.j2"
             hint = "" if name in names else nearest(name, names)
             report.add(spot, "unknown-part", f"there is no {meant}{hint}")
-            return None
-        if name in path:
+            sound = False
+        elif name in path:
             circle = " → ".join((*path[path.index(name) :], name))
             report.add(spot, "part-cycle", f"{name} would be in itself: {circle}")
-            return None
-        if len(path) >= MAX_PARTS_DEEP:
+            sound = False
+        elif len(path) >= MAX_PARTS_DEEP:
             message = f"more than {MAX_PARTS_DEEP} parts deep: {' → '.join((*path, name))}"
             report.add(spot, "too-deep", message)
-            return None
-        size += len(part.source)
-        if size > MAX_SOURCE:
-            message = f"longer than {MAX_SOURCE:,} characters, with the parts that it takes in"
-            report.add(Spot(file), "template-too-long", message)
-            return None
-        if part.includes is None:
-            return None
-        taken[name] = part.source
-        ahead += [(part.file, (*path, name), one) for one in reversed(part.includes)]
-    return tuple(taken.items())
+            sound = False
+        else:
+            size += len(part.source)
+            if size > MAX_SOURCE:
+                message = f"longer than {MAX_SOURCE:,} characters, with the parts that it takes in"
+                report.add(Spot(file), "template-too-long", message)
+                return None  # that is the bound of this loop
+            sound = sound and part.includes is not None
+            taken[name] = part.source
+            ahead += [(part.file, (*path, name), one) for one in reversed(part.includes or ())]
+    return tuple(taken.items()) if sound else None
 
 
 def unused_parts(files: Iterable[str], templates: Iterable[Template]) -> list[str]:
@@ -199,9 +210,9 @@ def _try_out(source: str, parts: Parts, file: str, language: str, report: Report
     )
     bare = Brand("sample", "Sample", (language,), {}, "", "UTC", (), Place(file, 1))
     full = render_source(
-        source, language, brand, Words("Anna", "@anna", "Mastodon", _SOME_MOMENT, "We replaced it."), parts
+        source, language, brand, Words("Anna", _HANDLE, "Mastodon", _SOME_MOMENT, "We replaced it."), parts
     )
-    nameless = render_source(source, language, bare, Words("", "@anna", "Mastodon"), parts)
+    nameless = render_source(source, language, bare, Words("", _HANDLE, "Mastodon"), parts)
     if not full or not nameless:
         report.add(Spot(file), "template-empty", "nothing is said when the optional words are empty")
     if max(len(full), len(nameless)) > MAX_TEXT:
@@ -218,18 +229,18 @@ _CUSTOMERS = ("Anna", "", "สมชาย", "محمد", "O'Neil-Łukasiewicz")
 
 
 def hold_against_voices(
-    brands: Mapping[str, Brand], voices: Mapping[str, Voice], templates: Iterable[Template], report: Report
+    brands: Mapping[str, Brand], voices: Mapping[str, Voice], replies: Replies, report: Report
 ) -> None:
     """Report replies that their brand's voice would hold back, or that its own words make too long."""
-    for template in templates:
+    for template in (*replies.templates.values(), *replies.wrongly_said):
         brand, voice = brands.get(template.brand), voices.get(template.brand)
         if brand is None:
             continue
         said = [
-            render_template(template, brand, Words(name, "@anna", "Mastodon", _SOME_MOMENT), voice)
+            render_template(template, brand, Words(name, _HANDLE, "Mastodon", _SOME_MOMENT), voice)
             for name in _CUSTOMERS
         ]
-        if max(map(len, said)) > MAX_TEXT:
+        if max(map(len, said)) > MAX_TEXT and template not in replies.wrongly_said:
             message = f"more than {MAX_TEXT:,} characters, with the words of {brand.key}"
             report.add(Spot(template.file), "template-too-long", message)
         for word in banned_in("\n\n".join(said), voice, [template.language]):

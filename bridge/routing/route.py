@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Map
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bridge.routing.entry import ExampleShape, RouteShape, WhenShape
 from bridge.routing.fit import fit, refuse_unknown_keys
 from bridge.routing.folder import shown
-from bridge.routing.model import ClosingPolicy, Condition, Example, Mapping, Place, Route
+from bridge.routing.model import Brand, ClosingPolicy, Condition, Example, Mapping, Place, Route
 from bridge.routing.nodes import Node, Report, Spot
-from bridge.routing.shape import FALLBACK, Known
+from bridge.routing.shape import FALLBACK, Known, table, texts
 
 _ROUTE_STAND_INS: Map[str, object] = {
     "queue": "?",
@@ -32,6 +33,16 @@ _ROUTE_STAND_INS: Map[str, object] = {
 _TOLD = ("author", "kind", "followers", "severity", "sentiment", "at")
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A closing reply that a route names, and whose messages it takes, whatever else it says."""
+
+    name: str
+    spot: Spot
+    reply: str
+    when: Condition
+
+
 @dataclass(slots=True)
 class RouteReader:
     """Reads routes, and reports what is wrong with them. ``None`` is a file that could not be parsed.
@@ -43,6 +54,7 @@ class RouteReader:
     known: Known
     report: Report
     sure: int | None = None
+    wanted: list[Wanted] = field(default_factory=list)
 
     def read(self) -> tuple[Route, ...]:
         """The routes that are whole, in the order of the files; faults go to the report."""
@@ -64,12 +76,25 @@ class RouteReader:
                 elif first is not at:
                     message = f'"{name}" is already in {first.file.removeprefix(shown(""))}:{first.line}'
                     self.report.add(at, "route-twice", message)
+                self.wanted += self._wanted(node, name)
                 made = self._examples(node, name)
                 if entry is not None:
                     routes.append(_route(entry, node, made))
                 elif self.sure is None:
                     self.sure = len(routes)
         return tuple(routes)
+
+    def _wanted(self, route: Node, name: str) -> Iterator[Wanted]:
+        """The reply that *route* names, as far as that and whose messages it takes can be read."""
+        given = table(route.value)
+        reply, when = given.get("closing_template"), table(given.get("when"))
+        if not isinstance(reply, str) or reply not in (self.known.replies or ()):
+            return
+        for key, there in (("brands", self.known.brands), ("accounts", self.known.accounts)):
+            if key in when and not set(texts(when[key])) & set(there or ()):
+                return
+        brands, accounts = (tuple(texts(when.get(key))) for key in ("brands", "accounts"))
+        yield Wanted(name, route.spot, reply, Condition(brands=brands, accounts=accounts))
 
     def _examples(self, route: Node, name: str) -> tuple[Example, ...]:
         """The examples of *route* that are whole. What stands for none is the route's *name*."""
@@ -94,17 +119,17 @@ class RouteReader:
         return tuple(made)
 
 
-def require_templates(mapping: Mapping, report: Report) -> None:
-    """Report each route whose own closing reply a brand of it does not have in its default language."""
-    for route in mapping.routes:
-        for key in sorted(mapping.brands_of(route.when) & set(mapping.brands)):
-            language = mapping.brands[key].languages[0]
-            name = route.closing_template
-            if name and (key, name, language) not in mapping.templates:
-                path = f"replies/{key}/{name}.{language}.txt.j2"
+def require_templates(
+    wanted: Iterable[Wanted], brands: Map[str, Brand], mapping: Mapping, report: Report
+) -> None:
+    """Report each route whose own closing reply one of its *brands* does not have in its default language."""
+    for route in wanted:
+        for key in sorted(mapping.brands_of(route.when) & set(brands)):
+            language = brands[key].languages[0]
+            if (key, route.reply, language) not in mapping.templates:
+                path = f"replies/{key}/{route.reply}.{language}.txt.j2"
                 message = f"{route.name}: there is no {path}, and {language} is the brand's default language"
-                spot = Spot(route.place.file, route.place.line, route.place.column)
-                report.add(spot, "template-missing", message)
+                report.add(route.spot, "template-missing", message)
 
 
 def items_of(root: Node | None) -> list[Node]:

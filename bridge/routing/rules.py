@@ -40,6 +40,7 @@ RULES: dict[str, str] = {
     "never-open": "A calendar without any opening hours: a promise in it would never end.",
     "channel-format": "Not a Slack channel: a name like #support, or a channel's id.",
     "approver-format": "Not a Slack user's id.",
+    "handle-format": "Not a handle: how somebody is called on a network, in one word.",
     "env-name": "Not the name of an environment variable.",
     "secret-in-file": "A secret in the file. Only the name of an environment variable belongs here.",
     # What files say of each other
@@ -63,6 +64,8 @@ RULES: dict[str, str] = {
     "unknown-promise": "A promise that queues.yaml does not name.",
     "unknown-route": "A route that no file in routes/ has.",
     "account-twice": "An account that is given more than once: it belongs to one brand.",
+    "language-twice": "A language that stands twice in a brand's list.",
+    "vip-twice": "Somebody who is in vips.yaml more than once.",
     "route-twice": "Two routes of one name.",
     "canary-without-limit": "A canary that has no limit would watch and never do anything.",
     "copy-to-owner": "A copy to the queue that the route leads to anyway.",
@@ -99,6 +102,7 @@ WARNINGS: dict[str, str] = {
     "unused-part": "A part that no reply takes in.",
     "reply-beyond-target": "A reply is longer than its brand's voice aims at.",
     "promise-beyond-window": "A promise ends when the network takes no reply any more.",
+    "without-ticket": "A route says something about its ticket, and its queue has no tickets.",
     "no-vips": "A route asks for VIPs, and the list of them is empty.",
     "reply-language-missing": "A brand speaks a language in which it has no closing reply.",
 }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
 from collections import Counter, defaultdict
 from collections.abc import Collection, Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from bridge.core.message import MessageKind
 from bridge.routing.language import speaks, widen
@@ -22,20 +23,48 @@ def shadowed(mapping: Mapping) -> Iterator[tuple[Route, Route]]:
     """
     asked = [_Asked.of(route.when, mapping) for route in mapping.routes]
     common = Counter(key for one in asked for needs in one.needs() for key in needs if key != _NOBODY)
-    before: dict[Hashable, list[int]] = defaultdict(list)
-    always: list[int] = []
+    groups: dict[Condition, _Alike] = {}
+    before: dict[Hashable, list[_Alike]] = defaultdict(list)
+    always: list[_Alike] = []
     for number, narrow in enumerate(asked):
-        near = {position for key in narrow.offers() for position in before.get(key, ())}
-        for position in sorted(near.union(always)):
+        bar = narrow.when.min_followers or 0
+        near = {id(group): group for key in narrow.offers() for group in before.get(key, ())}
+        firsts = (group.first(bar) for group in (*near.values(), *always))
+        for position in sorted(first for first in firsts if first is not None):
             if asked[position].covers(narrow):
                 yield mapping.routes[number], mapping.routes[position]
                 break
-        # By what the fewest have: a tag may be on every route, and a word on this one alone.
-        rarest = min(narrow.needs(), key=lambda needs: sum(common[key] for key in needs), default=None)
-        for key in rarest or ():
-            before[key].append(number)
-        if rarest is None:
-            always.append(number)
+        rest = replace(narrow.when, min_followers=None)
+        if rest not in groups:
+            groups[rest] = _Alike()
+            # By what the fewest have: a tag may be on every route, and a word on this one alone.
+            rarest = min(narrow.needs(), key=lambda needs: sum(common[key] for key in needs), default=None)
+            for key in rarest or ():
+                before[key].append(groups[rest])
+            if rarest is None:
+                always.append(groups[rest])
+        groups[rest].add(number, bar)
+
+
+@dataclass(slots=True)
+class _Alike:
+    """Routes that ask for the same but for so many followers: of these, one is enough to compare with.
+
+    Only routes with a lower bar than all before them are kept: another of these goes before the rest.
+    """
+
+    _positions: list[int] = field(default_factory=list)
+    _falling: list[int] = field(default_factory=list)  # their bars, negative: so they rise, for bisect
+
+    def add(self, position: int, bar: int) -> None:
+        if not self._falling or bar < -self._falling[-1]:
+            self._positions.append(position)
+            self._falling.append(-bar)
+
+    def first(self, bar: int) -> int | None:
+        """The first whose bar is not above *bar*."""
+        at = bisect.bisect_left(self._falling, -bar)
+        return self._positions[at] if at < len(self._positions) else None
 
 
 def accounts_of(when: Condition, mapping: Mapping) -> list[str]:
@@ -90,7 +119,10 @@ class _Asked:
         )
 
     def needs(self) -> Iterator[tuple[Hashable, ...]]:
-        """What a route that this one covers must have: of each group one, as its `offers`."""
+        """What a route that this one covers must have: of each group one, as its `offers`.
+
+        Followers are looked after by `_Alike`.
+        """
         when = self.when
         for name, any_of in (
             ("tag", when.tags),
@@ -106,8 +138,6 @@ class _Asked:
             yield from (((name, one),) for one in all_of)
         if self.is_placed:
             yield (_NOBODY, *(("account", key) for key in self.accounts))
-        if when.min_followers:
-            yield (("followers", True),)
         if when.vip is not None:
             yield (("vip", when.vip),)
 
@@ -127,8 +157,6 @@ class _Asked:
             yield from ((name, one) for one in some)
         # Any one will do, since all must be the other's; a route that takes nobody's messages has none.
         yield ("account", min(self.accounts)) if self.accounts else _NOBODY
-        if when.min_followers:
-            yield ("followers", True)
         if when.vip is not None:
             yield ("vip", when.vip)
 

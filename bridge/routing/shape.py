@@ -8,7 +8,8 @@ that one pass over an entry finds its wrong types and its wrong references alike
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+import unicodedata
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
@@ -29,7 +30,7 @@ from pydantic_core import PydanticCustomError
 
 from bridge.routing.holiday import countries
 from bridge.routing.language import normalise_language
-from bridge.routing.nodes import nearest
+from bridge.routing.nodes import Value, nearest
 
 FALLBACK = "fallback"
 """What an example writes for "no route takes this". No route may have this name."""
@@ -169,7 +170,7 @@ def _day(value: object) -> date:
         raise wrong("bad-date", f'"{value}" is not a date like 2026-12-25') from None
 
 
-def _shift(value: object) -> tuple[time, time]:
+def shift(value: object) -> tuple[time, time]:
     """``09:00-17:30``. The end ``24:00`` is kept as midnight, time(0, 0)."""
     match = re.fullmatch(r"(\d\d):(\d\d)-(\d\d):(\d\d)", value) if isinstance(value, str) else None
     if match:
@@ -178,6 +179,20 @@ def _shift(value: object) -> tuple[time, time]:
             return time(*opens), time(closes[0] % 24, closes[1])
     hint = "; a shift over midnight is two: 22:00-24:00 and, on the next day, 00:00-06:00"
     raise wrong("bad-shift", f'"{value}" is not hours like 09:00-17:30, the earlier time first{hint}')
+
+
+_INVISIBLE = ("Cc", "Cf", "Co", "Cn", "Cs")
+HANDLE = r"@?[^\s@\"'`<>{}()\[\]|\\,;%]+(@[\w.-]+(:[0-9]+)?)?"
+_HANDLE = re.compile(HANDLE)
+
+
+def handle_problem(value: Value) -> str | None:
+    """What is wrong with a handle, if it is a text; None: nothing. Its network may know better."""
+    if not isinstance(value, str) or not value:
+        return None
+    if _HANDLE.fullmatch(value) and not any(unicodedata.category(one) in _INVISIBLE for one in value):
+        return None
+    return f'"{value}" is not a handle such as @kopi or @kopi@social.example: no spaces, quotes or brackets'
 
 
 MOMENT = r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d)?)?"
@@ -253,7 +268,7 @@ Moment = Annotated[
 ]
 Shift = Annotated[
     tuple[time, time],
-    BeforeValidator(_shift),
+    BeforeValidator(shift),
     WithJsonSchema(_text_like(r"^\d\d:[0-5]\d-\d\d:[0-5]\d$", "09:00-17:30")),
 ]
 WEB_ADDRESS = r"https?://[^\s/]+\S*"
@@ -278,11 +293,44 @@ Approver = Annotated[
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """What is wrong with several keys of an entry, or several parts of a value, taken together.
+
+    ``path``: where it is shown, from the entry on. ``newer``: mappings have served with it, so
+    what is stored is not held to it, and the entry can be gone on with.
+    """
+
+    path: tuple[str | int, ...]
+    rule: str
+    message: str
+    newer: bool = False
+
+
 class Shape(BaseModel):
     """One entry of a file. Strict types; a key that means nothing is refused."""
 
     # The sentences below the keys are what editors show: see `bridge mappings schema`.
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    @classmethod
+    def conflicts(cls, given: Mapping[str, Value], known: Known) -> Iterator[Conflict]:
+        """What the keys have against each other.
+
+        Not a validator: those are asked of a sound entry only, and one fault would hide
+        another. *given* is the entry as it is written, right or wrong.
+        """
+        yield from ()
+
+
+def texts(value: Value) -> list[str]:
+    """The texts in a list, as far as *value* is one."""
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+
+
+def table(value: Value) -> dict[str, Value]:
+    """*value*, as far as it is a table."""
+    return value if isinstance(value, dict) else {}
 
 
 class EnvRef(Shape):

@@ -67,6 +67,10 @@ class VoiceFile(Shape):
     """Language, or all → words and phrases that no reply may say; capitals and accents do not matter."""
 
 
+_STAND_INS: Map[str, object] = {"tone": [], "target_length": None, "signed": False}
+_KEYS = ", ".join(VoiceFile.model_fields)
+
+
 def read_voices(
     documents: Map[str, Node | None], brands: Map[str, Brand], known: Known, report: Report
 ) -> dict[str, Voice]:
@@ -79,8 +83,13 @@ def read_voices(
         key, file = match["brand"], shown(path)
         if known.brands is not None and key not in known.brands:
             report.add(Spot(file), "unknown-brand", f'there is no brand "{key}"{nearest(key, known.brands)}')
-        entry = fit(root, root.spot, VoiceFile, known, report) if root is not None else None
-        if root is None or entry is None:
+        if root is None:
+            continue
+        if root.value is None:
+            report.add(root.spot, "empty-value", f"the file says nothing: give {_KEYS}; or delete it")
+            continue
+        entry = fit(root, root.spot, VoiceFile, known, report, _STAND_INS)
+        if entry is None:
             continue
         if sum(map(len, entry.banned_words.values())) > MAX_BANNED:
             at = root.key_spot(("banned_words",))

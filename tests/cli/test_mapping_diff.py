@@ -10,6 +10,7 @@ import pytest
 
 from bridge import settings
 from bridge.core.message import Author, EventKind, InboundEvent, SocialMessage, Tag
+from bridge.routing.compare import ASPECTS
 from bridge.store import messages
 from bridge.store.database import Database
 from tests.cli.conftest import Shell
@@ -70,7 +71,7 @@ def test_diff_counts_what_would_go_elsewhere(database, edited, alone: Shell):
     said = alone("mappings", "diff", str(edited), "--mappings", str(STARTER))
 
     assert (said.code, said.lines[0]) == (0, "14 messages, of which 13 would change (92.9%)")
-    assert "  queue           12   85.7%" in said.lines
+    assert "  queue           12   85.7%  the team that it goes to" in said.lines
     assert "  taken by a route before, and by none then: 0" in said.lines
     at = said.lines.index("queue: support-technical → triage  12")
     assert [line.strip() for line in said.lines[at + 1 : at + 11]] == sorted(ids, reverse=True)[:10]
@@ -93,7 +94,11 @@ def test_diff_looks_back_as_far_as_it_is_told(database, edited, alone: Shell):
     came_in(database, 1, "technical-issue", days_ago=31)
     diff = ("mappings", "diff", str(edited), "--mappings", str(STARTER))
 
-    assert alone(*diff).lines == ["No messages came in during that time: there is nothing to compare."]
+    nothing = alone(*diff).lines
+    assert nothing[:2] == [
+        "No messages came in during that time: only the files are compared.",
+        "In the files:",
+    ]
     assert alone(*diff, "--since", "5w").lines[0].startswith("1 messages, of which 1 would")
     assert "12h, 30d or 8w" in alone(*diff, "--since", "1y").err
 
@@ -128,6 +133,135 @@ def test_diff_is_a_gate(database, edited, alone: Shell):
         "50.0% of the messages would change: more than 49.0%",
     )
     assert "no share such as 10%" in alone(*diff, "ten").err
+
+
+TECHNICAL = """\
+    channel: "#support-technical"
+    ticket: true
+    group: Technical Support
+    type: problem
+"""
+ROUTE = "  - name: technical-issue\n    when: {tags: [technical-issue]}\n    queue: support-technical\n"
+EDITS = (
+    ("owner", "queues.yaml", "owner: Head of technical support", "owner: Nina"),
+    ("channel", "queues.yaml", '"#support-technical"', '"#support-apps"'),
+    ("group", "queues.yaml", "group: Technical Support", "group: Apps"),
+    ("desk", "brands.yaml", "    name: Kopi\n", "    name: Kopi\n    desk_brand: Kopi Coffee\n"),
+    ("type", "queues.yaml", "type: problem", "type: incident"),
+    ("priority", "queues.yaml", "priority: high", "priority: low"),
+    ("severity", "routes/10-social.yaml", ROUTE, ROUTE + "    severity: high\n"),
+    ("tags", "routes/10-social.yaml", ROUTE, ROUTE + "    ticket_tags: [app]\n"),
+    ("tags", "tags.yaml", "  crisis:\n", "  crisis:\n    words: [it happens]\n"),
+    ("fields", "routes/10-social.yaml", ROUTE, ROUTE + "    fields: {Product: App}\n"),
+    ("assignee", "routes/10-social.yaml", ROUTE, ROUTE + "    assignee: ola@kopi.example\n"),
+    ("promise", "queues.yaml", "promise: 4h", "promise: 5h"),
+    ("closing", "queues.yaml", "closing: auto\n\n  incident", "closing: approve\n\n  incident"),
+    ("approvers", "queues.yaml", TECHNICAL, TECHNICAL + "    approvers: [U012AB3CD]\n"),
+    ("grace", "queues.yaml", TECHNICAL, TECHNICAL + "    closing_grace: 1h\n"),
+    ("template", "queues.yaml", TECHNICAL, TECHNICAL + "    closing_template: thanks\n"),
+    ("words", "replies/kopi/closing.en.txt.j2", "sorted", "settled"),
+    ("words", "brands.yaml", "— Team Kopi", "— Kopi"),
+    ("copies", "routes/10-social.yaml", ROUTE, ROUTE + "    copies: [triage]\n"),
+    ("never", "routes/10-social.yaml", ROUTE, ROUTE + "    never: [sales]\n"),
+)
+
+
+@pytest.mark.parametrize(
+    ("aspect", "file", "written", "instead"), EDITS, ids=[f"{one[0]}-{one[1][:4]}" for one in EDITS]
+)
+def test_diff_sees_whatever_people_would_notice(
+    database, alone: Shell, tmp_path, aspect, file, written, instead
+):
+    """An edit of one key in one file: the aspect is counted, and the file is named."""
+    post = came_in(database, 1, "technical-issue")
+    folder = starter_to_edit(tmp_path / "edited")
+    before = starter_to_edit(tmp_path / "before")
+    text = (folder / file).read_text()
+    assert written in text
+    (folder / file).write_text(text.replace(written, instead, 1))
+    said = alone("mappings", "diff", str(folder), "--mappings", str(before), "--json")
+    found = json.loads(said.out)
+
+    assert found["changed"] == 1
+    assert found["aspects"][aspect]["changes"][0]["examples"] == [post]
+    assert {edit["file"] for edit in found["files"]} == {file}
+
+
+def test_diff_explains_each_aspect_that_it_counts(database, alone: Shell, tmp_path):
+    """In the table itself, and only those that change: "light" alone says nothing to anybody."""
+    came_in(database, 1, "technical-issue", account="kopi-plaza")
+    folder = starter_to_edit(tmp_path / "edited")
+    brands = folder / "brands.yaml"
+    lines = brands.read_text().splitlines(keepends=True)
+    brands.write_text("".join(line for line in lines if "reply_url" not in line))
+    said = alone("mappings", "diff", str(folder), "--mappings", str(STARTER))
+
+    assert said.lines[1:4] == [
+        "  light            1  100.0%  whether a public reply is possible",
+        "  taken by a route before, and by none then: 0",
+        "light: possible → not possible  1",
+    ]
+    page = (STARTER / "README.md").read_text()
+    assert [aspect for aspect, meaning in ASPECTS.items() if f"| `{aspect}` | {meaning}" not in page] == []
+
+
+def test_diff_of_a_reply_shows_what_it_said_and_would_say(database, alone: Shell, tmp_path):
+    """In the language of each post, and no line wider than a terminal."""
+    came_in(database, 1, "technical-issue")
+    folder = starter_to_edit(tmp_path / "edited")
+    reply = folder / "replies/kopi/closing.en.txt.j2"
+    reply.write_text(reply.read_text().replace("sorted", "settled"))
+    other = folder / "replies/kopi/closing.pl.txt.j2"
+    other.write_text(other.read_text() + "PS")
+    said = alone("mappings", "diff", str(folder), "--mappings", str(STARTER))
+    at = said.lines.index("words:  1")
+
+    assert said.lines[at + 1].startswith("  before  Hi Anna")
+    assert [line[:10] for line in said.lines[at + 1 : at + 5] if line.startswith("  after")] == ["  after   "]
+    assert "settled" in said.out
+    assert max(map(len, said.lines)) <= 80
+    assert "  replies/kopi/closing.pl.txt.j2 is another" in said.lines
+
+
+def test_diff_knows_that_a_post_without_a_tag_opens_no_case(database, edited, alone: Shell, tmp_path):
+    """So it changes nothing where such a post would go; a word that gives it a tag does."""
+    came_in(database, 1)
+    folder = starter_to_edit(tmp_path / "tagging")
+    queues = (folder / "queues.yaml").read_text()
+    (folder / "queues.yaml").write_text(queues.replace("fallback: triage", "fallback: sales"))
+    diff = ("mappings", "diff", str(folder), "--mappings", str(STARTER))
+
+    assert alone(*diff).lines[0] == "1 messages, of which 0 would change (0.0%)"
+    tags = (folder / "tags.yaml").read_text()
+    (folder / "tags.yaml").write_text(tags.replace("  crisis:\n", "  crisis:\n    words: [it happens]\n"))
+    assert "queue: (no case) → incident-response  1" in alone(*diff).lines
+
+
+def test_diff_tells_of_edits_that_no_message_meets(database, alone: Shell, tmp_path):
+    """A team that nobody wrote to hears of its next post elsewhere: the files say so."""
+    folder = starter_to_edit(tmp_path / "edited")
+    before = starter_to_edit(tmp_path / "before")
+    queues = folder / "queues.yaml"
+    queues.write_text(queues.read_text().replace('"#sales-leads"', '"#sales"'))
+    diff = ("mappings", "diff", str(folder), "--mappings", str(before))
+
+    assert alone(*diff).lines[1:] == [
+        "In the files:",
+        '  queues.yaml: sales: channel "#sales-leads" → "#sales"',
+    ]
+    told = json.loads(alone(*diff, "--format", "json").out)
+    assert told["files"] == [
+        {
+            "file": "queues.yaml",
+            "at": ["sales", "channel"],
+            "what": "other",
+            "before": "#sales-leads",
+            "after": "#sales",
+        }
+    ]
+    queues.write_text("# of the teams\n" + (before / "queues.yaml").read_text())
+    assert alone(*diff).lines[1:] == ["The files say the same, in another form."]
+    assert alone(*diff[:2], str(before), *diff[3:]).lines[1:] == ["The files are the same."]
 
 
 def test_diff_against_a_faulty_folder_says_what_is_wrong(database, edited, alone: Shell):

@@ -61,6 +61,14 @@ MADE: tuple[tuple[str, str, str, str, str], ...] = (
         "(reply-beyond-target)",
     ),
     (
+        "without-ticket",
+        ROUTES,
+        "queue: sales\n",
+        "queue: sales\n    fields: {Plan: pro}\n    assignee: ola@kopi.example\n",
+        "mappings/routes/10-social.yaml:71:5 sales-lead: sales has no tickets, so fields, assignee "
+        "would do nothing (without-ticket)",
+    ),
+    (
         "no-vips",
         "vips.yaml",
         VIPS,

@@ -69,6 +69,8 @@ INSTEAD: dict[str, tuple[str, str]] = {
     "bad-date": (HOURS, "holidays: [2026-12-25]"),
     "never-open": (HOURS, f"week:\n      {WEEK}"),
     "channel-format": (QUEUES, 'channel: "#support"'),
+    "handle-format": (BRANDS, 'handle: "@kopi@social.example"'),
+    "language-twice": (BRANDS, "languages: [en, id]"),
     "env-name": (BRANDS, "token: {env: KOPI_TOKEN}"),
     "secret-in-file": (BRANDS, "token: {env: KOPI_TOKEN}"),
     "unknown-priority": (QUEUES, "priority: high"),
@@ -203,6 +205,8 @@ SET_UP: dict[str, Callable[[Files, str], None]] = {
     "never-reached": kept_off,
     "queue-twice": second_file,
     "no-vips": vips,
+    "vip-twice": vips,
+    "without-ticket": kept_off,
     "reply-beyond-target": target,
     "promise-beyond-window": promise,
 }

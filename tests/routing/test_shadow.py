@@ -68,3 +68,35 @@ def test_ten_thousand_routes_are_linted_within_seconds(starter, shared):
 
     assert time.process_time() - before < SECONDS
     assert "unreachable-route" not in found
+
+
+BARS = st.none() | st.integers(1, 4)
+ALIKE = st.sampled_from([Condition(tags=("technical-issue",)), Condition(vip=True), Condition()])
+
+
+@settings(deadline=None, max_examples=300)
+@given(conditions=st.lists(st.builds(lambda when, bar: replace(when, min_followers=bar), ALIKE, BARS)))
+def test_routes_that_differ_by_followers_alone_are_compared_like_all(listed, conditions):
+    """Of those that ask for the same otherwise only some are looked at: none is missed for that."""
+    mapping = with_routes(listed, *conditions)
+    asked = [_Asked.of(when, mapping) for when in conditions]
+    expected = [
+        (number, next(before for before in range(number) if asked[before].covers(narrow)))
+        for number, narrow in enumerate(asked)
+        if any(asked[before].covers(narrow) for before in range(number))
+    ]
+
+    assert [(route.name, other.name) for route, other in shadowed(mapping)] == [
+        (f"r{number}", f"r{before}") for number, before in expected
+    ]
+
+
+@pytest.mark.parametrize("bars", [range(MANY, 0, -1), range(1, MANY + 1)], ids=["falling", "rising"])
+def test_ten_thousand_steps_of_followers_are_linted_within_seconds(starter, bars):
+    """Each for fewer than the one before, as an admin would write it; or for more, and none is reached."""
+    mapping = with_routes(starter, *(Condition(min_followers=bar) for bar in bars))
+    before = time.process_time()
+    unreached = sum(fault.rule == "unreachable-route" for fault in lint(mapping, NETWORKS))
+
+    assert time.process_time() - before < SECONDS
+    assert unreached == (MANY - 1 if bars[0] == 1 else 0)
