@@ -228,7 +228,7 @@ class ExampleShape(Shape):
     tags: list[TagName] = []
     """The tags that the social team gave it."""
     expect: RouteName | None = None
-    """The route that should take it; left out, this one; fallback: none."""
+    """The route that should take it; left out, this one; fallback: none; no-case: no tag, so no case."""
     network: NetworkName | None = None
     """On which network it was said."""
     account: AccountName | None = None
@@ -366,5 +366,11 @@ class VipShape(Shape):
 class TagShape(Shape):
     meaning: Text
     """What the tag says about a post."""
-    words: list[Text] = []
+    words: Annotated[list[Text], Field(json_schema_extra={"minItems": 1})] = []
     """A post that contains one of these words or phrases gets the tag by itself."""
+
+    @classmethod
+    def conflicts(cls, given: Map[str, Value], known: Known) -> Iterator[Conflict]:
+        if given.get("words") == []:
+            message = "must not be empty: write the words that give the tag, or take it out"
+            yield Conflict(("words",), "empty-value", message, newer=True)

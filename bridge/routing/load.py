@@ -129,7 +129,7 @@ class _Reading:
         require_closing_replies(sure, wanted, replies, self.report)
         self.tests = read_tests(self.documents, self.known, self.report)
         voices = read_voices(self.documents, brands, self.known, self.report)
-        hold_against_voices(brands, voices, replies, self.report)
+        hold_against_voices(brands, voices, replies, files, self.report)
         accounts = [account for brand in brands.values() for account in brand.accounts]
         return Mapping(
             version=version_of(files),

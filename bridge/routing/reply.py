@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -162,21 +162,27 @@ def _take_in(
 
 def unused_parts(files: Iterable[str], templates: Iterable[Template]) -> list[str]:
     """The paths of parts that no reply takes in."""
-    there = {
+    there = _part_paths(files)
+    used = {path for one in templates for path, _ in _parts_of(one, there)}
+    return [path for path in there.values() if path not in used]
+
+
+_Paths = Mapping[tuple[str, str, str | None], str]  # by (brand, name, language or None for all)
+
+
+def _part_paths(files: Iterable[str]) -> _Paths:
+    return {
         (match["brand"], match["name"], normalise_language(match["language"])): path
         for path in files
         if (match := PART.fullmatch(path))
     }
-    used = {
-        next(
-            (one.brand, name, code)
-            for code in (*widen(one.language), None)
-            if (one.brand, name, code) in there
-        )
-        for one in templates
-        for name, _ in one.parts
-    }
-    return [path for key, path in there.items() if key not in used]
+
+
+def _parts_of(template: Template, there: _Paths) -> Iterator[tuple[str, str]]:
+    """(path, source) of each part that *template* takes in."""
+    for name, source in template.parts:
+        ways = ((template.brand, name, code) for code in (*widen(template.language), None))
+        yield next(there[way] for way in ways if way in there), source
 
 
 def reply_names(files: Mapping[str, str], report: Report) -> set[str] | None:
@@ -229,9 +235,14 @@ _CUSTOMERS = ("Anna", "", "สมชาย", "محمد", "O'Neil-Łukasiewicz")
 
 
 def hold_against_voices(
-    brands: Mapping[str, Brand], voices: Mapping[str, Voice], replies: Replies, report: Report
+    brands: Mapping[str, Brand],
+    voices: Mapping[str, Voice],
+    replies: Replies,
+    files: Iterable[str],
+    report: Report,
 ) -> None:
     """Report replies that their brand's voice would hold back, or that its own words make too long."""
+    there = _part_paths(files)
     for template in (*replies.templates.values(), *replies.wrongly_said):
         brand, voice = brands.get(template.brand), voices.get(template.brand)
         if brand is None:
@@ -244,16 +255,19 @@ def hold_against_voices(
             message = f"more than {MAX_TEXT:,} characters, with the words of {brand.key}"
             report.add(Spot(template.file), "template-too-long", message)
         for word in banned_in("\n\n".join(said), voice, [template.language]):
-            file = voice.place.file.removeprefix(shown("")) if voice else ""
-            line = _line_of(word, template)
-            filled_in = "" if line else " in a part, or in what is filled in"
-            message = f'says "{word}"{filled_in}, which {file} bans'
-            report.add(Spot(template.file, line or 1), "banned-word", message)
+            banned_by = voice.place.file.removeprefix(shown("")) if voice else ""
+            parts = ((shown(path), source) for path, source in _parts_of(template, there))
+            written = ((template.file, template.source), *parts)
+            spots = (Spot(file, line) for file, source in written if (line := _line_of(word, source)))
+            spot = next(spots, None)
+            filled_in = "" if spot else " in what is filled in"
+            message = f'says "{word}"{filled_in}, which {banned_by} bans'
+            report.add(spot or Spot(template.file), "banned-word", message)
 
 
-def _line_of(word: str, template: Template) -> int | None:
-    """The line of the reply's own file on which *word* begins; None: it is not in that file."""
-    lines = template.source.splitlines()
+def _line_of(word: str, source: str) -> int | None:
+    """The line on which *word* begins; None: it is not in *source*."""
+    lines = source.splitlines()
 
     def lacks(number: int) -> bool:
         return not first_found(fold("\n".join(lines[number:])), [word])  # a phrase may go on in the next line
