@@ -53,6 +53,7 @@ def test_a_mapping_that_fits_what_is_there_passes(live: Shell):
 
 
 Spoil = Callable[[Sandbox, Path], None]
+IDEAS = "    queue: product-feedback\n"
 
 
 def misspell_a_group(sandbox: Sandbox, folder: Path) -> None:
@@ -69,11 +70,11 @@ def remove_a_field(sandbox: Sandbox, folder: Path) -> None:
 
 
 def misspell_a_field(sandbox: Sandbox, folder: Path) -> None:
-    edit(folder, "    queue: sales\n", '    queue: sales\n    fields: {"Social networks": "x"}\n', ROUTES)
+    edit(folder, IDEAS, IDEAS + '    fields: {"Social networks": "x"}\n', ROUTES)
 
 
 def assign_to_nobody(sandbox: Sandbox, folder: Path) -> None:
-    edit(folder, "    queue: sales\n", "    queue: sales\n    assignee: nobody@kopi.example\n", ROUTES)
+    edit(folder, IDEAS, IDEAS + "    assignee: nobody@kopi.example\n", ROUTES)
 
 
 def misspell_a_channel(sandbox: Sandbox, folder: Path) -> None:
