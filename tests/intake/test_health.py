@@ -174,7 +174,7 @@ def test_a_delivery_that_failed_for_good_is_counted(bridge, client, worker):
         row.state = "failed"
 
     problem = only_problem(client)
-    assert "1 deliveries failed" in problem
+    assert "1 delivery failed" in problem
     assert "bridge delivery list --failed" in problem
 
 
