@@ -22,7 +22,7 @@ from bridge.routing.load import load
 from bridge.routing.model import AccountEntry, Mapping
 from bridge.settings import Settings
 from bridge.store import room, standing, versions
-from bridge.store.conditions import SILENCE, UNDONE_FIX, WORKER_GONE, conditions, unwritable
+from bridge.store.conditions import SILENCE, UNDONE_FIX, WORKER_GONE, conditions, nobody_works, unwritable
 from bridge.store.database import Database
 from bridge.store.presence import FolderLock, last_seen
 
@@ -83,7 +83,7 @@ def _database(loaded: Settings) -> Iterator[Finding]:
                 return
             why = room.why_not(database)
             with database.read() as tx:
-                seen = last_seen(tx)
+                seen, nobody = last_seen(tx), nobody_works(tx)
                 period = timedelta(seconds=loaded.sweep_s)
                 swept, sweep = reconcile.standing(tx, SystemClock().now(), period)
                 wrong = [one for one in conditions(tx, SystemClock().now()) if one.tell]
@@ -101,7 +101,7 @@ def _database(loaded: Settings) -> Iterator[Finding]:
         yield Finding("database", True, f"{database.name} is at this version's revision, and can be written")
     else:
         yield Finding("database", False, why, unwritable(why).fix)
-    yield _worker(database, seen, writable=why is None)
+    yield _worker(database, seen, nobody, writable=why is None)
     if loaded.zendesk is not None:
         fix = "let a worker run, as an admin of Zendesk with the scope read: see bridge/zendesk/README.md"
         yield Finding("sweep", swept, sweep, fix)
@@ -113,18 +113,21 @@ def _database(loaded: Settings) -> Iterator[Finding]:
         )
 
 
-def _worker(database: Database, seen: datetime | None, *, writable: bool) -> Finding:
-    """Whether one is alive: by what it wrote last and, where that can be asked, by its lock."""
+def _worker(database: Database, seen: datetime | None, nobody: str, *, writable: bool) -> Finding:
+    """Whether one is alive: by what it wrote last and, where that can be asked, by its lock.
+
+    ``nobody`` says that none is, and since when.
+    """
     fix = "start `bridge serve`, or `bridge worker` beside `bridge web`"
     if seen is None or (database.embedded and not FolderLock(database.file).is_held()):
-        return Finding("worker", False, "none is alive", fix)
+        return Finding("worker", False, nobody, fix)
     age = SystemClock().now() - seen
     if age < WORKER_GONE:
         return Finding("worker", True, "alive")
-    detail = f"last seen {age.total_seconds():.0f} s ago"
     if not writable:
-        return Finding("worker", True, f"{detail}: it cannot write that it lives")
-    return Finding("worker", False, detail, fix)
+        detail = f"last seen {age.total_seconds():.0f} s ago: it cannot write that it lives"
+        return Finding("worker", True, detail)
+    return Finding("worker", False, nobody, fix)
 
 
 def _served(loaded: Settings, mapping: Mapping) -> Finding:

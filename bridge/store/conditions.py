@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from bridge.core.condition import Condition, counted
 from bridge.errors import MappingError
 from bridge.store import lanes, standing, versions
-from bridge.store.presence import last_seen
+from bridge.store.presence import gone_since, last_seen
 
 WORKER_GONE = timedelta(seconds=30)
 TOO_OLD = timedelta(minutes=15)
@@ -76,13 +76,21 @@ def faulty_mapping(error: MappingError) -> Condition:
     )
 
 
+def nobody_works(tx: Session) -> str:
+    """That no worker is alive, and since when."""
+    since = gone_since(tx)
+    if since is None:
+        return "no worker is alive, and none has ever been"
+    return f"no worker is alive since {since:%Y-%m-%d %H:%M:%S} UTC"
+
+
 def _workers(tx: Session, now: datetime) -> Iterator[Condition]:
     seen = last_seen(tx)
     if seen is None or now - seen > WORKER_GONE:
         # Nobody is told: whoever could do it is what is missing.
         yield Condition(
             WORKER,
-            "no worker is alive",
+            nobody_works(tx),
             "start `bridge worker` (or `bridge serve`)",
             down=True,
             tell=False,

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO
 
 import psycopg
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from bridge.errors import FolderInUseError, StoreBusyError
@@ -231,6 +231,12 @@ def last_seen(tx: Session) -> datetime | None:
         .where(WorkerRow.stopped_at.is_(None), WorkerRow.gone_at.is_(None))
         .order_by(WorkerRow.seen_at.desc())
     ).first()
+
+
+def gone_since(tx: Session) -> datetime | None:
+    """When the last worker that there was stopped, or else was seen last; None if there never was one."""
+    ended = func.coalesce(WorkerRow.stopped_at, WorkerRow.seen_at)
+    return tx.scalars(select(ended).order_by(ended.desc()).limit(1)).first()
 
 
 def _number(worker: str) -> int:

@@ -201,7 +201,7 @@ def test_a_secret_file_that_cannot_be_read_is_a_finding_among_others(healthy: Sh
 def test_no_worker_is_said_with_the_command(healthy: Shell, running: InProcess):
     """The tables are there, but nobody works."""
     running.stop()
-    assert "`bridge serve`" in only(healthy("doctor"), "worker: none is alive")
+    assert "`bridge serve`" in only(healthy("doctor"), "worker: no worker is alive since 20")
 
 
 def test_a_worker_that_was_killed_is_not_alive(sandbox: Sandbox, tmp_path: Path, start_process):
@@ -210,7 +210,7 @@ def test_a_worker_that_was_killed_is_not_alive(sandbox: Sandbox, tmp_path: Path,
     environment = environment_of(tmp_path / "data", sandbox, process.url)
     assert "ok   worker: alive" in run(environment, "doctor").out
     process.kill()
-    assert "FAIL worker: none is alive" in run(environment, "doctor").out
+    assert "FAIL worker: no worker is alive since 20" in run(environment, "doctor").out
 
 
 def test_a_full_disk_is_named_and_no_worker_is_called_dead(healthy: Shell, environment: dict[str, str]):
