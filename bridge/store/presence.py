@@ -186,8 +186,13 @@ class Presence:
             raise NotPresentError("the database no longer knows that this worker lives; it signs on anew")
 
     def gone(self, tx: Session, worker: str) -> bool:
-        """Whether *worker* no longer lives: its leases are free."""
-        return worker != self.worker and not self._proof.lives(tx, worker)
+        """Whether *worker* no longer lives, or has said goodbye: its leases are free."""
+        if worker == self.worker:
+            return False
+        if not self._proof.lives(tx, worker):
+            return True
+        # A server under load may end a session seconds after its client did: the goodbye counts.
+        return tx.scalar(select(WorkerRow.stopped_at).where(WorkerRow.id == worker)) is not None
 
     def dead_at(self, tx: Session, worker: str | None, at: datetime, call: timedelta) -> datetime | None:
         """From when on *worker* can have no call under way any more; None while it may.
