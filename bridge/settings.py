@@ -321,6 +321,11 @@ def _database_faults(url: str) -> list[str]:
     return []
 
 
+def served_mappings() -> Path:
+    """The folder that a bridge which is started here and now serves."""
+    return mappings_folder(os.environ.get("BRIDGE_MAPPINGS", "").strip())
+
+
 def mappings_folder(named: str) -> Path:
     """The folder that was named, else ./mappings, else the starter that came with the package."""
     if named:

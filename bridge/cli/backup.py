@@ -9,6 +9,7 @@ import click
 
 from bridge import settings
 from bridge.cli.opened import opened_database, who
+from bridge.core.condition import counted
 from bridge.flows import engine
 from bridge.store import backup as copying
 from bridge.store.database import Database
@@ -47,4 +48,5 @@ def restore(file: Path) -> None:
 
 
 def _said(counts: dict[str, int]) -> str:
-    return f"{counts['cases']} cases, {counts['messages']} messages and {counts['intents']} intents"
+    cases, messages, intents = (counted(counts[f"{one}s"], one) for one in ("case", "message", "intent"))
+    return f"{cases}, {messages} and {intents}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -59,7 +60,7 @@ def demo(once: bool, port: int) -> None:
             keeper.start()
             if not once:
                 page = Page(sandbox, keeper, port=port)
-                _say_where(page, keeper)
+                _say_where(page, keeper, keeper.write_environment())
             story = Story(sandbox, _tell, keeper.ready, stopped=keeper.refused)
             steps = story.play()
             whole = all(step.ok for step in steps)
@@ -87,12 +88,14 @@ class Keeper:
         ours = {
             "BRIDGE_DATA": str(folder / "data"),
             "BRIDGE_HOST": "127.0.0.1",
-            "BRIDGE_MAPPINGS": str(_mappings_folder().resolve()),
+            # What `bridge serve` would use here: one's own may be shown too.
+            "BRIDGE_MAPPINGS": str(settings.served_mappings().resolve()),
             "BRIDGE_PUBLIC_URL": self.url,
             "PORT": str(self._port),
             **PACE,
         }
-        self._environment = {**_without_ours(os.environ), **ours, **sandbox.environment(self.url)}
+        self._settings = {**ours, **sandbox.environment(self.url)}
+        self._environment = {**_without_ours(os.environ), **self._settings}
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping = threading.Event()
         self._launching = threading.Lock()
@@ -105,6 +108,14 @@ class Keeper:
                 [*PROGRAM, "setup", "zendesk"], env=self._environment, stdout=log, stderr=log, check=False
             )
         return done.returncode == 0
+
+    def write_environment(self) -> Path:
+        """Write what a shell sources so that its commands are about this bridge, and no real account."""
+        file = self._folder / "demo.env"
+        lines = [f"unset {' '.join(sorted(_ours() - self._settings.keys()))}"]
+        lines += [f"export {name}={shlex.quote(value)}" for name, value in self._settings.items()]
+        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return file
 
     def start(self) -> None:
         # Only this thread launches: a signal reaches the main one, and must not come between a
@@ -165,16 +176,16 @@ class Keeper:
         return self._folder / "bridge.log"
 
 
-def _mappings_folder() -> Path:
-    """The mapping that `bridge serve` would use here: one's own may be shown too."""
-    return settings.load({"BRIDGE_MAPPINGS": os.environ.get("BRIDGE_MAPPINGS", "")}).mappings
-
-
 def _without_ours(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment without real accounts: the demo must not reach any of them."""
+    ours = _ours()
+    return {name: value for name, value in environment.items() if name not in ours}
+
+
+def _ours() -> set[str]:
+    """The names of the variables that a bridge reads."""
     named = {variable.name for variable in settings.VARIABLES}
-    named |= {f"{name}_FILE" for name in named} | {"SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET"}
-    return {name: value for name, value in environment.items() if name not in named}
+    return named | {f"{name}_FILE" for name in named} | {"SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET"}
 
 
 def _free_port() -> int:
@@ -183,9 +194,11 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _say_where(page: Page, keeper: Keeper) -> None:
+def _say_where(page: Page, keeper: Keeper, environment: Path) -> None:
     click.echo(f"\nWatch and play at  {click.style(page.url, bold=True)}")
-    click.echo(f"The bridge is at   {keeper.url}  (its health: {keeper.url}/readyz)\n")
+    click.echo(f"The bridge is at   {keeper.url}  (its health: {keeper.url}/readyz)")
+    sourced = click.style(f". {shlex.quote(str(environment))}", bold=True)
+    click.echo(f"Ask it by command  {sourced}  in another terminal; then `bridge case list`, …\n")
 
 
 def _tell(step: Step) -> None:

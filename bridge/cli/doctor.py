@@ -12,6 +12,7 @@ import click
 from bridge import app, settings, slack, zendesk
 from bridge.cli.mapping_live import NO_SLACK, NO_ZENDESK
 from bridge.core.account import Account
+from bridge.core.condition import counted
 from bridge.core.ports import Finding
 from bridge.errors import MappingError, SettingsError, StoreBusyError, StoreError, VendorError
 from bridge.flows import reconcile
@@ -20,8 +21,8 @@ from bridge.networks import NETWORKS
 from bridge.routing.load import load
 from bridge.routing.model import AccountEntry, Mapping
 from bridge.settings import Settings
-from bridge.store import room, standing
-from bridge.store.conditions import SILENCE, WORKER_GONE, conditions, unwritable
+from bridge.store import room, standing, versions
+from bridge.store.conditions import SILENCE, UNDONE_FIX, WORKER_GONE, conditions, nobody_works, unwritable
 from bridge.store.database import Database
 from bridge.store.presence import FolderLock, last_seen
 
@@ -58,9 +59,9 @@ def _findings(loaded: Settings) -> Iterator[Finding]:
         mapping = load(loaded.mappings, NETWORKS)
     except MappingError as error:
         fix = f"run `bridge mappings check`; the first is {error.faults[0]}"
-        yield Finding("mapping", False, f"{len(error.faults)} faults in {loaded.mappings}", fix)
+        yield Finding("mapping", False, f"{counted(len(error.faults), 'fault')} in {loaded.mappings}", fix)
     else:
-        yield Finding("mapping", True, f"{loaded.mappings}, version {mapping.version[:12]}")
+        yield _served(loaded, mapping)
     yield from _zendesk(loaded, mapping)
     yield from _slack(loaded, mapping)
     if mapping is not None:
@@ -82,7 +83,7 @@ def _database(loaded: Settings) -> Iterator[Finding]:
                 return
             why = room.why_not(database)
             with database.read() as tx:
-                seen = last_seen(tx)
+                seen, nobody = last_seen(tx), nobody_works(tx)
                 period = timedelta(seconds=loaded.sweep_s)
                 swept, sweep = reconcile.standing(tx, SystemClock().now(), period)
                 wrong = [one for one in conditions(tx, SystemClock().now()) if one.tell]
@@ -100,7 +101,7 @@ def _database(loaded: Settings) -> Iterator[Finding]:
         yield Finding("database", True, f"{database.name} is at this version's revision, and can be written")
     else:
         yield Finding("database", False, why, unwritable(why).fix)
-    yield _worker(database, seen, writable=why is None)
+    yield _worker(database, seen, nobody, writable=why is None)
     if loaded.zendesk is not None:
         fix = "let a worker run, as an admin of Zendesk with the scope read: see bridge/zendesk/README.md"
         yield Finding("sweep", swept, sweep, fix)
@@ -112,18 +113,43 @@ def _database(loaded: Settings) -> Iterator[Finding]:
         )
 
 
-def _worker(database: Database, seen: datetime | None, *, writable: bool) -> Finding:
-    """Whether one is alive: by what it wrote last and, where that can be asked, by its lock."""
+def _worker(database: Database, seen: datetime | None, nobody: str, *, writable: bool) -> Finding:
+    """Whether one is alive: by what it wrote last and, where that can be asked, by its lock.
+
+    ``nobody`` says that none is, and since when.
+    """
     fix = "start `bridge serve`, or `bridge worker` beside `bridge web`"
     if seen is None or (database.embedded and not FolderLock(database.file).is_held()):
-        return Finding("worker", False, "none is alive", fix)
+        return Finding("worker", False, nobody, fix)
     age = SystemClock().now() - seen
     if age < WORKER_GONE:
         return Finding("worker", True, "alive")
-    detail = f"last seen {age.total_seconds():.0f} s ago"
     if not writable:
-        return Finding("worker", True, f"{detail}: it cannot write that it lives")
-    return Finding("worker", False, detail, fix)
+        detail = f"last seen {age.total_seconds():.0f} s ago: it cannot write that it lives"
+        return Finding("worker", True, detail)
+    return Finding("worker", False, nobody, fix)
+
+
+def _served(loaded: Settings, mapping: Mapping) -> Finding:
+    """The folder is sound; whether what it holds is what serves."""
+    detail = f"{loaded.mappings}, version {mapping.version[: versions.SHORT]}"
+    try:
+        database = Database(loaded.database_url)
+        try:
+            database.require_current()
+            with database.read() as tx:
+                serving, gone = versions.serving_version(tx), versions.undone(tx)
+        finally:
+            database.close()
+    except StoreError:
+        return Finding("mapping", True, detail)  # what is wrong with the database is said already
+    if serving in (None, mapping.version):
+        return Finding("mapping", True, detail)
+    other = f"version {serving[: versions.SHORT]} serves"
+    if gone is not None and gone[0] == mapping.version:
+        return Finding("mapping", False, f"{detail}, is an edit that was undone: {other}", UNDONE_FIX)
+    soon = "a running bridge takes up an edit within seconds, `bridge mappings reload` any folder"
+    return Finding("mapping", True, f"{detail}; {other}: {soon}")
 
 
 def _zendesk(loaded: Settings, mapping: Mapping | None) -> Iterator[Finding]:

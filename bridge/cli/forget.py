@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.cli.opened import opened_database, opened_world, who
-from bridge.flows import erase
+from bridge.flows import forget as forgetting
 from bridge.flows.world import World
 from bridge.store.person import Person, find_person, similar_handles
 from bridge.store.tables import Erasure, Message
@@ -35,14 +35,14 @@ def forget(
         return
     with opened_world() as world:
         person = _person(world, whom, author_id, network)
-        patience = timedelta(0) if dry_run else erase.PATIENCE
-        rehearsed = erase.forget(world, person, who(), rehearse=True, patience=patience)
+        patience = timedelta(0) if dry_run else forgetting.PATIENCE
+        rehearsed = forgetting.forget(world, person, who(), rehearse=True, patience=patience)
         _say("Would be erased:" if dry_run else "To be erased:", rehearsed)
         if dry_run:
             return
         if not yes:
             click.confirm("Erase it for good?", abort=True)
-        done = erase.forget(world, person, who())
+        done = forgetting.forget(world, person, who())
         _say("Erased:", done)
         if not world.database.empty_log():
             click.echo("The database's write-ahead log is in use and keeps the words until its next turn.")
@@ -95,7 +95,7 @@ def _network(tx: Session, world: World, named: str) -> str:
     return called.pop()
 
 
-def _say(head: str, what: erase.Forgotten) -> None:
+def _say(head: str, what: forgetting.Forgotten) -> None:
     click.echo(head if what.counts else "Nothing is known of them.")
     for table, number in what.counts.items():
         click.echo(f"  {number:>6}  {table}")

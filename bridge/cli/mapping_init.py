@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -14,12 +16,13 @@ from rapidfuzz import fuzz, process, utils
 
 from bridge import settings
 from bridge.cli.mapping_live import Offers, offers
-from bridge.cli.mapping_plan import KINDS, REST, Kind, Plan, Team, files_of, slug, variables
+from bridge.cli.mapping_plan import KINDS, REST, Kind, Plan, Team, files_of, slug, variables, wording
 from bridge.cli.mapping_schema import write_schemas
 from bridge.cli.mapping_words import WORDING
 from bridge.cli.mappings import EXIT_UNASKED, networks
 from bridge.errors import MappingError
 from bridge.routing.folder import PLAYBOOK
+from bridge.routing.language import normalise_language
 from bridge.routing.lint import lint
 from bridge.routing.load import load_files
 from bridge.routing.shape import Channel, Country, Duration, Language, Shift, Zone
@@ -51,18 +54,24 @@ class Checked(click.ParamType[str]):
 
 
 class Words(click.ParamType[str]):
-    """A name that people gave something: one line, not too long."""
+    """A name that people gave something: one line, not too long; or nothing ("-") where that is one."""
 
     name = "text"
 
+    def __init__(self, *, optional: bool = False) -> None:
+        self._optional = optional
+
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
         text = " ".join(str(value).split())
-        if not text or not text.isprintable() or len(text) > _LONGEST:
+        if self._optional and text == NONE:
+            return text
+        if not text.isprintable() or len(text) > _LONGEST or not any(map(str.isalnum, text)):
             self.fail(f"one line of at most {_LONGEST} letters is wanted", param, ctx)
         return text
 
 
 WORDS = Words()
+WORDS_OR_NONE = Words(optional=True)
 LANGUAGE = Checked("language", Language)
 ZONE = Checked("zone", Zone)
 COUNTRY = Checked("country", Country, optional=True)
@@ -87,17 +96,15 @@ class _Asker:
         return str(click.prompt(question, default=offered, type=kind))
 
     def team(self, tag: str) -> Team | None:
-        """The team that takes *tag*; None: nobody tags posts so."""
+        """The team that takes *tag*; None: nobody tags posts so. There is one for REST."""
         kind = KINDS[tag]
         question = f"Team for posts tagged {tag} (- for none)" if tag != REST else "Team for everything else"
-        label = self.text(question, None, kind.team)
-        if label == NONE and tag != REST:
-            return None
+        label = self.text(question, None, kind.team, WORDS_OR_NONE if tag != REST else WORDS)
         if label == NONE:
-            label = kind.team
+            return None
         if label not in self.named:
             group, channel = self._closest(label, kind)
-            group = self.text("  its group in Zendesk (- for no tickets)", None, group)
+            group = self.text("  its group in Zendesk (- for no tickets)", None, group, WORDS_OR_NONE)
             channel = self.text("  its channel in Slack", None, channel, CHANNEL)
             self.named[label] = Team(label, None if group == NONE else group, channel, kind.promise)
         return self.named[label]
@@ -119,17 +126,87 @@ def _alike(word: str, known: Iterable[str]) -> str | None:
     return found[0] if found else None
 
 
+def _given(answer: str) -> str | None:
+    return None if answer == NONE else answer
+
+
+# --- what flags say: refused before the first question ----------------------------------
+
+
+def _languages_of(
+    _context: click.Context, _option: click.Parameter, given: tuple[str, ...]
+) -> tuple[str, ...]:
+    return _spoken(given) if given else ()
+
+
+def _spoken(codes: Iterable[str]) -> tuple[str, ...]:
+    """The languages of *codes*, each once, as the files write them. Raises BadParameter."""
+    languages = tuple(dict.fromkeys(normalise_language(code) or code for code in codes))
+    if not any(wording(language) for language in languages):
+        raise click.BadParameter(
+            f"There are no replies in {', '.join(languages)} here. Name one of these too, and write "
+            f"your own later: {', '.join(WORDING)}."
+        )
+    return languages
+
+
+def _accounts_of(
+    _context: click.Context, _option: click.Parameter, given: tuple[tuple[str, str], ...]
+) -> tuple[tuple[str, str], ...]:
+    seen: list[tuple[str, str]] = []
+    for network, handle in given:
+        if network not in networks():
+            known = ", ".join(networks())
+            raise click.BadParameter(f'there is no network "{network}": {known}')
+        _add_account(seen, network, handle)
+    return tuple(seen)
+
+
+def _add_account(seen: list[tuple[str, str]], network: str, handle: str) -> None:
+    """Put an account with the others. Raises BadParameter when it is there already."""
+    if (network, handle.casefold()) in [(one, of.casefold()) for one, of in seen]:
+        raise click.BadParameter(f"{handle} on {network} is given twice")
+    seen.append((network, handle))
+
+
+def _teams_of(
+    _context: click.Context, _option: click.Parameter, given: tuple[tuple[str, str, str, str, str], ...]
+) -> dict[str, Team]:
+    """As given, the urgent ones first; what nobody claims has a team whether or not it is named."""
+    named: dict[str, Team] = {}
+    labels: dict[str, Team] = {}
+    for tag, label, group, channel, promise in given:
+        team = Team(label, _given(group), channel, _given(promise))
+        if tag in named:
+            raise click.BadParameter(f"{tag} is given twice: to {named[tag].label} and to {label}")
+        if labels.setdefault(label, team) != team:
+            raise click.BadParameter(f"{label} is given twice, and not the same way")
+        named[tag] = team
+    if not named:
+        return {}
+    rest = named.get(REST) or _Asker(yes=True, offers=None).team(REST)
+    return {tag: named[tag] for tag in KINDS if tag in named and tag != REST} | ({REST: rest} if rest else {})
+
+
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--brand", type=WORDS, help="What customers call the brand.")
-@click.option("--language", "languages", type=LANGUAGE, multiple=True, help="The default first; repeat it.")
+@click.option(
+    "--language",
+    "languages",
+    type=LANGUAGE,
+    multiple=True,
+    callback=_languages_of,
+    help="The default first; repeat it.",
+)
 @click.option("--zone", type=ZONE, help="The time that customers are told, such as Europe/Warsaw.")
 @click.option("--hours", type=HOURS, help="When the teams work, Monday to Friday: 09:00-17:00.")
 @click.option("--country", type=COUNTRY, help="Whose public holidays are closed: PL, DE-BY; - for none.")
 @click.option(
     "--account",
     "accounts",
-    type=(str, str),
+    type=(str, WORDS),
+    callback=_accounts_of,
     multiple=True,
     metavar="NETWORK HANDLE",
     help="An account of the brand, such as: mastodon @kopi@social.example. Repeat it.",
@@ -137,8 +214,9 @@ def _alike(word: str, known: Iterable[str]) -> str | None:
 @click.option(
     "--team",
     "teams",
-    type=(click.Choice(list(KINDS)), WORDS, WORDS, CHANNEL, PROMISE),
+    type=(click.Choice(list(KINDS)), WORDS, WORDS_OR_NONE, CHANNEL, PROMISE),
     multiple=True,
+    callback=_teams_of,
     metavar="TAG NAME GROUP CHANNEL PROMISE",
     help=f"Who takes the posts with a tag ({REST}: all others): its Zendesk group (- for no tickets), "
     "Slack channel, and promise such as 4h (- for none). Repeat it.",
@@ -153,7 +231,7 @@ def init(
     hours: str | None,
     country: str | None,
     accounts: tuple[tuple[str, str], ...],
-    teams: tuple[tuple[str, str, str, str, str], ...],
+    teams: dict[str, Team],
     from_live: bool,
     yes: bool,
 ) -> None:
@@ -163,6 +241,7 @@ def init(
     and has written nothing, when --from-live cannot ask Zendesk or Slack.
     """
     _refuse_what_is_there(folder)
+    _refuse_where_nothing_can_be(folder)
     found = _offers() if from_live else None
     asker = _Asker(yes, found)
     name = asker.text("Brand", brand, "Our Brand")
@@ -172,14 +251,9 @@ def init(
         zone=asker.text("Time zone", zone, "UTC", ZONE),
         hours=asker.text("The teams work Monday to Friday", hours, "09:00-17:00", HOURS),
         country=_given(asker.text("Country whose holidays are closed (- for none)", country, NONE, COUNTRY)),
-        accounts=_accounts(accounts) or _ask_accounts(asker, name),
-        teams=_given_teams(teams) if teams else dict(_ask_teams(asker)),
+        accounts=accounts or _ask_accounts(asker, name),
+        teams=teams or dict(_ask_teams(asker)),
     )
-    if not plan.spoken:
-        raise click.UsageError(
-            f"There are no replies in {', '.join(plan.unspoken)} here. Name one of these first, and write "
-            f"your own later: {', '.join(WORDING)}."
-        )
     _write(folder, _sound(plan))
     for line in _what_next(folder, plan, found):
         click.echo(line)
@@ -192,6 +266,15 @@ def _refuse_what_is_there(folder: Path) -> None:
         raise click.ClickException(f"{folder} cannot be read: {error.strerror}") from error
     if taken:
         raise click.UsageError(f"{folder} is not an empty folder: nothing was written. Name a new one.")
+
+
+def _refuse_where_nothing_can_be(folder: Path) -> None:
+    """Before the questions, not after: most of what would keep `_write` from writing."""
+    there = next((one for one in (folder, *folder.absolute().parents) if one.exists()), folder)
+    if not there.is_dir():
+        raise click.UsageError(f"{there} is not a folder: name another one.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise click.UsageError(f"{there} is a folder that you may not write in: name another one.")
 
 
 def _offers() -> Offers:
@@ -213,29 +296,17 @@ def _some(names: list[str]) -> str:
     return (", ".join(names[:_SHOWN]) or "none") + (f" and {more} more" if more > 0 else "")
 
 
-def _given(answer: str) -> str | None:
-    return None if answer == NONE else answer
-
-
 def _languages(asker: _Asker) -> tuple[str, ...]:
     if asker.yes:
         return ("en",)
 
     def convert(answer: str) -> tuple[str, ...]:
         codes = answer.replace(",", " ").split()
-        return tuple(LANGUAGE.convert(code, None, None) for code in codes) or ("en",)
+        return _spoken(LANGUAGE.convert(code, None, None) for code in codes or ["en"])
 
     question = f"Languages, the default first (there are words for {', '.join(WORDING)})"
     asked: tuple[str, ...] = click.prompt(question, default="en", value_proc=convert)
     return asked
-
-
-def _accounts(given: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-    for network, _ in given:
-        if network not in networks():
-            known = ", ".join(networks())
-            raise click.BadParameter(f'there is no network "{network}": {known}', param_hint="--account")
-    return given
 
 
 def _ask_accounts(asker: _Asker, brand: str) -> tuple[tuple[str, str], ...]:
@@ -246,7 +317,11 @@ def _ask_accounts(asker: _Asker, brand: str) -> tuple[tuple[str, str], ...]:
     choice = click.Choice(list(networks()))
     while not found or click.confirm("Another account?", default=False):
         network = click.prompt("Network of the brand's account", default="standard", type=choice)
-        found.append((network, click.prompt("  its handle there", default=handle, type=WORDS)))
+
+        def convert(answer: str, network: str = network) -> None:
+            _add_account(found, network, WORDS.convert(answer, None, None))
+
+        click.prompt("  its handle there", default=handle, value_proc=convert)
     return tuple(found)
 
 
@@ -255,23 +330,6 @@ def _ask_teams(asker: _Asker) -> Iterator[tuple[str, Team]]:
         team = asker.team(tag)
         if team is not None:
             yield tag, team
-
-
-def _given_teams(given: tuple[tuple[str, str, str, str, str], ...]) -> dict[str, Team]:
-    """As given, the urgent ones first; what nobody claims has a team whether or not it is named."""
-    named = {
-        tag: Team(label, _given(group), channel, _given(promise))
-        for tag, label, group, channel, promise in given
-    }
-    answered: dict[str, Team] = {}
-    for team in named.values():
-        if answered.setdefault(team.label, team) != team:
-            raise click.BadParameter(
-                f"{team.label} is given twice, and not the same way", param_hint="--team"
-            )
-    asker = _Asker(yes=True, offers=None)
-    rest = named.get(REST) or asker.team(REST)
-    return {tag: named[tag] for tag in KINDS if tag in named and tag != REST} | ({REST: rest} if rest else {})
 
 
 def _sound(plan: Plan) -> dict[str, str]:
@@ -309,19 +367,22 @@ def _write(folder: Path, files: dict[str, str]) -> None:
 
 def _what_next(folder: Path, plan: Plan, found: Offers | None) -> Iterator[str]:
     yield f"{folder} has a mapping that passes every check. What to do next:"
-    steps = [
-        f"bridge mappings check --mappings {folder}, after every edit; README.md there explains each file"
-    ]
+    served = settings.served_mappings().resolve() == folder.resolve()
+    check = "bridge mappings check" + ("" if served else f" --mappings {shlex.quote(str(folder))}")
+    steps = [f"after every edit (README.md there explains each file): {check}"]
     if plan.unspoken:
         first, missing = plan.spoken[0], ", ".join(plan.unspoken)
         steps.append(f"write replies in {missing}: until then, {first} is used (see brands.yaml)")
     steps.append("read the replies, and make the words your brand's own; put names of people as owners")
     steps.append(f"set these variables where the bridge runs: {', '.join(variables(plan, networks()))}")
     if found is None:
-        steps.append("bridge mappings check --live says which groups and channels do not exist yet")
+        steps.append(f"to see which groups and channels do not exist yet: {check} --live")
     else:
         steps += _to_create(plan, found)
-    steps.append(f"set BRIDGE_MAPPINGS={folder}, then run `bridge doctor`, then `bridge serve`")
+    if not served:
+        steps.append(f"where the bridge runs: export BRIDGE_MAPPINGS={shlex.quote(str(folder.resolve()))}")
+    steps.append("see whether all of it works: bridge doctor")
+    steps.append("start it: bridge serve")
     for number, step in enumerate(steps, 1):
         yield f"  {number}. {step}"
 

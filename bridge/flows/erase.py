@@ -1,33 +1,26 @@
-"""Forgetting a person, and what a network deleted: in our tables, and outside as far as it goes.
+"""Taking back what a case has said, and what a network deleted: here, and outside as far as it goes.
 
-Our own tables are blanked in one transaction, which writes the proof, too: there is no proof
-of an erasure that was cut short, and nothing is half erased. What stands outside is taken back by
-intents, carried out like all others, and what the outside does not let us take back
-is written into the proof of the erasure.
+What stands outside is taken back by intents, carried out like all others, and what the outside does
+not let us take back is written into the proof of the erasure.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.core.case import CaseState, Receipt
 from bridge.core.intent import Effect, IntentState
-from bridge.errors import BridgeError
 from bridge.flows import cards, drafting, ending
 from bridge.flows.world import World
 from bridge.store import casefile, cases, erasure, intents, messages
-from bridge.store.forget import Eraser, case_ids_of, cases_of
-from bridge.store.person import Person, traces
-from bridge.store.tables import CardRow, Case, CustomerRow, Erasure, Intent, LeaseRow, Message, TicketRow
+from bridge.store.tables import CardRow, Case, CustomerRow, Erasure, Intent, Message, TicketRow
 
-ASKED, DELETED = "asked", "deleted"
+DELETED = "deleted"
 ERASED = "erased"
 ON_REQUEST = "erased on request"
 GONE_ON_THE_NETWORK = "the customer deleted the post"
@@ -39,119 +32,12 @@ REDACTIONS = frozenset(
 WAITING = (IntentState.DRAFTED, IntentState.HELD, IntentState.APPROVED)
 # A body may have been written down shortly before its message.
 MARGIN = timedelta(minutes=1)
-PATIENCE = timedelta(seconds=30)
-_PAUSE_S = 0.5
-
-
-class StillMovingError(BridgeError):
-    """Something of the person is on its way at this moment: nothing was erased."""
-
-
-ON_THE_LIST = "in vips.yaml of the mapping files, which somebody has to edit, and in their earlier versions"
-
-
-@dataclass(frozen=True, slots=True)
-class Forgotten:
-    """What an erasure did. ``proof`` is None for a rehearsal."""
-
-    counts: dict[str, int]
-    remains: tuple[str, ...]
-    proof: str | None
-
-
-class _RehearsedError(Exception):
-    """Undoes the transaction of a rehearsal."""
-
-
-def forget(
-    world: World,
-    person: Person,
-    by: str,
-    *,
-    rehearse: bool = False,
-    patience: timedelta = PATIENCE,
-    sleep: Callable[[float], None] = time.sleep,
-) -> Forgotten:
-    """Erase *person* everywhere. Run twice, it finds nothing the second time.
-
-    Waits for calls that are under way and deliveries that nobody has understood yet,
-    at most for *patience*; then raises StillMovingError, and nothing was changed.
-    """
-    give_up_at = world.clock.now() + patience
-    while True:
-        try:
-            return _forget(world, person, by, rehearse)
-        except StillMovingError:
-            if world.clock.now() >= give_up_at:
-                raise
-            sleep(_PAUSE_S)
-
-
-def _forget(world: World, person: Person, by: str, rehearse: bool) -> Forgotten:
-    started = world.clock.now()
-    with world.database.read() as tx:
-        _require_taken_in(tx, person)
-        for case_id in case_ids_of(tx, world.installation, person):
-            _require_rest(tx, case_id)
-        found = traces(tx, world.installation, person)
-    # Looked for in small steps, so that the door never waits for it; what is found goes with all else.
-    bodies = [row.id for page in _bodies(world, until=started) for row in page if _names(row, person)]
-    counts: dict[str, int] = {}
-    remains: list[str] = []
-    proof_id = None
-    try:
-        with world.database.write() as tx:
-            _end_leases(tx, world, person)
-            cases = cases_of(tx, world.installation, person)
-            for case in cases:
-                _require_rest(tx, case.id)
-            _require_taken_in(tx, person)
-            late = erasure.bodies_between(tx, None, world.clock.now(), started)
-            bodies += [row.id for row in late if _names(row, person)]
-            proof = erasure.record(
-                tx, installation=world.installation, at=started, cause=ASKED, by=by, network=person.network
-            )
-            proof_id = proof.id
-            for case in cases:
-                remains += _take_back(tx, world, case, proof.id)
-            counts = Eraser(tx, world.installation, person, found, started)(cases)
-            blanked = erasure.blank_bodies(tx, bodies)
-            counts |= {"deliveries": blanked} if blanked else {}
-            remains += _what_remains(person, counts, remains)
-            if world.mappings.current.lists(person.network, person.author_ids | person.handles):
-                remains.append(ON_THE_LIST)
-            proof.counts, proof.remains = counts, remains
-            if rehearse:
-                raise _RehearsedError
-    except _RehearsedError:
-        return Forgotten(counts, tuple(remains), None)
-    return Forgotten(counts, tuple(remains), proof_id)
-
-
-def _end_leases(tx: Session, world: World, person: Person) -> None:
-    """Whoever works on one of the cases stops before it writes or calls: it has lost its lease."""
-    for case_id in case_ids_of(tx, world.installation, person):
-        tx.execute(delete(LeaseRow).where(LeaseRow.key == f"case:{case_id}"))
-
-
-def _require_taken_in(tx: Session, person: Person) -> None:
-    if any(person.is_named_in(body) for body in erasure.not_taken_in(tx)):
-        raise StillMovingError("a delivery that names them is being taken in; try again in a moment")
-
-
-def _require_rest(tx: Session, case_id: str) -> None:
-    """A call that is under way, or whose end nobody knows, is settled first: it needs its words."""
-    for intent in intents.of_case(tx, case_id, [IntentState.SENDING, IntentState.UNKNOWN]):
-        what = f"{intents.named(intent)} ({intent.id}) of case {case_id} is {intent.state}"
-        if intent.state == IntentState.UNKNOWN:
-            raise StillMovingError(f"{what}: say what became of it with `bridge intent settle`, then again")
-        raise StillMovingError(f"{what}; try again in a moment")
 
 
 # --- one case ------------------------------------------------------------------------
 
 
-def _take_back(tx: Session, world: World, case: Case, proof: str) -> list[str]:
+def take_back(tx: Session, world: World, case: Case, proof: str) -> list[str]:
     """Refuse what waits, end the case, and draft what takes its words back outside; what remains of it."""
     now = world.clock.now()
     _refuse_waiting(tx, case, now)
@@ -238,30 +124,10 @@ def _draft(
     )
 
 
-def _what_remains(person: Person, counts: dict[str, int], of_tickets: Collection[str]) -> list[str]:
-    """What no call of ours reaches, in sentences."""
-    remains = [f"on the network {person.network}: their posts, and our public answers, which may name them"]
-    if of_tickets:
-        remains += [
-            "in the desk: the requester's record, renamed (an admin can delete it for good), and its backups",
-            "in the team's tool: what people wrote under the card, its edit and audit logs, and its exports",
-        ]
-    if counts.get("messages of others"):
-        remains.append(
-            "in other customers' tickets and cards: what they quoted of this person, or wrote of them"
-        )
-    remains.append("in backups of the bridge's own database, until those are thrown away")
-    return remains
-
-
 # --- deliveries --------------------------------------------------------------------------
 
 
-def _names(delivery: Any, person: Person) -> bool:
-    return person.is_named_in(erasure.text_of(delivery.body)) or person.is_in_id(delivery.delivery_id)
-
-
-def _bodies(world: World, *, until: datetime, since: datetime | None = None) -> Iterator[list[Any]]:
+def bodies(world: World, *, until: datetime, since: datetime | None = None) -> Iterator[list[Any]]:
     """The deliveries with a body, some hundred at a time: see `erasure.bodies_between`."""
     after: tuple[datetime, str] | None = None
     while True:
@@ -284,7 +150,7 @@ def bodies_of(world: World, row: Message) -> None:
         text = erasure.text_of(body).replace("\\/", "/")
         return any(needle in text for needle in needles)
 
-    for page in _bodies(world, until=world.clock.now(), since=row.received_at - MARGIN):
+    for page in bodies(world, until=world.clock.now(), since=row.received_at - MARGIN):
         ids = [one.id for one in page if is_meant(one.body)]
         if ids:
             with world.database.write() as tx:

@@ -9,6 +9,7 @@ from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Session
 
 from bridge.core.account import Account
+from bridge.core.condition import counted
 from bridge.core.ports import Polled, RawItem
 from bridge.errors import VendorBusyError, VendorError, VendorGoneError, VendorRefusedError
 from bridge.flows import finds
@@ -139,7 +140,7 @@ def _record(world: World, account: Account, key: str, page: Polled, wait: timede
         recorded = [delivery for delivery in new if delivery is not None]
         missed = len(recorded) if _pushes(world, account.network) else 0
         if missed:
-            what = f"{missed} deliveries for account {account.key}"
+            what = f"{counted(missed, 'delivery', 'deliveries')} for account {account.key}"
             finds.tell(tx, None, now, what, account.network, missed)
         cursor = tx.get_one(Cursor, key)
         cursor.value, cursor.due_at, cursor.heard_at = page.cursor, now + wait, now

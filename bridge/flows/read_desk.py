@@ -118,7 +118,7 @@ def _hear(reading: _Reading, update: Update) -> bool:
     verdict = judge(update, reading.ticket, drafting.customer_external_id(case))
     if verdict.ignored:
         return False
-    if verdict.hold is None and backup.told_in_between(tx, update.at):
+    if verdict.hold is None and backup.told_in_between(tx, case.id, update.at):
         verdict = replace(verdict, hold=close_loop.RESTORED)
     parts = []
     if verdict.say:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from bridge.core.intent import IntentState
 from bridge.errors import MappingError, StoreError
 from bridge.intake.door import Door
 from bridge.store import room, standing
-from bridge.store.conditions import WATCHED, WORKER, conditions, faulty_mapping, unwritable
+from bridge.store.conditions import WATCHED, WORKER, WORKER_GONE, conditions, faulty_mapping, unwritable
 from bridge.store.presence import last_seen
 
 _FOR_A_PERSON = (IntentState.HELD, IntentState.UNKNOWN)
@@ -33,17 +33,25 @@ class Health:
     mapping_error: Callable[[], MappingError | None]
     missing: Callable[[], list[str]] = list
     mapping_folder: Callable[[], str] = lambda: "serves"
+    silent: dict[str, datetime] = field(default_factory=dict)  # since when the worker is that was asked about
 
     def report(self) -> dict[str, Any]:
         """``status`` is ok, degraded (it works, somebody should look) or down.
 
-        Reads only, unless a write has failed since one was seen to work: then it tries.
+        Reads only, unless a write has failed since one was seen to work, or a worker has fallen silent
+        without a goodbye: then it tries to write, the latter once.
         """
-        database = self.door.database
-        why = room.why_not(database) if database.in_doubt else None
+        database, now = self.door.database, self.door.clock.now()
         try:
             with database.read() as tx:
-                report = self._read(tx, self.door.clock.now(), why)
+                seen = last_seen(tx)
+            if seen is not None and now - seen > WORKER_GONE and self.silent.get("since") != seen:
+                # This process may have had nothing to write: the worker's silence is how it hears of it.
+                self.silent["since"] = seen
+                database.in_doubt = True
+            why = room.why_not(database) if database.in_doubt else None
+            with database.read() as tx:
+                report = self._read(tx, now, why)
         except StoreError as error:
             return {"status": "down", "problems": [str(error)]}
         return report

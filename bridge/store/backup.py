@@ -25,6 +25,7 @@ from bridge.core.intent import IntentState
 from bridge.errors import StoreError
 from bridge.store import lanes
 from bridge.store.database import Database
+from bridge.store.ids import made_at
 from bridge.store.tables import Base, Case, Delivery, Intent, Lane, TicketRow, WorkerRow
 
 ROWS_AT_ONCE = 500
@@ -77,10 +78,13 @@ def restore(file: Path, database: Database, at: datetime, by: str) -> dict[str, 
     return counts
 
 
-def told_in_between(tx: Session, at: datetime) -> bool:
-    """Whether what was said at *at* may have been passed on by a bridge whose memory is lost."""
+def told_in_between(tx: Session, case_id: str, at: datetime) -> bool:
+    """Whether what was said on the case at *at* may have been passed on by a bridge whose memory is lost.
+
+    Never on a case that was opened since the restore: nobody knew its tickets before.
+    """
     row = tx.get(Lane, RESTORED)
-    if row is None or row.until is None:
+    if row is None or row.until is None or made_at(case_id) > row.until:
         return False
     # Vendors' times are theirs, and of whole seconds; what was decided on before is not asked about again.
     return row.since - CLOCKS <= at <= row.until + CLOCKS
@@ -151,7 +155,10 @@ def _be_careful(tx: Session, at: datetime, by: str) -> None:
     """Take it that anything may have happened since the backup was taken."""
     taken = tx.get(Lane, TAKEN)
     since = taken.since if taken is not None else at
-    tx.merge(Lane(name=RESTORED, since=since, until=at, reason="restored from a backup", by=by))
+    latest = tx.scalar(select(func.max(Case.id)))
+    # Whatever the clocks of the machines say: no case that was restored is later than this.
+    until = at if latest is None else max(at, made_at(latest))
+    tx.merge(Lane(name=RESTORED, since=since, until=until, reason="restored from a backup", by=by))
     lanes.park(
         tx,
         lanes.PUBLIC,

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from bridge.core.condition import Condition
+from bridge.core.condition import Condition, counted
 from bridge.errors import MappingError
 from bridge.store import lanes, standing, versions
-from bridge.store.presence import last_seen
+from bridge.store.presence import gone_since, last_seen
 
 WORKER_GONE = timedelta(seconds=30)
 TOO_OLD = timedelta(minutes=15)
@@ -22,6 +22,7 @@ FAILED_OFTEN = 3
 SILENCE, CHECK = "silence", "check"
 WATCHED = (SILENCE, CHECK)
 WORKER, DATABASE = "worker", "database"
+UNDONE_FIX = "edit the files again, or have them served all the same with `bridge mappings reload`"
 
 
 def conditions(tx: Session, now: datetime) -> Iterator[Condition]:
@@ -45,13 +46,13 @@ def conditions(tx: Session, now: datetime) -> Iterator[Condition]:
         yield Condition(
             "mapping-undone",
             f"the edit of the mapping files (version {version[: versions.SHORT]}) was undone: {why}",
-            "edit the files again, or have them served all the same with `bridge mappings reload`",
+            UNDONE_FIX,
         )
     failed = standing.failed_deliveries(tx)
     if failed:
         yield Condition(
             "failed-deliveries",
-            f"{failed} deliveries failed",
+            f"{counted(failed, 'delivery', 'deliveries')} failed",
             "see `bridge delivery list --failed`, then `bridge delivery replay`",
         )
 
@@ -75,13 +76,21 @@ def faulty_mapping(error: MappingError) -> Condition:
     )
 
 
+def nobody_works(tx: Session) -> str:
+    """That no worker is alive, and since when."""
+    since = gone_since(tx)
+    if since is None:
+        return "no worker is alive, and none has ever been"
+    return f"no worker is alive since {since:%Y-%m-%d %H:%M:%S} UTC"
+
+
 def _workers(tx: Session, now: datetime) -> Iterator[Condition]:
     seen = last_seen(tx)
     if seen is None or now - seen > WORKER_GONE:
         # Nobody is told: whoever could do it is what is missing.
         yield Condition(
             WORKER,
-            "no worker is alive",
+            nobody_works(tx),
             "start `bridge worker` (or `bridge serve`)",
             down=True,
             tell=False,
@@ -108,9 +117,9 @@ def _intents(tx: Session, now: datetime) -> Iterator[Condition]:
         yield Condition("old-intent", f"the oldest intent has waited for {waiting.age_s(now):.0f} s", see)
     refused = standing.refused_intents(tx)
     if refused:
-        yield Condition("refused", f"vendors refused {refused} intents", see)
+        yield Condition("refused", f"vendors refused {counted(refused, 'intent')}", see)
     for lane, count in standing.failing_lanes(tx, FAILED_OFTEN).items():
-        wrong = f"lane {lane}: {count} intents failed {FAILED_OFTEN} times or more, and wait"
+        wrong = f"lane {lane}: {counted(count, 'intent')} failed {FAILED_OFTEN} times or more"
         yield Condition(f"failing:{lane}", wrong, f"{see} and `bridge doctor`")
 
 
@@ -119,14 +128,14 @@ def _cases(tx: Session, now: datetime) -> Iterator[Condition]:
     if loops.age_s(now) > LOOP_TOO_OLD.total_seconds():
         yield Condition(
             "open-loop",
-            f"of {loops.count} cases that are solved and have no receipt, the oldest has waited for "
+            f"of {counted(loops.count, 'case')} solved without a receipt, the oldest has waited for "
             f"{loops.age_s(now) // 3600:.0f} hours",
             "see `bridge case list --open-loops`",
         )
     stuck = standing.failing_cases(tx, STUCK)
     if stuck:
         see = "see the log and `bridge case list`"
-        yield Condition("stuck-cases", f"{stuck} cases failed again and again", see)
+        yield Condition("stuck-cases", f"{counted(stuck, 'case')} failed again and again", see)
 
 
 def _astray(tx: Session) -> Iterator[Condition]:

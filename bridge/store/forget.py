@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -15,77 +15,75 @@ from bridge.store import cases, erasure
 from bridge.store.erasure import blank, blank_intent, parts, pseudonym
 from bridge.store.insert import insert_new
 from bridge.store.person import Person, Traces
+from bridge.store.portion import Portion
 from bridge.store.tables import Case, CustomerRow, Intent, LeaseRow, Message
 
 
-def case_ids_of(tx: Session, installation: str, person: Person) -> list[str]:
-    """The ids of the cases of *person*; nothing is locked."""
-    query = select(Case.id).where(
-        Case.installation == installation,
-        Case.network == person.network,
-        Case.author_id.in_(person.author_ids),
-    )
-    return list(tx.scalars(query))
-
-
-def cases_of(tx: Session, installation: str, person: Person) -> list[Case]:
-    """The cases of *person*, locked, in the order of their ids."""
+def cases_of(
+    tx: Session, installation: str, person: Person, only: Collection[str] | None = None
+) -> list[Case]:
+    """The cases of *person*, or *only* these of them, locked, in the order of their ids."""
     query = select(Case).where(
         Case.installation == installation,
         Case.network == person.network,
         Case.author_id.in_(person.author_ids),
     )
+    if only is not None:
+        query = query.where(Case.id.in_(only))
     return list(tx.scalars(cases.locked(query.order_by(Case.id))))
 
 
 @dataclass
 class Eraser:
-    """Erases *person* from all tables but the deliveries, in the caller's transaction."""
+    """Erases *person* from all tables but the deliveries, in the caller's transaction.
+
+    ``scrubbed``: the intents of other people's cases that named them.
+    """
 
     tx: Session
     installation: str
     person: Person
     found: Traces
     at: datetime
+    scrubbed: set[str] = field(default_factory=set)
 
-    def __call__(self, theirs: Collection[Case]) -> dict[str, int]:
-        """Returns the number of rows touched, by table."""
-        own, others = self._messages()
+    def __call__(self, theirs: Collection[Case], portion: Portion) -> dict[str, int]:
+        """Erase *portion*, *theirs* being its cases. Returns the number of rows touched, by table."""
+        own, others = self._messages(portion)
+        threads = set(self.found.ids) if portion.last else {row.global_id for row in own}
         touched = {row.case_id for row in others if row.case_id} - {case.id for case in theirs}
         words = {row.parent_text for row in others if row.parent_text}
         words |= {row.text for row in own if row.text}
         counts = {"messages": len(own), "messages of others": len(others)}
         counts["intents"] = self._blank_intents([case.id for case in theirs])
-        counts["intents of others"] = self._scrub_intents(touched, words)
+        self._scrub_intents(touched, words)
         for row in own:
             self._erase(row)
         for row in others:
             self._unname(row)
         self.tx.flush()
         counts["cases"] = self._cases(theirs, touched)
-        counts["customers"] = self._customers()
-        self._leases()
-        self._leave_stones()
+        self._leases(threads)
+        if portion.last:
+            counts["customers"] = self._customers()
+            self._leave_stones(portion.stones)
         return {table: number for table, number in counts.items() if number}
 
-    def _messages(self) -> tuple[list[Message], list[Message]]:
-        own = list(
-            self.tx.scalars(
-                select(Message).where(
-                    Message.installation == self.installation,
-                    Message.network == self.person.network,
-                    Message.author_id.in_(self.person.author_ids)
-                    | (Message.author_id.is_(None) & Message.global_id.in_(self.found.ids)),
-                )
+    def _messages(self, portion: Portion) -> tuple[list[Message], list[Message]]:
+        own = {row.id: row for row in self._rows(portion.own)}
+        if portion.open:
+            came_since = select(Message).where(
+                Message.installation == self.installation,
+                Message.network == self.person.network,
+                Message.author_id.in_(self.person.author_ids),
             )
-        )
-        theirs = self.found.rows - {row.id for row in own}
-        others = [
-            row
-            for part in parts(theirs)
-            for row in self.tx.scalars(select(Message).where(Message.id.in_(part)))
+            own |= {row.id: row for row in self.tx.scalars(came_since)}
+        return list(own.values()), self._rows(portion.others - own.keys())
+
+    def _rows(self, ids: Collection[str]) -> list[Message]:
+        return [
+            row for part in parts(ids) for row in self.tx.scalars(select(Message).where(Message.id.in_(part)))
         ]
-        return own, others
 
     def _erase(self, row: Message) -> None:
         blank(row, self.at)
@@ -122,18 +120,17 @@ class Eraser:
                 row.target = f"{network}:{self._hidden(author_id)}"
             if IntentState(row.state).is_final:
                 blank_intent(row)
-        return len(rows)
+        # Not what takes words back outside: an erasure has drafted that itself.
+        return sum(not row.cause.startswith("erasure:") for row in rows)
 
-    def _scrub_intents(self, case_ids: Collection[str], words: Collection[str]) -> int:
-        number = 0
+    def _scrub_intents(self, case_ids: Collection[str], words: Collection[str]) -> None:
         for part in parts(case_ids):
             for row in self.tx.scalars(select(Intent).where(Intent.case_id.in_(part))):
                 kept = (row.draft, row.payload, row.outcome)
                 scrubbed = tuple(self._unnamed(erasure.without(one, words)) for one in kept)
                 if scrubbed != kept:
                     row.draft, row.payload, row.outcome = scrubbed
-                    number += 1
-        return number
+                    self.scrubbed.add(row.id)
 
     def _unnamed(self, value: Any, name: str = "") -> Any:
         if isinstance(value, str):
@@ -182,15 +179,15 @@ class Eraser:
             self.tx.flush()
         return len(rows)
 
-    def _leases(self) -> None:
-        keys = [f"thread:{self.person.network}:{one}" for one in self.found.ids]
+    def _leases(self, threads: Collection[str]) -> None:
+        keys = [f"thread:{self.person.network}:{one}" for one in threads]
         for part in parts(keys):
             # A flow that holds one stops, and is woken again by its message.
             self.tx.execute(delete(LeaseRow).where(LeaseRow.key.in_(part)))
 
-    def _leave_stones(self) -> None:
+    def _leave_stones(self, spoken_of: Collection[str]) -> None:
         """A row for each erased post that was only spoken of, so that it stays erased when it comes."""
-        for one in self.found.ids:
+        for one in spoken_of:
             hidden = self._hidden(one)
             insert_new(
                 self.tx,

@@ -6,9 +6,15 @@ import os
 import threading
 import time
 import uuid
+from datetime import UTC, datetime
 
 _lock = threading.Lock()
 _last = 0
+
+
+def made_at(identity: str) -> datetime:
+    """When an id of `new_id` was made, to the millisecond, by its maker's clock."""
+    return datetime.fromtimestamp((uuid.UUID(identity).int >> 80) / 1000, UTC)
 
 
 def new_id() -> str:

@@ -129,6 +129,16 @@ def similar_handles(tx: Session, installation: str, network: str, handle: str) -
     return [known[one] for one in found][:_SIMILAR]
 
 
+def case_ids_of(tx: Session, installation: str, person: Person) -> list[str]:
+    """The ids of the cases of *person*; nothing is locked."""
+    query = select(Case.id).where(
+        Case.installation == installation,
+        Case.network == person.network,
+        Case.author_id.in_(person.author_ids),
+    )
+    return list(tx.scalars(query))
+
+
 @dataclass
 class Traces:
     """Where a person is in the messages.

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO
 
 import psycopg
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from bridge.errors import FolderInUseError, StoreBusyError
@@ -186,8 +186,13 @@ class Presence:
             raise NotPresentError("the database no longer knows that this worker lives; it signs on anew")
 
     def gone(self, tx: Session, worker: str) -> bool:
-        """Whether *worker* no longer lives: its leases are free."""
-        return worker != self.worker and not self._proof.lives(tx, worker)
+        """Whether *worker* no longer lives, or has said goodbye: its leases are free."""
+        if worker == self.worker:
+            return False
+        if not self._proof.lives(tx, worker):
+            return True
+        # A server under load may end a session seconds after its client did: the goodbye counts.
+        return tx.scalar(select(WorkerRow.stopped_at).where(WorkerRow.id == worker)) is not None
 
     def dead_at(self, tx: Session, worker: str | None, at: datetime, call: timedelta) -> datetime | None:
         """From when on *worker* can have no call under way any more; None while it may.
@@ -231,6 +236,12 @@ def last_seen(tx: Session) -> datetime | None:
         .where(WorkerRow.stopped_at.is_(None), WorkerRow.gone_at.is_(None))
         .order_by(WorkerRow.seen_at.desc())
     ).first()
+
+
+def gone_since(tx: Session) -> datetime | None:
+    """When the last worker that there was stopped, or else was seen last; None if there never was one."""
+    ended = func.coalesce(WorkerRow.stopped_at, WorkerRow.seen_at)
+    return tx.scalars(select(ended).order_by(ended.desc()).limit(1)).first()
 
 
 def _number(worker: str) -> int:

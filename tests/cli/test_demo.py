@@ -107,3 +107,35 @@ def test_a_demo_that_is_ended_takes_its_bridge_with_it(mark: str):
     finally:
         process.kill()
         process.wait()
+
+
+def test_another_terminal_can_ask_the_demo_by_command(mark: str, tmp_path: Path):
+    """The line that it prints points a shell at its bridge, away from the real one that was set there."""
+    said = tmp_path / "said"
+    with said.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bridge", "demo"],
+            env=environment(mark, PYTHONUNBUFFERED="1"),
+            cwd=REPOSITORY,
+            stdout=output,
+        )
+    try:
+        eventually(lambda: "ticket #1 in" in said.read_text("utf-8"), within=100, what="the first ticket")
+        told = next(one for one in said.read_text("utf-8").splitlines() if "demo.env" in one)
+        line = told.partition(". ")[2].partition("  in ")[0]
+        real = {"DATABASE_URL": "postgresql://127.0.0.1:9/real", "SLACK_APP_TOKEN": "xapp-test", "PORT": "x"}
+
+        def ask(command: str) -> str:
+            script = f". {line}; {sys.executable} -m bridge {command}"
+            given = {"env": environment(mark, **real), "cwd": REPOSITORY, "text": True, "timeout": 60}
+            done = subprocess.run(["sh", "-c", script], capture_output=True, check=False, **given)
+            return done.stdout + done.stderr
+
+        assert "thread    standard plaza-" in ask("case show 1")
+        doctor = ask("doctor")
+        assert "ok   worker: alive" in doctor
+        assert "ok   Zendesk webhook" in doctor
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+    eventually(lambda: alive(mark) == [], within=5, what="the end of its bridge")

@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 
 from bridge.flows import reconcile
+from bridge.networks import NETWORKS
+from bridge.routing.load import load
 from bridge.sandbox import Sandbox
-from bridge.store import lanes
+from bridge.store import lanes, versions
 from bridge.store.tables import Alert, Cursor
 from tests.cli.conftest import Said, Shell, environment_of, run
-from tests.running import REPOSITORY, InProcess, eventually
+from tests.running import REPOSITORY, InProcess, eventually, starter_to_edit
 
 
 @pytest.fixture
@@ -74,6 +76,30 @@ def test_it_says_up_to_where_the_last_sweep_came(running: InProcess, healthy: Sh
     """And how much it found in the last day: here nothing was missed."""
     eventually(lambda: "found in the last day what no webhook told: 0" in sweep_of(healthy), what="the sweep")
     assert " s ago, up to 20" in sweep_of(healthy)
+
+
+def test_a_folder_that_does_not_serve_is_no_green_line(running: InProcess, healthy: Shell, tmp_path: Path):
+    """The canary undid the edit: what is in the folder is sound, and yet nobody is served by it."""
+    folder = starter_to_edit(tmp_path / "edited")
+    with (folder / "tags.yaml").open("a", encoding="utf-8") as tags:
+        tags.write("# edited\n")
+    edited, before = load(folder, NETWORKS), running.bridge.world.mappings.current
+    assert f"; version {before.version[:12]} serves: " in mapping_of(healthy, folder)
+
+    now = datetime.now(UTC)
+    with running.database.write() as tx:
+        versions.serve(tx, edited.version, edited.files, now, "somebody", trial=True)
+        versions.serve(tx, before.version, before.files, now, "the canary", undone="posts went astray")
+
+    said = mapping_of(healthy, folder)
+    assert said.startswith("FAIL mapping: ")
+    assert f"is an edit that was undone: version {before.version[:12]} serves" in said
+    assert "bridge mappings reload" in failed(healthy("doctor", BRIDGE_MAPPINGS=str(folder)))[said[5:]]
+
+
+def mapping_of(shell: Shell, folder: Path) -> str:
+    said = shell("doctor", BRIDGE_MAPPINGS=str(folder))
+    return next(line for line in said.lines if " mapping: " in line)
 
 
 def test_a_sweep_that_is_refused_is_named_with_the_fix(sandbox: Sandbox, running: InProcess, shell: Shell):
@@ -175,7 +201,7 @@ def test_a_secret_file_that_cannot_be_read_is_a_finding_among_others(healthy: Sh
 def test_no_worker_is_said_with_the_command(healthy: Shell, running: InProcess):
     """The tables are there, but nobody works."""
     running.stop()
-    assert "`bridge serve`" in only(healthy("doctor"), "worker: none is alive")
+    assert "`bridge serve`" in only(healthy("doctor"), "worker: no worker is alive since 20")
 
 
 def test_a_worker_that_was_killed_is_not_alive(sandbox: Sandbox, tmp_path: Path, start_process):
@@ -184,7 +210,7 @@ def test_a_worker_that_was_killed_is_not_alive(sandbox: Sandbox, tmp_path: Path,
     environment = environment_of(tmp_path / "data", sandbox, process.url)
     assert "ok   worker: alive" in run(environment, "doctor").out
     process.kill()
-    assert "FAIL worker: none is alive" in run(environment, "doctor").out
+    assert "FAIL worker: no worker is alive since 20" in run(environment, "doctor").out
 
 
 def test_a_full_disk_is_named_and_no_worker_is_called_dead(healthy: Shell, environment: dict[str, str]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from unittest import mock
 
@@ -42,7 +43,7 @@ def test_without_a_question_it_writes_what_passes_every_check(alone: Shell, fold
         "passes every check",
         "TAG_SOURCE_SECRET",
         "BRIDGE_MAPPINGS",
-        "bridge mappings check --live",
+        " --live",
     ):
         assert words in said.out
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
@@ -113,6 +114,35 @@ def test_a_person_is_asked_and_a_slip_is_asked_again(alone: Shell, folder: Path)
         ("sales-lead", "support"),
     ]
     assert mapping.queues["support"].channel == "#tech"
+
+
+def test_each_answer_is_held_against_the_rules_when_it_is_given(alone: Shell, folder: Path):
+    """Not after the last question: whoever slips is asked the same again, and loses nothing."""
+    said = answered(
+        folder,
+        *("-", "Kopi"),  # a brand is called something
+        *("fi", "en, xx-, id", "fi, EN, en"),  # nothing to answer in; no language; in our words
+        *("", "", "Poland", "PL"),
+        *("mastadon", "mastodon", "@", "@kopi@social.example", "y"),
+        *("mastodon", "@Kopi@social.example", "@help@social.example", ""),
+        *("Safety", "", ""),
+        *("-", "-", "-", "-"),
+        *("-", "Us", "", ""),  # somebody takes all the rest
+    )
+    assert said.exit_code == 0, said.output
+    for words in (
+        "There are no replies in fi here",
+        '"xx-" is not a language code',
+        '"Poland" is not a country by two letters',
+        "@Kopi@social.example on mastodon is given twice",
+    ):
+        assert words in said.output
+    assert check(alone, folder).code == 0
+    mapping = load(folder, NETWORKS)
+    brand = mapping.brands["kopi"]
+    assert (brand.languages, brand.fallbacks) == (("en",), {"fi": ("en",)})
+    assert [one.handle for one in brand.accounts] == ["@kopi@social.example", "@help@social.example"]
+    assert (mapping.fallback, set(mapping.queues)) == ("us", {"safety", "us"})
 
 
 @pytest.mark.parametrize("language", sorted(WORDING))
@@ -198,13 +228,57 @@ def test_a_folder_that_is_not_empty_is_left_alone(alone: Shell, folder: Path):
             "A is given twice",
         ),
         (("--brand", "two\nlines\x07"), "one line of at most 60 letters"),
+        (("--brand", "-"), "one line of at most 60 letters"),
+        (("--language", "fi"), "There are no replies in fi here"),
+        (("--account", "mastodon", " "), "one line of at most 60 letters"),
+        (
+            ("--account", "standard", "kopi", "--account", "standard", "Kopi"),
+            "Kopi on standard is given twice",
+        ),
+        (
+            ("--team", "crisis", "A", "A", "#a", "1h", "--team", "crisis", "B", "B", "#b", "1h"),
+            "crisis is given twice: to A and to B",
+        ),
+        (("--team", "crisis", "-", "A", "#a", "1h"), "one line of at most 60 letters"),
     ],
 )
 def test_a_flag_that_no_file_would_take_is_refused(alone: Shell, folder: Path, words, says):
-    """With the files' own words, and before anything is written."""
-    said = alone("mappings", "init", str(folder), "--yes", *words)
-    assert (said.code, folder.exists()) == (2, False)
+    """With the files' own words and the flag's name, before anything is asked or written."""
+    said = alone("mappings", "init", str(folder), *words)
+    assert (said.code, said.out, folder.exists()) == (2, "", False)
+    assert f"Invalid value for '{words[0]}': " in said.err
     assert says in said.err
+
+
+def test_a_folder_that_cannot_be_is_refused_before_the_questions(alone: Shell, tmp_path: Path):
+    """A file stands where a folder above it should be."""
+    (tmp_path / "file").write_text("mine", encoding="utf-8")
+    said = alone("mappings", "init", str(tmp_path / "file" / "mine"))
+    assert (said.code, said.out) == (2, "")
+    assert "file is not a folder: name another one" in said.err
+
+
+def test_the_commands_of_what_to_do_next_work_when_they_are_pasted(alone: Shell, tmp_path: Path):
+    """Also for a folder with a space in its name, and none of them looks at the starter instead."""
+    folder = tmp_path / "my mapping"
+    said = alone("mappings", "init", str(folder), "--yes")
+    commands = [line.partition(": ")[2] for line in said.lines if ": bridge " in line or ": export " in line]
+    assert [shlex.split(one) for one in commands] == [
+        ["bridge", "mappings", "check", "--mappings", str(folder)],
+        ["bridge", "mappings", "check", "--mappings", str(folder), "--live"],
+        ["export", f"BRIDGE_MAPPINGS={folder}"],
+        ["bridge", "doctor"],
+        ["bridge", "serve"],
+    ]
+    assert alone(*shlex.split(commands[0])[1:]).out.startswith("OK: 1 brand, 6 queues")
+
+
+def test_the_folder_that_serves_anyway_need_not_be_named(alone: Shell, folder: Path):
+    """BRIDGE_MAPPINGS names it already: the commands are the short ones."""
+    said = alone("mappings", "init", str(folder), "--yes", BRIDGE_MAPPINGS=str(folder))
+    assert "bridge mappings check --live" in said.out
+    assert "--mappings" not in said.out
+    assert "export" not in said.out
 
 
 def test_a_disk_that_fails_leaves_nothing_half_done(alone: Shell, folder: Path):

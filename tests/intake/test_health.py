@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 
 from bridge.app import Bridge
 from bridge.store import deliveries, lanes
-from bridge.store.tables import Cursor, Lane
+from bridge.store.tables import Cursor, Lane, WorkerRow
 from tests.disk import fill, limit
 from tests.intake.knocking import STANDARD, stored
 
@@ -75,7 +75,24 @@ def test_without_a_worker_it_is_down(client):
     """What comes in is written down, and nobody would do it."""
     status, word, problems = ready(client)
     assert (503, "down") == (status, word)
-    assert "no worker is alive" in problems[0]
+    assert problems[0].startswith("no worker is alive, and none has ever been: start `bridge worker`")
+
+
+def test_a_full_disk_that_only_the_workers_have_met_is_not_called_a_missing_worker(bridge, client, worker):
+    """A door of its own that nobody knocks at has written nothing: the worker's silence makes it try."""
+    world, database = bridge.world, bridge.world.database
+    world.presence.stay(database, world.clock.now() - timedelta(seconds=31))
+    limit(database, 0)
+    fill(database)
+    database.in_doubt = False  # what another process has met, this one does not know
+    _, word, problems = ready(client)
+    assert "down" == word
+    assert problems[0].startswith("the database cannot be written: database or disk is full: ")
+    assert not any("no worker" in one for one in problems)
+
+    limit(database, None)
+    assert ready(client)[2][0].startswith("no worker is alive since ")
+    assert not database.in_doubt
 
 
 def test_a_full_disk_is_said_first_and_instead_of_what_follows_from_it(bridge, client):
@@ -112,14 +129,23 @@ def test_it_writes_nothing_while_nothing_has_failed(bridge, client, worker):
 def test_a_worker_that_is_gone_is_noticed(bridge, client, worker):
     """Killed half a minute ago: it could not say goodbye."""
     world = bridge.world
-    world.presence.stay(world.database, world.clock.now() - timedelta(seconds=31))
-    assert (503, "down") == ready(client)[:2]
+    seen = world.clock.now() - timedelta(seconds=31)
+    world.presence.stay(world.database, seen)
+    status, word, problems = ready(client)
+    assert (503, "down") == (status, word)
+    assert f"no worker is alive since {seen:%Y-%m-%d %H:%M:%S} UTC" in problems[0]
 
 
 def test_a_worker_that_stopped_is_gone_at_once(bridge, client, worker):
     """It said goodbye."""
-    bridge.world.presence.leave(bridge.world.database, bridge.world.clock.now())
-    assert (503, "down") == ready(client)[:2]
+    stopped = bridge.world.clock.now()
+    with bridge.world.database.write() as tx:  # one that was killed earlier, and seen later by nobody
+        day_before = stopped - timedelta(days=1)
+        tx.add(WorkerRow(id="1", host="h", pid=1, started_at=day_before, seen_at=day_before))
+    bridge.world.presence.leave(bridge.world.database, stopped)
+    status, word, problems = ready(client)
+    assert (503, "down") == (status, word)
+    assert f"no worker is alive since {stopped:%Y-%m-%d %H:%M:%S} UTC" in problems[0]
 
 
 def test_without_its_tables_it_is_down_and_not_a_crash(bridge, client, worker):
@@ -174,7 +200,7 @@ def test_a_delivery_that_failed_for_good_is_counted(bridge, client, worker):
         row.state = "failed"
 
     problem = only_problem(client)
-    assert "1 deliveries failed" in problem
+    assert "1 delivery failed" in problem
     assert "bridge delivery list --failed" in problem
 
 

@@ -10,6 +10,7 @@ import sys
 import threading
 from datetime import datetime, timedelta
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -17,8 +18,9 @@ from bridge.errors import FolderInUseError
 from bridge.store import leases
 from bridge.store.database import Database
 from bridge.store.leases import Lease, LeaseLostError
-from bridge.store.presence import FolderLock, Presence, last_seen, presence
+from bridge.store.presence import FolderLock, Presence, SessionLock, last_seen, presence
 from bridge.store.tables import LeaseRow, WorkerRow
+from tests.postgres import Postgres
 from tests.running import eventually
 from tests.store.conftest import NOON
 
@@ -65,6 +67,24 @@ def test_a_dead_workers_lease_is_taken_at_once(database: Database):
     assert after is not None
     assert after.holder == living.worker
     assert after.fence > before.fence
+
+
+def test_the_lease_of_a_worker_that_said_goodbye_is_taken_at_once(postgres: Postgres):
+    """Also while the server still has its session, as one under load does for seconds after it was closed."""
+    database = Database(postgres.new_database())
+    database.migrate()
+    old, new = presence(database), presence(database)
+    try:
+        old.enter(database, NOON)
+        assert take(database, old) is not None
+        assert take(database, new) is None
+        with mock.patch.object(SessionLock, "release"):
+            old.leave(database, NOON)
+            assert take(database, new) is not None
+    finally:
+        for one in (old, new):
+            one._proof.release()
+        database.close()
 
 
 def test_the_fence_grows_with_every_holder(database: Database):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import pytest
 from sqlalchemy import LargeBinary, select, update
 
-from bridge.flows import erase
+from bridge.flows import forget as forgetting
 from bridge.sandbox import Sandbox
 from bridge.store import casefile, erasure, messages
 from bridge.store.person import find_person
@@ -73,7 +73,7 @@ def test_nobodys_words_or_ids_are_anywhere_after_a_request(played: InProcess):
     with played.database.read() as tx:
         person = find_person(tx, "bridge", "standard", handle="@zephyrine")
         posts = list(tx.scalars(select(Message.global_id).where(Message.own.is_(False))))
-    forgotten = erase.forget(played.bridge.world, person, "a test")
+    forgotten = forgetting.forget(played.bridge.world, person, "a test")
     eventually(lambda: not moving(played), what="what was to be taken back outside")
 
     assert forgotten.counts["messages"] == len(posts) == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -111,6 +111,33 @@ def test_what_was_said_after_the_backup_is_not_said_again(
         with bridge.database.write() as tx:
             assert lanes.resume(tx, lanes.PUBLIC)
         stays(lambda: len(brand_posts(sandbox.plaza)) == 2)
+
+
+def test_an_answer_on_a_case_that_began_after_the_restore_is_not_held(
+    sandbox: Sandbox, running: InProcess, tmp_path: Path
+):
+    """However soon it comes: no bridge but this one ever knew the ticket."""
+    backup.back_up(running.database, tmp_path / "copy.db", now(), "ana")
+    running.stop()
+
+    with restored(sandbox, tmp_path, paused=False) as bridge:
+        sandbox.zendesk.install_webhook(bridge.url)
+        sandbox.plaza.post("dewi", "The app logs me out every hour", language="en", tags=["technical-issue"])
+        sandbox.zendesk.agent_comments(the_ticket(sandbox).id, ANSWER)
+        eventually(lambda: [ANSWER] == [post.text for post in brand_posts(sandbox.plaza)], what="the answer")
+        assert waiting(bridge) is None
+
+
+def test_a_case_that_was_restored_by_a_slow_clock_is_known_as_restored(answered: InProcess, tmp_path: Path):
+    """The new machine's clock is an hour behind: the case seems to be later than the restore, and is not."""
+    backup.back_up(answered.database, tmp_path / "copy.db", now(), "ana")
+    new = Database(f"sqlite:///{tmp_path}/new.db")
+    try:
+        backup.restore(tmp_path / "copy.db", new, now() - timedelta(hours=1), "ana")
+        with new.read() as tx:
+            assert backup.told_in_between(tx, tx.scalars(select(Case.id)).one(), now())
+    finally:
+        new.close()
 
 
 def test_a_solve_without_a_word_after_the_backup_closes_on_the_answer_before_it(

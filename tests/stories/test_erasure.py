@@ -11,22 +11,24 @@ from click.testing import CliRunner
 from sqlalchemy import select
 
 from bridge.cli import bridge as command
-from bridge.flows import erase
+from bridge.flows import forget as forgetting
 from bridge.sandbox import Sandbox
+from bridge.store import portion
 from bridge.store.database import Database
 from bridge.store.person import Person, find_person
 from bridge.store.tables import Case, Delivery, Erasure, Intent, Message
 from tests.running import QUICK, InProcess, eventually
+from tests.store.test_personal import found_in
 from tests.stories.seen import brand_posts, the_ticket
 
 TECH = "support-technical"
 WORDS = "The app logs me out every hour"
 
 
-def forget(running: InProcess, handle: str = "dewi", **given) -> erase.Forgotten:
+def forget(running: InProcess, handle: str = "dewi", **given) -> forgetting.Forgotten:
     with running.database.read() as tx:
         person = find_person(tx, "bridge", "standard", handle=handle)
-    return erase.forget(running.bridge.world, person, "a test", **given)
+    return forgetting.forget(running.bridge.world, person, "a test", **given)
 
 
 def rest(running: InProcess) -> None:
@@ -149,8 +151,8 @@ def test_nothing_is_erased_while_a_call_is_under_way(sandbox: Sandbox, running: 
     held = sandbox.faults.add("plaza", "reply", "hold_after")
     sandbox.zendesk.agent_comments(ticket.id, "Which version do you use?")
     assert held.reached.wait(15)
-    with pytest.raises(erase.StillMovingError, match="sending"):
-        forget(running, patience=erase.timedelta(0))
+    with pytest.raises(forgetting.StillMovingError, match="sending"):
+        forget(running, patience=forgetting.timedelta(0))
     assert rows(running, Message)[0].text == WORDS
     held.release()
     rest(running)
@@ -189,12 +191,83 @@ def test_an_erasure_that_is_proven_has_reached_everything(
     with running.database.read() as tx:
         person = find_person(tx, "bridge", "standard", handle="dewi")
     with suppress(AssertionError):
-        erase.forget(world, person, "a test")
+        forgetting.forget(world, person, "a test")
     database.close()
 
     [proof] = rows(running, Erasure)
     assert proof.counts["deliveries"] >= 1
     assert not any(b"logs me out" in (one.body or b"") for one in rows(running, Delivery))
+
+
+@pytest.fixture
+def talkative(sandbox: Sandbox, running: InProcess, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Somebody with a case in each of three threads, and another who quotes them: more than one portion.
+
+    Gives the ids of their posts.
+    """
+    monkeypatch.setattr(portion, "MOST", 0)
+    monkeypatch.setattr(forgetting, "BODIES", 0)
+    posts = [
+        sandbox.plaza.post("zephyrine", f"{WORDS}, {place}", language="en", tags=["technical-issue"])
+        for place in ("at home", "at work", "in the garden")
+    ]
+    sandbox.plaza.post("somchai", "As @zephyrine says", reply_to=posts[0].id, tags=["technical-issue"])
+    the_ticket(sandbox, count=4)
+    rest(running)
+    return [post.id for post in posts]
+
+
+class KilledError(Exception):
+    pass
+
+
+class ShortLived(Database):
+    """The connection of a process that is killed when it has written once."""
+
+    written = False
+
+    @contextmanager
+    def write(self, *words, **given):
+        if self.written:
+            raise KilledError
+        with super().write(*words, **given) as tx:
+            yield tx
+        self.written = True
+
+
+def test_an_erasure_in_portions_that_is_killed_again_and_again_goes_on(
+    sandbox: Sandbox, running: InProcess, talkative: list[str]
+):
+    """Each run is asked for by the same name, and comes one portion further; only the last proof is whole."""
+    done = None
+    while done is None:
+        with running.database.read() as tx:
+            person = find_person(tx, "bridge", "standard", handle="zephyrine")
+        assert person.author_ids, "nobody knows them any more, and it is not finished"
+        database = ShortLived(running.bridge.settings.database_url)
+        with suppress(KilledError):
+            done = forgetting.forget(replace(running.bridge.world, database=database), person, "a test")
+        database.close()
+    rest(running)
+
+    assert found_in(running, lambda _table: set(), ("zephyrine", "logs me out", *talkative)) == []
+    assert "As (erased) says" in {row.text for row in rows(running, Message)}
+    *cut_short, last = rows(running, Erasure)
+    assert len(cut_short) >= 2
+    assert all(forgetting.UNFINISHED in proof.remains for proof in cut_short)
+    assert (last.id, forgetting.UNFINISHED in last.remains) == (done.proof, False)
+    assert {case.receipt_reason for case in rows(running, Case)} == {"erased on request", None}
+
+
+def test_a_rehearsal_in_portions_counts_what_the_run_does(running: InProcess, talkative: list[str]):
+    """And changes nothing; the run has one proof of it all."""
+    rehearsed = forget(running, "zephyrine", rehearse=True)
+    assert [row.text for row in rows(running, Message)].count(None) == 0
+    done = forget(running, "zephyrine")
+    assert done.counts == rehearsed.counts
+    assert (done.counts["messages"], done.counts["cases"], done.counts["messages of others"]) == (3, 3, 1)
+    [proof] = rows(running, Erasure)
+    assert (proof.counts, forgetting.UNFINISHED in proof.remains) == (done.counts, False)
 
 
 def test_the_command_waits_for_a_call_that_is_under_way(sandbox: Sandbox, running: InProcess, ticket):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.flows import erase
+from bridge.flows import forget as forgetting
 from bridge.sandbox import Sandbox
 from bridge.store.person import find_person
 from bridge.store.tables import Message
@@ -141,6 +141,6 @@ def test_who_is_forgotten_and_stands_in_the_list_of_vips_is_told_of(sandbox, wit
         tx.add(listed)
     with running.database.read() as tx:
         person = find_person(tx, "bridge", "mastodon", handle=vips[0].handle)
-    told = erase.forget(running.bridge.world, person, "a test").remains
+    told = forgetting.forget(running.bridge.world, person, "a test").remains
 
     assert any("vips.yaml" in sentence and "newsdesk" not in sentence for sentence in told)
