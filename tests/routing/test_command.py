@@ -324,7 +324,8 @@ def test_explain_names_every_fault_of_a_message_file(run, tmp_path):
         '  account: must be one text, not a list: write "a, b" in quotes, or one of them',
         '  language: "english" is not a language code such as en, th or pt-BR',
         "  author: must be text; put a number, true or false in quotes",
-        "  handle: must be one text, not a table: a text with a colon and a space in it, or in { }, goes in quotes",
+        "  handle: must be one text, not a table: "
+        "a text with a colon and a space in it, or in { }, goes in quotes",
         '  kind: "post" is not one of public, reply, review, direct',
         "  followers: must be a whole number, without quotes",
         '  severity: "3" is not one of low, medium, high, critical',
