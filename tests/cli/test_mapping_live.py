@@ -69,11 +69,21 @@ def remove_a_field(sandbox: Sandbox, folder: Path) -> None:
 
 
 def misspell_a_field(sandbox: Sandbox, folder: Path) -> None:
-    edit(folder, "    queue: sales\n", '    queue: sales\n    fields: {"Social networks": "x"}\n', ROUTES)
+    edit(
+        folder,
+        "    queue: product-feedback\n",
+        '    queue: product-feedback\n    fields: {"Social networks": "x"}\n',
+        ROUTES,
+    )
 
 
 def assign_to_nobody(sandbox: Sandbox, folder: Path) -> None:
-    edit(folder, "    queue: sales\n", "    queue: sales\n    assignee: nobody@kopi.example\n", ROUTES)
+    edit(
+        folder,
+        "    queue: product-feedback\n",
+        "    queue: product-feedback\n    assignee: nobody@kopi.example\n",
+        ROUTES,
+    )
 
 
 def misspell_a_channel(sandbox: Sandbox, folder: Path) -> None:
