@@ -27,6 +27,8 @@ def run(mapping: Mapping, report: Report, sure: int | None = None) -> None:
     all could). What none of these takes is left open, since the unread one might take it.
     """
     known = replace(mapping, routes=mapping.routes[:sure])
+    # Where nobody asks for it, it is not told: that takes a model of 90 MB.
+    tells = any(route.when.languages for route in known.routes)
     for route in mapping.routes:
         if route.name == NO_CASE:
             # Here, not where routes are read: a version that has served may have such a route.
@@ -34,10 +36,12 @@ def run(mapping: Mapping, report: Report, sure: int | None = None) -> None:
             report.add(at, "bad-name", f'"{NO_CASE}" is what examples call "no case is opened"')
         for example in route.examples:
             if not _in_doubt(example, route, mapping):
-                _try(example, route, known, report, whole=sure is None)
+                _try(example, route, known, report, whole=sure is None, tells_language=tells)
 
 
-def _try(example: Example, route: Route, mapping: Mapping, report: Report, *, whole: bool) -> None:
+def _try(
+    example: Example, route: Route, mapping: Mapping, report: Report, *, whole: bool, tells_language: bool
+) -> None:
     spot = Spot(example.place.file, example.place.line, example.place.column)
     account = account_of(example, mapping, route.when)
     if account is None:
@@ -45,8 +49,7 @@ def _try(example: Example, route: Route, mapping: Mapping, report: Report, *, wh
         report.add(spot, "example-unplaced", said)
         return
     message = example_message(example, account, mapping.brands[mapping.account_brand[account.key]].zone)
-    if not any(other.when.languages for other in mapping.routes):
-        # Nobody asks for it here, and telling a text's language takes a model of 90 MB.
+    if not tells_language:
         brand = mapping.brands[mapping.account_brand[account.key]]
         message = replace(message, language=message.language or brand.languages[0])
     taken, seen = choose(message, mapping, message.posted_at)

@@ -151,6 +151,20 @@ def is_span(value: str) -> bool:
     return _SPAN.fullmatch(value) is not None
 
 
+_INVISIBLE = ("Cc", "Cf", "Co", "Cn", "Cs")
+HANDLE = r"@?[^\s@\"'`<>{}()\[\]|\\,;%]+(@[\w.-]+(:[0-9]+)?)?"
+_HANDLE = re.compile(HANDLE)
+
+
+def handle_problem(value: Value) -> str | None:
+    """What is wrong with a handle, if it is a text; None: nothing. Its network may know better."""
+    if not isinstance(value, str) or not value:
+        return None
+    if _HANDLE.fullmatch(value) and not any(unicodedata.category(one) in _INVISIBLE for one in value):
+        return None
+    return f'"{value}" is not a handle such as @kopi or @kopi@social.example: no spaces, quotes or brackets'
+
+
 def _promise(value: object, info: ValidationInfo[Known]) -> Promised:
     known = info.context.promises if info.context is not None else None
     if isinstance(value, Promised):
@@ -179,20 +193,6 @@ def shift(value: object) -> tuple[time, time]:
             return time(*opens), time(closes[0] % 24, closes[1])
     hint = "; a shift over midnight is two: 22:00-24:00 and, on the next day, 00:00-06:00"
     raise wrong("bad-shift", f'"{value}" is not hours like 09:00-17:30, the earlier time first{hint}')
-
-
-_INVISIBLE = ("Cc", "Cf", "Co", "Cn", "Cs")
-HANDLE = r"@?[^\s@\"'`<>{}()\[\]|\\,;%]+(@[\w.-]+(:[0-9]+)?)?"
-_HANDLE = re.compile(HANDLE)
-
-
-def handle_problem(value: Value) -> str | None:
-    """What is wrong with a handle, if it is a text; None: nothing. Its network may know better."""
-    if not isinstance(value, str) or not value:
-        return None
-    if _HANDLE.fullmatch(value) and not any(unicodedata.category(one) in _INVISIBLE for one in value):
-        return None
-    return f'"{value}" is not a handle such as @kopi or @kopi@social.example: no spaces, quotes or brackets'
 
 
 MOMENT = r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d)?)?"
