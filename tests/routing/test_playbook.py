@@ -20,7 +20,6 @@ from bridge.routing.playbook import page, playbook, policy
 from bridge.routing.prose import Block, Span, read_prose
 from tests.routing.catalogue import NETWORKS
 from tests.routing.conftest import starter_files
-from tests.sandbox.test_page import CHROMIUM, FLAGS
 
 ROUTES = "routes/10-social.yaml"
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>{{ 7*7 }}</style>"
@@ -362,18 +361,6 @@ def test_a_file_of_nothing_but_marks_is_read_at_once(mark):
 
 
 # --- in a browser ---------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield running
-        running.close()
 
 
 @pytest.fixture
