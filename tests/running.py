@@ -174,7 +174,9 @@ class Process:
             self.send(signal.SIGCONT)
             self._process.terminate()
             self._process.join(timeout=20)
-            assert not self._process.is_alive(), "it does not stop"
+            stopped = not self._process.is_alive()
+            self.kill()
+            assert stopped, "it does not stop"
 
     def _answers(self) -> bool:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -47,9 +48,10 @@ class Team:
         return worker
 
     def stop(self) -> None:
-        for process in self._processes:
-            process.stop()
-        self.tables.close()
+        with ExitStack() as ended:  # each of them, also when one does not stop
+            ended.callback(self.tables.close)
+            for process in self._processes:
+                ended.callback(process.stop)
 
     def _start(self, command: str) -> Process:
         return Process(self._folder, self.sandbox, command, DATABASE_URL=self._url, **SOON)
