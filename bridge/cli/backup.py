@@ -9,7 +9,7 @@ import click
 
 from bridge import settings
 from bridge.cli.opened import opened_database, who
-from bridge.core.condition import counted
+from bridge.core.plural import counted
 from bridge.flows import engine
 from bridge.store import backup as copying
 from bridge.store.database import Database

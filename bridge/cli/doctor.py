@@ -12,7 +12,7 @@ import click
 from bridge import app, settings, slack, zendesk
 from bridge.cli.mapping_live import NO_SLACK, NO_ZENDESK
 from bridge.core.account import Account
-from bridge.core.condition import counted
+from bridge.core.plural import counted
 from bridge.core.ports import Finding
 from bridge.errors import MappingError, SettingsError, StoreBusyError, StoreError, VendorError
 from bridge.flows import reconcile

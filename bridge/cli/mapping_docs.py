@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from bridge.cli.mappings import count, load_or_exit, mappings_folder, networks
+from bridge.cli.mappings import load_or_exit, mappings_folder, networks
+from bridge.core.plural import counted
 from bridge.routing.playbook import GENERATOR, page
 
 _HEAD = 8_000
@@ -35,7 +36,7 @@ def docs(folder: Path, out: Path) -> None:
         click.echo(text, nl=False)
         return
     _write(out, text)
-    said = f"{count(len(mapping.tags), 'tag')} and {count(len(mapping.queues), 'team')}"
+    said = f"{counted(len(mapping.tags), 'tag')} and {counted(len(mapping.queues), 'team')}"
     click.echo(f"{out} has the playbook: {said}. Open it in a browser.")
 
 

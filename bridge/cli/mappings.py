@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from bridge import settings
 from bridge.cli import faults
+from bridge.core.plural import counted
 from bridge.core.ports import Network
 from bridge.errors import Fault, MappingError
 from bridge.routing.folder import ROOT, located
@@ -83,7 +84,7 @@ def check(folder: Path, form: str, strict: bool, live: bool) -> None:
     wrong, unasked = _ask(mapping, folder) if live else ([], [])
     _say(sorted([*warnings, *wrong]), form, unasked)
     if form == "text" and wrong:
-        click.echo(count(len(wrong), "fault"))
+        click.echo(counted(len(wrong), "fault"))
     elif form == "text":
         _say_counts(mapping, folder, len(warnings))
     if wrong or (strict and warnings):
@@ -111,16 +112,16 @@ def _located(found: Iterable[Fault], folder: Path) -> list[Fault]:
 
 def _say_counts(mapping: Mapping, folder: Path, warnings: int) -> None:
     counts = (
-        count(len(mapping.brands), "brand"),
-        count(len(mapping.queues), "queue"),
-        count(len(mapping.routes), "route"),
-        count(len(mapping.tags), "tag"),
-        count(len(mapping.templates), "reply", "replies"),
+        counted(len(mapping.brands), "brand"),
+        counted(len(mapping.queues), "queue"),
+        counted(len(mapping.routes), "route"),
+        counted(len(mapping.tags), "tag"),
+        counted(len(mapping.templates), "reply", "replies"),
     )
     examples = sum(len(route.examples) for route in mapping.routes)
-    passed = count(examples, "example passes", "examples pass")
-    passed += f", {count(len(mapping.tests), 'test passes', 'tests pass')}" if mapping.tests else ""
-    warned = f"; {count(warnings, 'warning')}" if warnings else ""
+    passed = counted(examples, "example passes", "examples pass")
+    passed += f", {counted(len(mapping.tests), 'test passes', 'tests pass')}" if mapping.tests else ""
+    warned = f"; {counted(warnings, 'warning')}" if warnings else ""
     click.echo(f"OK: {', '.join(counts)} in {folder}; {passed}{warned}")
 
 
@@ -138,10 +139,6 @@ def load_or_exit(folder: Path, form: str = "text") -> Mapping:
     except MappingError as error:
         _say(_located(error.faults, folder), form)
         if form == "text":
-            click.echo(count(len(error.faults), "fault"))
+            click.echo(counted(len(error.faults), "fault"))
         unreadable = any(fault.rule == "unreadable-file" or fault.file == ROOT for fault in error.faults)
         sys.exit(EXIT_UNREADABLE if unreadable else EXIT_FAULTS)
-
-
-def count(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -5,11 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-def counted(number: int, one: str, many: str = "") -> str:
-    """*number* of something, in words for people: ``1 intent``, ``2 intents``."""
-    return f"{number} {one if number == 1 else many or one + 's'}"
-
-
 @dataclass(frozen=True, slots=True)
 class Condition:
     """``key`` stays the same while it lasts: ``<what>`` or ``<what>:<which>``.

@@ -9,7 +9,7 @@ from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Session
 
 from bridge.core.account import Account
-from bridge.core.condition import counted
+from bridge.core.plural import counted
 from bridge.core.ports import Polled, RawItem
 from bridge.errors import VendorBusyError, VendorError, VendorGoneError, VendorRefusedError
 from bridge.flows import finds

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from bridge.core.condition import Condition, counted
+from bridge.core.condition import Condition
+from bridge.core.plural import counted
 from bridge.errors import MappingError
 from bridge.store import lanes, standing, versions
 from bridge.store.presence import gone_since, last_seen
