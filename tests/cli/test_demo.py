@@ -100,7 +100,7 @@ def test_a_demo_that_is_ended_takes_its_bridge_with_it(mark: str):
         stderr=subprocess.DEVNULL,
     )
     try:
-        eventually(lambda: [one for one in alive(mark) if " serve" in one], within=20, what="its bridge")
+        eventually(lambda: [one for one in alive(mark) if " serve" in one], within=60, what="its bridge")
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 128 + signal.SIGTERM
         eventually(lambda: alive(mark) == [], within=5, what="the end of its bridge")
