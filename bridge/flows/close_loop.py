@@ -20,6 +20,7 @@ from bridge.store import casefile, intents
 from bridge.store.tables import Case, Intent, Message
 
 RESTORED = "The database was restored from a backup: this may have been posted already."
+REOPENED = "The ticket was reopened since: it would leave as an answer."
 NOT_BY_HAND = "What it says of the resolution was not written by a person in the desk."
 
 _UNDER_WAY = (IntentState.APPROVED, IntentState.SENDING, IntentState.UNKNOWN)
@@ -89,6 +90,8 @@ def reopened(tx: Session, world: World, case: Case) -> None:
     for intent in _closing_replies(tx, case):
         if not intent.draft.get(ending.TEMPLATE):
             intent.closing = False
+            if intent.state == IntentState.HELD:
+                intent.reason = f"{intent.reason or ''} {REOPENED}".strip()
             what = "the ticket was reopened: what was to close the loop is an answer now"
             casefile.tell(tx, case.id, world.clock.now(), "desk", what, intent=intent.id)
     withdraw(tx, world, case, "The ticket was reopened before the closing reply left.")

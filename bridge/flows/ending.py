@@ -65,3 +65,12 @@ def close(
         now,
     )
     cards.show(tx, world, case)
+
+
+def renew(tx: Session, world: World, case: Case, url: str) -> None:
+    """A case that could not be closed publicly was, by words that an agent wrote after its receipt."""
+    now = world.clock.now()
+    case.receipt, case.receipt_url, case.receipt_reason = Receipt.PUBLIC.value, url or None, None
+    casefile.tell(tx, case.id, now, "receipt", f"{Receipt.PUBLIC.value}, after all", url=url)
+    note = writing.receipt_note(Receipt.PUBLIC.value, url, None)
+    drafting.note(tx, case, f"receipt:{now.isoformat()}", note, now)

@@ -33,7 +33,7 @@ from bridge.errors import (
     VendorRefusedError,
     VendorUnclearError,
 )
-from bridge.flows import cards
+from bridge.flows import cards, effects
 from bridge.flows.recipe import Outcome, Recipe, Stop
 from bridge.flows.world import World
 from bridge.store import casefile, cases, counting, intents, lanes, leases
@@ -90,7 +90,9 @@ def stumbled(world: World, intent_id: str, lease: Lease) -> None:
             intent.over_at = intent.over_at or now  # whatever it was, no call is under way any more
         if intent.attempts >= STUMBLES:
             to = IntentState.UNKNOWN if intent.state == IntentState.SENDING else IntentState.HELD
-            intents.advance(intent, to, reason="The bridge itself fails on this; its log says why.")
+            why = "The bridge itself fails on this; its log says why."
+            intents.advance(intent, to, reason=why)
+            effects.recipe(world, intent.effect).waits(tx, case, intent, why)
             cards.show(tx, world, case)
         intents.wake_case(case, intent.due_at)
 
@@ -324,6 +326,7 @@ class Attempt:
             f"{intents.named(intent)}: {reason}",
             intent=intent.id,
         )
+        self.recipe.waits(tx, case, intent, f"{reason}.")
         cards.show(tx, self.world, case)
 
     def _stop(self, tx: Session, case: Case, stop: Stop) -> None:
@@ -336,9 +339,11 @@ class Attempt:
         if stop.gone:
             intent.settled_at = now
             self.recipe.lost(tx, case, intent, None)
-        elif stop.waive is not None:
-            # Let pass by whoever approves it, not by our having asked.
-            intent.draft = {**intent.draft, SEEN: stop.waive}
+        else:
+            if stop.waive is not None:
+                # Let pass by whoever approves it, not by our having asked.
+                intent.draft = {**intent.draft, SEEN: stop.waive}
+            self.recipe.waits(tx, case, intent, stop.reason)
         cards.show(tx, self.world, case)
 
     def _load(self, tx: Session) -> tuple[Intent, Case]:

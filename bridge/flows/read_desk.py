@@ -149,8 +149,7 @@ def _hear(reading: _Reading, update: Update) -> bool:
 def _solved(reading: _Reading, update: Update, verdict: Verdict) -> None:
     case = reading.case
     if case.state == CaseState.CLOSED:
-        # Solved again after the receipt: a comment in it is an answer, the loop is closed already.
-        reading.answer(update, verdict, hold=verdict.hold)
+        _solved_again(reading, update, verdict)
         return
     if _unseen_words(reading, update):
         casefile.tell(
@@ -176,6 +175,15 @@ def _solved(reading: _Reading, update: Update, verdict: Verdict) -> None:
             resolution=_resolution(reading, update),
             notes=reading.notes,
         )
+
+
+def _solved_again(reading: _Reading, update: Update, verdict: Verdict) -> None:
+    """Solved after the receipt: a comment in it is another closing word, and leaves under the same rules."""
+    if verdict.say is not None:
+        reading.answer(update, verdict, hold=verdict.hold, closing=True)
+    elif reading.case.receipt is not None:
+        note = writing.closed_already_note(reading.case.receipt, reading.case.receipt_url)
+        drafting.note(reading.tx, reading.case, f"again:{update.id}", note, reading.world.clock.now())
 
 
 def _resolution(reading: _Reading, update: Update) -> Resolution | None:

@@ -89,3 +89,6 @@ class Recipe(ABC):
 
     def refused(self, tx: Session, case: Case, intent: Intent, error: VendorError | None) -> None:  # noqa: B027
         """The vendor, or a person (*error* is None), said no."""
+
+    def waits(self, tx: Session, case: Case, intent: Intent, reason: str) -> None:  # noqa: B027
+        """It waits for a person from now on, *held* or *unknown*."""

@@ -11,7 +11,7 @@ from bridge.core.case import CaseState, Receipt
 from bridge.core.intent import Effect, IntentState
 from bridge.core.reply import Published
 from bridge.errors import BridgeError
-from bridge.flows import cards, ending
+from bridge.flows import cards, drafting, ending, writing
 from bridge.flows.effects import recipe
 from bridge.flows.ledger import SEEN
 from bridge.flows.recipe import Outcome
@@ -110,8 +110,12 @@ def _happened(tx: Session, world: World, case: Case, intent: Intent, outcome: Ou
         recipe(world, intent.effect).confirmed(tx, case, intent, outcome)
     else:
         case.first_public_word_at = case.first_public_word_at or now
+        link = outcome.data.get("permalink") or ""
         if intent.closing and case.state == CaseState.SOLVED:
-            ending.close(tx, world, case, Receipt.BY_HAND, url=outcome.data.get("permalink"))
+            ending.close(tx, world, case, Receipt.BY_HAND, url=link)
+        else:
+            note = writing.posted_note(link, intent.closing)
+            drafting.note(tx, case, f"posted:{intent.id}", note, now)
     _tell(tx, world, case, intent, f"was done by hand, said by {by}")
 
 

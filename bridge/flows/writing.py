@@ -103,6 +103,18 @@ def held_note(reason: str) -> str:
     return f"Not on the thread yet. It waits for a person, who was asked in Slack: {reason}"
 
 
+def unknown_note(reason: str) -> str:
+    return f"Nobody knows yet whether it is on the thread. A person was asked in Slack: {reason}"
+
+
+def closed_already_note(receipt: str, url: str | None) -> str:
+    where = f" {url}" if url else ""
+    return (
+        f"Solved again, and nothing was posted: the loop is closed already ({receipt}).{where} "
+        "What you write as a public comment still goes to the customer."
+    )
+
+
 def receipt_note(receipt: str, url: str | None, reason: str | None) -> str:
     parts = [f"Receipt: {receipt}."]
     if reason:

@@ -194,6 +194,7 @@ def test_words_that_wait_for_approval_outlast_a_reopening(sandbox: Sandbox, runn
     eventually(lambda: asks(sandbox) == 1, what="the question")
     sandbox.zendesk.reopen(ticket.id)
     eventually(is_(running, "open"), what="the reopening")
+    the_card(sandbox, "incident-response", "reopened since")
     sandbox.zendesk.solve(ticket.id)
     eventually(is_(running, "solved"), what="the second solve")
     assert asks(sandbox) == 1
@@ -202,3 +203,46 @@ def test_words_that_wait_for_approval_outlast_a_reopening(sandbox: Sandbox, runn
     eventually(is_(running, "closed"), what="the receipt")
     [post] = brand_posts(sandbox.plaza)
     assert "A courier brings you a new one." in post.text
+
+
+def solved_with(sandbox: Sandbox, words: str, ticket):
+    """Reopened, and solved with other words; what is asked about them."""
+    sandbox.zendesk.reopen(ticket.id)
+    time.sleep(1.1)  # the desk's times are whole seconds
+    sandbox.zendesk.agent_comments(ticket.id, words, status="solved")
+    eventually(lambda: asks(sandbox) == 1, what="the question about the other words")
+
+
+@pytest.mark.parametrize(
+    ("pressed", "receipt", "posts"), [("Post it", "closed publicly", 2), ("Don't", "not closable", 1)]
+)
+def test_closing_words_after_the_receipt_wait_for_approval_too(
+    sandbox: Sandbox, running: InProcess, pressed: str, receipt: str, posts: int
+):
+    """Approved, or refused, were the first words only; a receipt that is true no more is renewed."""
+    sandbox.plaza.post("dewi", "The battery caught fire!", language="en", tags=["crisis"])
+    ticket = the_ticket(sandbox)
+    sandbox.zendesk.agent_comments(ticket.id, "A courier brings you a new one.", status="solved")
+    press(sandbox, pressed, "incident-response")
+    eventually(lambda: the_case(running).receipt == receipt, what="the receipt")
+    solved_with(sandbox, "Please stop using it.", ticket)
+    assert len(brand_posts(sandbox.plaza)) == posts - 1
+
+    press(sandbox, "Post it", "incident-response")
+    eventually(lambda: len(brand_posts(sandbox.plaza)) == posts, what="the other words")
+    eventually(lambda: the_case(running).receipt == "closed publicly", what="a true receipt")
+
+
+def test_a_second_solve_without_a_word_says_that_nothing_was_posted(
+    sandbox: Sandbox, running: InProcess, ticket
+):
+    """The loop is closed already: told on the ticket, and only there."""
+    sandbox.zendesk.solve(ticket.id)
+    eventually(is_(running, "closed"), what="the receipt")
+    sandbox.zendesk.reopen(ticket.id)
+    time.sleep(1.1)
+    sandbox.zendesk.solve(ticket.id)
+
+    told = lambda: sandbox.zendesk.ticket(ticket.id).says("nothing was posted", public=False)  # noqa: E731
+    eventually(told, what="why nothing came")
+    assert len(brand_posts(sandbox.plaza)) == 1

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from bridge.core.account import Account
 from bridge.core.case import CaseState, Receipt
-from bridge.core.intent import Effect
+from bridge.core.intent import Effect, IntentState
 from bridge.core.ports import Connection
 from bridge.core.reply import Obstacle, Preflight, Published
 from bridge.errors import VendorAuthError, VendorError, VendorGoneError, VendorRefusedError
@@ -99,6 +99,8 @@ class PublicReply(Recipe):
             ending.close(tx, self.world, case, Receipt.PUBLIC if public else Receipt.PRIVATE, url=link)
         else:
             drafting.note(tx, case, f"posted:{intent.id}", writing.posted_note(link, intent.closing), now)
+            if intent.closing and case.receipt == Receipt.NOT_CLOSABLE:
+                ending.renew(tx, self.world, case, link)
         cards.show(tx, self.world, case)
 
     def lost(self, tx: Session, case: Case, intent: Intent, error: VendorError | None) -> None:
@@ -123,6 +125,13 @@ class PublicReply(Recipe):
         else:
             reason = f"{intent.decided_by} decided against it"
             drafting.note(tx, case, f"refused:{intent.id}", writing.not_posted_note(reason), now)
+
+    def waits(self, tx: Session, case: Case, intent: Intent, reason: str) -> None:
+        """The agent who wrote it reads that it is not there; by the moment, since it may wait again."""
+        now = self.world.clock.now()
+        unknown = intent.state == IntentState.UNKNOWN
+        note = writing.unknown_note(reason) if unknown else writing.held_note(reason)
+        drafting.note(tx, case, f"waits:{intent.id}:{now.isoformat()}", note, now)
 
     def _voice_stop(self, case: Case, intent: Intent) -> Stop | None:
         """A word that the brand has banned while the reply waited, and that nobody has let pass."""
