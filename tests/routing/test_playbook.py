@@ -144,7 +144,7 @@ def test_a_tag_with_conditions_names_them_and_what_happens_otherwise():
     said = article(drawn(starter()), "user-generated-content")
     assert "When not tagged technical-issue , it goes to Community" in said
     assert "Somebody answers by hand: there is no ticket." in said
-    assert "Otherwise, since no route takes it, it goes to Triage" in said
+    assert "Tagged crisis , technical-issue , feature-request or sales-lead as well, it may go where" in said
 
 
 def ways(files: Files, tag: str) -> list[str]:
@@ -157,14 +157,15 @@ def ways(files: Files, tag: str) -> list[str]:
 def test_a_route_that_asks_for_no_tag_takes_tagged_posts_too():
     """In the order of the routes: what it takes before the fallback never comes there."""
     files = starter()
+    files["tags.yaml"] += "\n  unheard-of:\n    meaning: No route asks for it.\n"
     rest = "  - {{name: {0}, when: {{brands: [{0}]}}, queue: {1}}}\n"
     files["routes/20-rest.yaml"] = "routes:\n" + rest.format("kopi", "community")
     one_brand = Reader(drawn(files)).text
-    assert ways(files, "user-generated-content") == ["user-generated-content", "kopi", "fallback"]
+    assert ways(files, "unheard-of") == ["vip", "kopi", "fallback"]
     assert "When said to kopi , it goes to Community Route kopi , mappings/routes/20-rest.yaml" in one_brand
 
     files["routes/20-rest.yaml"] += rest.format("rower", "triage")
-    assert ways(files, "user-generated-content") == ["user-generated-content", "kopi", "rower"]
+    assert ways(files, "unheard-of") == ["vip", "kopi", "rower"]
     assert ways(files, "crisis") == ["crisis-while-nobody-is-in", "crisis"]
 
     # Of one brand nothing comes to what stands below, and posts of the other go on.
@@ -177,8 +178,39 @@ def test_a_route_that_asks_for_no_tag_takes_tagged_posts_too():
 
 def test_a_route_that_a_tag_is_kept_out_of_is_not_among_its_ways():
     """Neither by its own no_tags, nor where another tag is asked for."""
-    assert ways(starter(), "user-generated-content") == ["user-generated-content", "fallback"]
+    assert ways(starter(), "user-generated-content") == ["user-generated-content"]
     assert ways(starter(), "technical-issue") == ["vip", "technical-issue"]
+
+
+def test_a_tag_that_a_route_keeps_out_leaves_no_post_for_the_fallback():
+    """Nobody waits in Triage for posts that the other tag leads to another team."""
+    said = article(drawn(starter()), "user-generated-content")
+    assert "Otherwise" not in said
+    assert "Triage" not in said
+
+
+def test_a_tag_that_a_route_keeps_out_and_no_route_asks_for_may_lead_anywhere():
+    """And what takes such a post after it is told, where it asks for this tag."""
+    files = starter()
+    files["tags.yaml"] += "\n  private:\n    meaning: Not for everybody.\n"
+    files[ROUTES] = files[ROUTES].replace(
+        "no_tags: [technical-issue]}", "no_tags: [technical-issue, private]}"
+    )
+    said = article(drawn(files), "user-generated-content")
+    assert "Tagged private as well, it may go elsewhere." in said
+    assert ways(files, "user-generated-content") == ["user-generated-content"]
+
+    files["routes/20-rest.yaml"] = (
+        "routes:\n  - {name: quiet, when: {tags: [user-generated-content]}, queue: sales}\n"
+    )
+    assert ways(files, "user-generated-content") == ["user-generated-content", "quiet"]
+    assert "Otherwise it goes to Sales" in article(drawn(files), "user-generated-content")
+
+    # What comes to it with that tag alone has gone its way before.
+    files[ROUTES] = files[ROUTES].replace(
+        "no_tags: [technical-issue, private]}", "no_tags: [technical-issue]}"
+    )
+    assert ways(files, "user-generated-content") == ["user-generated-content"]
 
 
 def test_a_tag_says_which_other_tags_may_lead_elsewhere():
