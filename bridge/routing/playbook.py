@@ -82,14 +82,6 @@ class Team:
     closing: str
     samples: tuple[Sample, ...]
 
-    @property
-    def languages(self) -> tuple[Sample, ...]:
-        """One sample for each language."""
-        first: dict[str, Sample] = {}
-        for sample in self.samples:
-            first.setdefault(sample.code, sample)
-        return tuple(first.values())
-
 
 @dataclass(frozen=True, slots=True)
 class Way:

@@ -139,6 +139,33 @@ def test_a_tag_says_all_that_a_person_needs():
         assert words in said
 
 
+def test_a_tag_says_what_the_customers_of_each_brand_read():
+    """A reply of the route's own is not among the team's."""
+    files = starter()
+    files[ROUTES] = files[ROUTES].replace(
+        "  - name: technical-issue\n", "  - name: technical-issue\n    closing_template: thanks\n"
+    )
+    page = drawn(files)
+    for name in ("technical-issue", "feature-request", "Product Feedback"):
+        said = article(page, name)
+        for words in ("Kopi , Indonesian", "Kopi , English", "Rower , Polish", "Rower , English"):
+            assert words in said, (name, words)
+    book = playbook(load_files(files, NETWORKS), NETWORKS)
+    [entry] = [entry for entry in book.tags if entry.tag == "technical-issue"]
+    for sample in entry.ways[-1].team.samples:
+        assert " ".join(sample.text.split()) in article(page, "technical-issue")
+
+
+def test_where_there_is_one_brand_its_name_is_not_said_with_each_reply():
+    """There is nobody else whose words they could be."""
+    files = {name: text for name, text in starter().items() if not name.startswith("replies/rower/")}
+    files["brands.yaml"] = re.sub(r"\n  rower:\n(    .*\n)+", "\n", files["brands.yaml"])
+    files[ROUTES] = files[ROUTES].replace("brand: rower", "brand: kopi")
+    said = article(drawn(files), "technical-issue")
+    assert " Indonesian Halo Kak Anna" in said
+    assert "Kopi , Indonesian" not in said
+
+
 def test_a_tag_with_conditions_names_them_and_what_happens_otherwise():
     """Nobody is told half of a route."""
     said = article(drawn(starter()), "user-generated-content")
