@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, time, timedelta
@@ -74,13 +74,17 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """A queue in words: who does what, by when, and who hears of it."""
+    """A queue in words: who does what, by when, and who hears of it.
+
+    ``ticket``: what the ticket is given, in words; empty where there is nothing to say.
+    """
 
     queue: Queue
     promise: str
     hours: tuple[str, ...]
     closing: str
     samples: tuple[Sample, ...]
+    ticket: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +283,7 @@ def _team_of(route: Route, teams: Map[str, Team], mapping: Mapping, networks: Ma
     team = teams[route.queue]
     if any(own is not None for own in (route.promise, route.closing, route.closing_template)):
         return _team(team.queue, mapping, networks, route)
-    return team
+    return replace(team, ticket=tuple(_ticket(team.queue, route)))
 
 
 def _way(route: Route, tag: str, mapping: Mapping, team: Team) -> Way:
@@ -324,7 +328,34 @@ def _team(queue: Queue, mapping: Mapping, networks: Map[str, Network], route: Ro
         hours=tuple(_hours(calendar)) if calendar else ("No opening hours are given: every hour counts.",),
         closing=_CLOSES[closing] if queue.ticket else "Somebody answers by hand: there is no ticket.",
         samples=samples,
+        ticket=tuple(_ticket(queue, route)),
     )
+
+
+def _ticket(queue: Queue, route: Route | None) -> Iterator[str]:
+    """What *queue* and *route* give the ticket, the route's own before the queue's."""
+    severity = route.severity if route else None
+    if not queue.ticket:
+        if severity:
+            yield f"None; on the card stands severity {severity}"
+        return
+    priority, kind = (route and route.priority) or queue.priority, (route and route.type) or queue.type
+    yield f"Priority {priority}" if priority else "No priority"
+    yield f"type {kind}" if kind else "no type"
+    if route is None:
+        return
+    if severity:
+        yield f"severity {severity}"
+    if tags := (*route.ticket_tags, *((f"severity-{severity}",) if severity else ())):
+        yield f"tagged as the post is, and {_and(tags)}"
+    for name, value in route.fields.items():
+        yield f"its field {name} says {value}"
+    if route.assignee:
+        yield f"assigned to {route.assignee}"
+
+
+def _and(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def _samples(

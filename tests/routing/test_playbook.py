@@ -156,6 +156,42 @@ def test_a_tag_says_what_the_customers_of_each_brand_read():
         assert " ".join(sample.text.split()) in article(page, "technical-issue")
 
 
+def test_what_the_ticket_gets_is_told_in_words():
+    """The route's own before the queue's; the team has the queue's."""
+    files = starter()
+    page = drawn(files)
+    assert "Ticket Priority high ; type problem Closing" in article(page, "Technical Support")
+    given = (
+        "Ticket Priority urgent ; type incident ; severity critical ; tagged as the post is, and {} Closing"
+    )
+    said = article(page, "crisis")
+    assert given.format("social-crisis, page-duty-manager and severity-critical") in said
+    assert given.format("social-crisis and severity-critical") in said
+
+    files[ROUTES] = files[ROUTES].replace(
+        "  - name: technical-issue\n",
+        "  - name: technical-issue\n    priority: low\n    assignee: ola@kopi.example\n"
+        '    fields: {Product: "Roaster", "360012": "vip"}\n',
+    )
+    said = article(drawn(files), "technical-issue")
+    assert (
+        "Ticket Priority low ; type problem ; its field Product says Roaster ; its field 360012 says vip ; "
+        "assigned to ola@kopi.example Closing"
+    ) in said
+
+
+def test_a_ticket_that_gets_little_is_told_so_and_none_only_where_something_is_set():
+    """What a route calls severe stands on the card, ticket or none."""
+    files = starter()
+    files["queues.yaml"] = files["queues.yaml"].replace("    type: question\n    priority: normal\n", "")
+    assert "Ticket No priority ; no type Closing" in Reader(drawn(files)).text
+    assert " Ticket " not in article(drawn(files), "sales-lead")
+    files[ROUTES] = files[ROUTES].replace(
+        "  - name: sales-lead\n", "  - name: sales-lead\n    severity: low\n"
+    )
+    assert "Ticket None; on the card stands severity low" in article(drawn(files), "sales-lead")
+
+
 def test_where_there_is_one_brand_its_name_is_not_said_with_each_reply():
     """There is nobody else whose words they could be."""
     files = {name: text for name, text in starter().items() if not name.startswith("replies/rower/")}
