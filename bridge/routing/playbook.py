@@ -39,6 +39,7 @@ _SOME_MOMENT = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
 _SHORT = 12
 _TAGS = ("tags", "all_tags")
+_ALL = ("all_tags", "hours")  # of the others, any is enough, or none may be
 _ANYWHERE: Map[str, Any] = {"networks": (), "accounts": (), "brands": ()}
 _ASKS = {
     "all_tags": "also tagged",
@@ -301,14 +302,16 @@ def _asks(route: Route, tag: str) -> Iterator[str]:
             yield _VIP[value]
         elif value not in ((), None):
             # Whatever else routes may ask some day is named by its key.
-            yield f"{_ASKS.get(one.name) or one.name.replace('_', ' ') + ':'} {_listed(value)}"
+            asked = _ASKS.get(one.name) or one.name.replace("_", " ") + ":"
+            yield f"{asked} {_listed(value, all_of=one.name in _ALL)}"
 
 
-def _listed(value: object) -> str:
+def _listed(value: object, *, all_of: bool) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple):
-        return ", ".join(" is ".join(one) if isinstance(one, tuple) else str(one) for one in value)
+        words = [" is ".join(one) if isinstance(one, tuple) else str(one) for one in value]
+        return _and(words) if all_of else ", ".join(words)
     return str(value)
 
 

@@ -567,12 +567,22 @@ def test_axe_finds_nothing_to_complain_of(opened, axe, scheme):
         assert [(one["id"], one["nodes"][0]["target"]) for one in found] == []
 
 
+def test_tags_that_a_post_must_have_all_of_are_told_with_and():
+    """Three of them, and one that the entry itself is about."""
+    files = starter()
+    asked = "{all_tags: [crisis, sales-lead, feature-request, technical-issue]}"
+    files["routes/05-all.yaml"] = f"routes:\n  - {{name: all-of-it, when: {asked}, queue: triage}}\n"
+    said = article(drawn(files), "crisis")
+    assert "When also tagged sales-lead, feature-request and technical-issue , it goes to Triage" in said
+
+
 def test_the_starters_vips_and_nights_are_told_as_people_would():
     """Whom a route asks for, and when; and a reply of the route's own goes before the queue's."""
     files = starter()
     files[ROUTES] = files[ROUTES].replace("  - name: vip\n", "  - name: vip\n    closing_template: thanks\n")
     page = drawn(files)
-    told = "When written while jakarta-desk is closed, warsaw-office is closed"
+    # All of these must hold, and a comma may be read as "or".
+    told = "When written while jakarta-desk is closed and warsaw-office is closed , it goes to"
     assert told in article(page, "crisis")
     assert "also Triage in" in article(page, "crisis")
     assert "by somebody on the list of VIPs" in page
