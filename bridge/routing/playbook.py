@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, time, timedelta
@@ -23,7 +23,7 @@ from babel.dates import format_date
 
 from bridge.core.ports import Network
 from bridge.routing.folder import PLAYBOOK
-from bridge.routing.model import Calendar, ClosingPolicy, Mapping, Queue, Route
+from bridge.routing.model import Calendar, ClosingPolicy, Condition, Mapping, Queue, Route
 from bridge.routing.promise import promise_end
 from bridge.routing.prose import Block, read_prose
 from bridge.routing.shadow import accounts_of
@@ -39,6 +39,7 @@ _SOME_MOMENT = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
 _SHORT = 12
 _TAGS = ("tags", "all_tags")
+_ALL = ("all_tags", "hours")  # of the others, any is enough, or none may be
 _ANYWHERE: Map[str, Any] = {"networks": (), "accounts": (), "brands": ()}
 _ASKS = {
     "all_tags": "also tagged",
@@ -74,21 +75,17 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """A queue in words: who does what, by when, and who hears of it."""
+    """A queue in words: who does what, by when, and who hears of it.
+
+    ``ticket``: what the ticket is given, in words; empty where there is nothing to say.
+    """
 
     queue: Queue
     promise: str
     hours: tuple[str, ...]
     closing: str
     samples: tuple[Sample, ...]
-
-    @property
-    def languages(self) -> tuple[Sample, ...]:
-        """One sample for each language."""
-        first: dict[str, Sample] = {}
-        for sample in self.samples:
-            first.setdefault(sample.code, sample)
-        return tuple(first.values())
+    ticket: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +108,18 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class TagEntry:
-    """``before``: other tags, with which a post may be taken by a route before the last of the ``ways``."""
+    """``before``: other tags, with which a post may go where those lead instead of the ``ways``;
+    ``elsewhere``: those with which it may, too, though they lead nowhere of their own.
+
+    The fallback is among the ways only where a post with no other tag that matters can come so far.
+    """
 
     tag: str
     meaning: str
     words: tuple[str, ...]
     ways: tuple[Way, ...]
     before: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +140,23 @@ def playbook(mapping: Mapping, networks: Map[str, Network]) -> Playbook:
     teams = {key: _team(queue, mapping, networks) for key, queue in mapping.queues.items()}
     words = {auto.tag: auto.words for auto in mapping.auto_tags}
     drawn = {route.name: _team_of(route, teams, mapping, networks) for route in mapping.routes}
+    leading = {tag for route in mapping.routes for tag in _tags_of(route)}
     entries = []
     for tag, meaning in mapping.tags.items():
-        ways = tuple(_ways(tag, mapping, teams, drawn))
+        walk = _walk(tag, mapping)
+        ways = [_way(route, tag, mapping, drawn[route.name]) for route in walk.routes]
+        if walk.last is None:
+            ways.append(Way(None, (), teams[mapping.fallback]))
+        besides = dict.fromkeys((*_before(tag, walk.last, mapping), *walk.kept_out))
         entries.append(
-            TagEntry(tag, meaning, words.get(tag, ()), ways, _before(tag, ways[-1].route, mapping))
+            TagEntry(
+                tag,
+                meaning,
+                words.get(tag, ()),
+                tuple(ways),
+                before=tuple(other for other in besides if other in leading),
+                elsewhere=tuple(other for other in besides if other not in leading),
+            )
         )
     return Playbook(
         version=mapping.version[:_SHORT],
@@ -195,32 +209,62 @@ def _tags_of(route: Route) -> tuple[str, ...]:
     return (*route.when.tags, *route.when.all_tags)
 
 
-def _ways(tag: str, mapping: Mapping, teams: Map[str, Team], drawn: Map[str, Team]) -> Iterator[Way]:
-    """Where a post with *tag* and no other tag that matters goes, in the order of the routes.
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """Where posts with a tag come to, in the order of the routes.
 
-    The last way is the fallback only where a post can come so far. Routes that ask for no
-    tag are among them: they take what they are offered first.
+    ``last``: the route that takes the last of those with no other tag that matters; None: the
+    fallback does. ``kept_out``: other tags, with which a post goes past a route that takes those.
     """
-    left = set(mapping.account_brand)  # the accounts whose posts may still come
+
+    routes: tuple[Route, ...]
+    last: Route | None
+    kept_out: tuple[str, ...]
+
+
+def _walk(tag: str, mapping: Mapping) -> _Walk:
+    """Follow a post with *tag* alone, and one with each tag besides that a route of it keeps out.
+
+    Routes that ask for no tag are among them: they take what they are offered first.
+    """
+    alone = frozenset((tag,))
+    mine = [route for route in mapping.routes if not (asked := _tags_of(route)) or tag in asked]
+    others = dict.fromkeys(other for route in mine for other in route.when.no_tags)
+    # By the tags of the post: the accounts whose posts may still come.
+    left = {tags: set(mapping.account_brand) for tags in (alone, *(alone | {other} for other in others))}
+    last: Route | None = None
+    routes, kept_out = [], dict[str, None]()
     for route in mapping.routes:
         asked, when = _tags_of(route), route.when
-        if (asked and tag not in asked) or tag in when.no_tags:
-            continue
-        heard = left.intersection(accounts_of(when, mapping))
-        if left and not heard:
-            continue  # a route before it has all of them
-        way = _way(route, tag, mapping, drawn[route.name])
-        yield way
-        if not _asks_more(route, tag):
-            left -= heard
-            if not left:
-                return
-    yield Way(None, (), teams[mapping.fallback])
+        near = [
+            tags
+            for tags in left
+            if tags.isdisjoint(when.no_tags) and (not asked or not tags.isdisjoint(asked))
+        ]
+        heard = set(accounts_of(when, mapping)) if near else set()
+        come = [tags for tags in near if not left[tags] or left[tags] & heard]
+        if come and (not asked or tag in asked):
+            routes.append(route)
+        for tags in come:
+            if not _takes_all(route, tags):
+                continue
+            if tags == alone:
+                kept_out.update(dict.fromkeys(other for other in when.no_tags if alone | {other} in left))
+            left[tags] -= heard
+            if not left[tags]:
+                del left[tags]
+                last = route if tags == alone else last
+        if not left:
+            break
+    return _Walk(tuple(routes), last, tuple(kept_out))
 
 
-def _asks_more(route: Route, tag: str) -> bool:
-    """Whether *route* asks of a post with *tag* for anything but where it was said."""
-    return any(True for _ in _asks(replace(route, when=replace(route.when, **_ANYWHERE)), tag))
+def _takes_all(route: Route, tags: frozenset[str]) -> bool:
+    """Whether *route* asks of a post with *tags* for nothing but where it was said."""
+    when = route.when
+    if (when.tags and tags.isdisjoint(when.tags)) or not tags.issuperset(when.all_tags):
+        return False
+    return replace(when, tags=(), all_tags=(), no_tags=(), **_ANYWHERE) == Condition()
 
 
 def _before(tag: str, last: Route | None, mapping: Mapping) -> tuple[str, ...]:
@@ -240,7 +284,7 @@ def _team_of(route: Route, teams: Map[str, Team], mapping: Mapping, networks: Ma
     team = teams[route.queue]
     if any(own is not None for own in (route.promise, route.closing, route.closing_template)):
         return _team(team.queue, mapping, networks, route)
-    return team
+    return replace(team, ticket=tuple(_ticket(team.queue, route)))
 
 
 def _way(route: Route, tag: str, mapping: Mapping, team: Team) -> Way:
@@ -258,14 +302,16 @@ def _asks(route: Route, tag: str) -> Iterator[str]:
             yield _VIP[value]
         elif value not in ((), None):
             # Whatever else routes may ask some day is named by its key.
-            yield f"{_ASKS.get(one.name) or one.name.replace('_', ' ') + ':'} {_listed(value)}"
+            asked = _ASKS.get(one.name) or one.name.replace("_", " ") + ":"
+            yield f"{asked} {_listed(value, all_of=one.name in _ALL)}"
 
 
-def _listed(value: object) -> str:
+def _listed(value: object, *, all_of: bool) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple):
-        return ", ".join(" is ".join(one) if isinstance(one, tuple) else str(one) for one in value)
+        words = [" is ".join(one) if isinstance(one, tuple) else str(one) for one in value]
+        return _and(words) if all_of else ", ".join(words)
     return str(value)
 
 
@@ -285,7 +331,34 @@ def _team(queue: Queue, mapping: Mapping, networks: Map[str, Network], route: Ro
         hours=tuple(_hours(calendar)) if calendar else ("No opening hours are given: every hour counts.",),
         closing=_CLOSES[closing] if queue.ticket else "Somebody answers by hand: there is no ticket.",
         samples=samples,
+        ticket=tuple(_ticket(queue, route)),
     )
+
+
+def _ticket(queue: Queue, route: Route | None) -> Iterator[str]:
+    """What *queue* and *route* give the ticket, the route's own before the queue's."""
+    severity = route.severity if route else None
+    if not queue.ticket:
+        if severity:
+            yield f"None; on the card stands severity {severity}"
+        return
+    priority, kind = (route and route.priority) or queue.priority, (route and route.type) or queue.type
+    yield f"Priority {priority}" if priority else "No priority"
+    yield f"type {kind}" if kind else "no type"
+    if route is None:
+        return
+    if severity:
+        yield f"severity {severity}"
+    if tags := (*route.ticket_tags, *((f"severity-{severity}",) if severity else ())):
+        yield f"tagged as the post is, and {_and(tags)}"
+    for name, value in route.fields.items():
+        yield f"its field {name} says {value}"
+    if route.assignee:
+        yield f"assigned to {route.assignee}"
+
+
+def _and(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def _samples(

@@ -139,12 +139,75 @@ def test_a_tag_says_all_that_a_person_needs():
         assert words in said
 
 
+def test_a_tag_says_what_the_customers_of_each_brand_read():
+    """A reply of the route's own is not among the team's."""
+    files = starter()
+    files[ROUTES] = files[ROUTES].replace(
+        "  - name: technical-issue\n", "  - name: technical-issue\n    closing_template: thanks\n"
+    )
+    page = drawn(files)
+    for name in ("technical-issue", "feature-request", "Product Feedback"):
+        said = article(page, name)
+        for words in ("Kopi , Indonesian", "Kopi , English", "Rower , Polish", "Rower , English"):
+            assert words in said, (name, words)
+    book = playbook(load_files(files, NETWORKS), NETWORKS)
+    [entry] = [entry for entry in book.tags if entry.tag == "technical-issue"]
+    for sample in entry.ways[-1].team.samples:
+        assert " ".join(sample.text.split()) in article(page, "technical-issue")
+
+
+def test_what_the_ticket_gets_is_told_in_words():
+    """The route's own before the queue's; the team has the queue's."""
+    files = starter()
+    page = drawn(files)
+    assert "Ticket Priority high ; type problem Closing" in article(page, "Technical Support")
+    given = (
+        "Ticket Priority urgent ; type incident ; severity critical ; tagged as the post is, and {} Closing"
+    )
+    said = article(page, "crisis")
+    assert given.format("social-crisis, page-duty-manager and severity-critical") in said
+    assert given.format("social-crisis and severity-critical") in said
+
+    files[ROUTES] = files[ROUTES].replace(
+        "  - name: technical-issue\n",
+        "  - name: technical-issue\n    priority: low\n    assignee: ola@kopi.example\n"
+        '    fields: {Product: "Roaster", "360012": "vip"}\n',
+    )
+    said = article(drawn(files), "technical-issue")
+    assert (
+        "Ticket Priority low ; type problem ; its field Product says Roaster ; its field 360012 says vip ; "
+        "assigned to ola@kopi.example Closing"
+    ) in said
+
+
+def test_a_ticket_that_gets_little_is_told_so_and_none_only_where_something_is_set():
+    """What a route calls severe stands on the card, ticket or none."""
+    files = starter()
+    files["queues.yaml"] = files["queues.yaml"].replace("    type: question\n    priority: normal\n", "")
+    assert "Ticket No priority ; no type Closing" in Reader(drawn(files)).text
+    assert " Ticket " not in article(drawn(files), "sales-lead")
+    files[ROUTES] = files[ROUTES].replace(
+        "  - name: sales-lead\n", "  - name: sales-lead\n    severity: low\n"
+    )
+    assert "Ticket None; on the card stands severity low" in article(drawn(files), "sales-lead")
+
+
+def test_where_there_is_one_brand_its_name_is_not_said_with_each_reply():
+    """There is nobody else whose words they could be."""
+    files = {name: text for name, text in starter().items() if not name.startswith("replies/rower/")}
+    files["brands.yaml"] = re.sub(r"\n  rower:\n(    .*\n)+", "\n", files["brands.yaml"])
+    files[ROUTES] = files[ROUTES].replace("brand: rower", "brand: kopi")
+    said = article(drawn(files), "technical-issue")
+    assert " Indonesian Halo Kak Anna" in said
+    assert "Kopi , Indonesian" not in said
+
+
 def test_a_tag_with_conditions_names_them_and_what_happens_otherwise():
     """Nobody is told half of a route."""
     said = article(drawn(starter()), "user-generated-content")
     assert "When not tagged technical-issue , it goes to Community" in said
     assert "Somebody answers by hand: there is no ticket." in said
-    assert "Otherwise, since no route takes it, it goes to Triage" in said
+    assert "Tagged crisis , technical-issue , feature-request or sales-lead as well, it may go where" in said
 
 
 def ways(files: Files, tag: str) -> list[str]:
@@ -157,14 +220,15 @@ def ways(files: Files, tag: str) -> list[str]:
 def test_a_route_that_asks_for_no_tag_takes_tagged_posts_too():
     """In the order of the routes: what it takes before the fallback never comes there."""
     files = starter()
+    files["tags.yaml"] += "\n  unheard-of:\n    meaning: No route asks for it.\n"
     rest = "  - {{name: {0}, when: {{brands: [{0}]}}, queue: {1}}}\n"
     files["routes/20-rest.yaml"] = "routes:\n" + rest.format("kopi", "community")
     one_brand = Reader(drawn(files)).text
-    assert ways(files, "user-generated-content") == ["user-generated-content", "kopi", "fallback"]
+    assert ways(files, "unheard-of") == ["vip", "kopi", "fallback"]
     assert "When said to kopi , it goes to Community Route kopi , mappings/routes/20-rest.yaml" in one_brand
 
     files["routes/20-rest.yaml"] += rest.format("rower", "triage")
-    assert ways(files, "user-generated-content") == ["user-generated-content", "kopi", "rower"]
+    assert ways(files, "unheard-of") == ["vip", "kopi", "rower"]
     assert ways(files, "crisis") == ["crisis-while-nobody-is-in", "crisis"]
 
     # Of one brand nothing comes to what stands below, and posts of the other go on.
@@ -177,8 +241,39 @@ def test_a_route_that_asks_for_no_tag_takes_tagged_posts_too():
 
 def test_a_route_that_a_tag_is_kept_out_of_is_not_among_its_ways():
     """Neither by its own no_tags, nor where another tag is asked for."""
-    assert ways(starter(), "user-generated-content") == ["user-generated-content", "fallback"]
+    assert ways(starter(), "user-generated-content") == ["user-generated-content"]
     assert ways(starter(), "technical-issue") == ["vip", "technical-issue"]
+
+
+def test_a_tag_that_a_route_keeps_out_leaves_no_post_for_the_fallback():
+    """Nobody waits in Triage for posts that the other tag leads to another team."""
+    said = article(drawn(starter()), "user-generated-content")
+    assert "Otherwise" not in said
+    assert "Triage" not in said
+
+
+def test_a_tag_that_a_route_keeps_out_and_no_route_asks_for_may_lead_anywhere():
+    """And what takes such a post after it is told, where it asks for this tag."""
+    files = starter()
+    files["tags.yaml"] += "\n  private:\n    meaning: Not for everybody.\n"
+    files[ROUTES] = files[ROUTES].replace(
+        "no_tags: [technical-issue]}", "no_tags: [technical-issue, private]}"
+    )
+    said = article(drawn(files), "user-generated-content")
+    assert "Tagged private as well, it may go elsewhere." in said
+    assert ways(files, "user-generated-content") == ["user-generated-content"]
+
+    files["routes/20-rest.yaml"] = (
+        "routes:\n  - {name: quiet, when: {tags: [user-generated-content]}, queue: sales}\n"
+    )
+    assert ways(files, "user-generated-content") == ["user-generated-content", "quiet"]
+    assert "Otherwise it goes to Sales" in article(drawn(files), "user-generated-content")
+
+    # What comes to it with that tag alone has gone its way before.
+    files[ROUTES] = files[ROUTES].replace(
+        "no_tags: [technical-issue, private]}", "no_tags: [technical-issue]}"
+    )
+    assert ways(files, "user-generated-content") == ["user-generated-content"]
 
 
 def test_a_tag_says_which_other_tags_may_lead_elsewhere():
@@ -472,12 +567,22 @@ def test_axe_finds_nothing_to_complain_of(opened, axe, scheme):
         assert [(one["id"], one["nodes"][0]["target"]) for one in found] == []
 
 
+def test_tags_that_a_post_must_have_all_of_are_told_with_and():
+    """Three of them, and one that the entry itself is about."""
+    files = starter()
+    asked = "{all_tags: [crisis, sales-lead, feature-request, technical-issue]}"
+    files["routes/05-all.yaml"] = f"routes:\n  - {{name: all-of-it, when: {asked}, queue: triage}}\n"
+    said = article(drawn(files), "crisis")
+    assert "When also tagged sales-lead, feature-request and technical-issue , it goes to Triage" in said
+
+
 def test_the_starters_vips_and_nights_are_told_as_people_would():
     """Whom a route asks for, and when; and a reply of the route's own goes before the queue's."""
     files = starter()
     files[ROUTES] = files[ROUTES].replace("  - name: vip\n", "  - name: vip\n    closing_template: thanks\n")
     page = drawn(files)
-    told = "When written while jakarta-desk is closed, warsaw-office is closed"
+    # All of these must hold, and a comma may be read as "or".
+    told = "When written while jakarta-desk is closed and warsaw-office is closed , it goes to"
     assert told in article(page, "crisis")
     assert "also Triage in" in article(page, "crisis")
     assert "by somebody on the list of VIPs" in page
