@@ -16,6 +16,7 @@ import click
 
 from bridge.cli.mappings import EXIT_FAULTS, load_or_exit, mappings_folder, networks
 from bridge.cli.opened import opened_database
+from bridge.errors import NoDatabaseError
 from bridge.routing.compare import ASPECTS, Comparison, Side, as_data
 from bridge.routing.edit import Edit, What, edits
 from bridge.routing.model import Mapping
@@ -78,13 +79,17 @@ def diff(folder: Path, new: Path, since: timedelta, max_change: float | None, fo
     allows.
     """
     before, after = load_or_exit(folder), load_or_exit(new)
-    found = _compare(before, after, datetime.now(UTC) - since)
+    try:
+        found, lines = _compare(before, after, datetime.now(UTC) - since), _of_messages
+    except NoDatabaseError:
+        # Who tries the bridge out has files before there is a database.
+        found, lines = Comparison(), _of_none
     said = edits(before.files, after.files)
     if form == "json":
         told = {**as_data(found), "files": [asdict(edit) for edit in said]}
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
     else:
-        for line in (*_of_messages(found), *_of_files(said, before.files == after.files)):
+        for line in (*lines(found), *_of_files(said, before.files == after.files)):
             click.echo(line)
     if max_change is not None and found.share > max_change:
         click.echo(f"{found.share:.1%} of the messages would change: more than {max_change:.1%}", err=True)
@@ -102,6 +107,10 @@ def _compare(before: Mapping, after: Mapping, since: datetime) -> Comparison:
             for message_id, received_at, message in recorded:
                 found.add(message_id, old.outcome(message, received_at), new.outcome(message, received_at))
     return found
+
+
+def _of_none(_found: Comparison) -> Iterator[str]:
+    yield "There are no messages yet: nothing was replayed. Only the files are compared."
 
 
 def _of_messages(found: Comparison) -> Iterator[str]:

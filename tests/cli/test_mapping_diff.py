@@ -103,6 +103,20 @@ def test_diff_looks_back_as_far_as_it_is_told(database, edited, alone: Shell):
     assert "12h, 30d or 8w" in alone(*diff, "--since", "1y").err
 
 
+def test_diff_without_a_database_compares_the_files_and_makes_none(edited, alone: Shell, tmp_path):
+    """Who tries out an edit before any bridge has run: nothing was replayed, and that is said."""
+    said = alone("mappings", "diff", str(edited), "--mappings", str(STARTER), "--max-change", "0%")
+
+    assert said.code == 0, said.err
+    assert said.lines[:2] == [
+        "There are no messages yet: nothing was replayed. Only the files are compared.",
+        "In the files:",
+    ]
+    found = json.loads(alone("mappings", "diff", str(edited), "--mappings", str(STARTER), "--json").out)
+    assert (found["messages"], found["files"] != []) == (0, True)
+    assert not list(tmp_path.rglob("*.db*"))
+
+
 def test_diff_finds_what_no_route_takes_any_more(database, alone: Shell, tmp_path):
     """A route that is taken away, and an account that is."""
     came_in(database, 1, "sales-lead")

@@ -155,7 +155,7 @@ BRACKETS = {
     "{ signature }": '"{ signature }" would be posted as it is: write {{ signature }}',
     "{signatur}": '"{signatur}" would be posted as it is: write {{ signature }}',
     "[[ customer ]]": '"[[ customer ]]" would be posted as it is: write {{ customer }}',
-    "{ % else %}": '"{ % else %}" would be posted as it is: write {% else %}, without a space between { and %',
+    "{ %else %}": '"{ %else %}" would be posted as it is: write {% else %}, without a space between { and %',
     "{": '"{" would be posted as it is: write {{ signature }}',
     "}": '"}" would be posted as it is: write {{ signature }}',
     "]]": '"]]" would be posted as it is: write {{ signature }}',
