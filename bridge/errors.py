@@ -8,6 +8,7 @@
     ├── MappingError                    an admin's file: a list of faults with file, line, column, rule id
     ├── CaseMoveError                   a move the table forbids: our bug, loud
     ├── StoreError                      the database cannot be used as it is
+    │   ├── NoDatabaseError             there is none yet: a command that reads has nothing to read
     │   ├── StoreBusyError              it cannot write just now: 503 at the door, later elsewhere
     │   └── FolderInUseError            another process runs flows on this folder
     └── VendorError
@@ -79,6 +80,10 @@ class CaseMoveError(BridgeError):
 
 class StoreError(BridgeError):
     """The database cannot be used as it is; the message says what to do."""
+
+
+class NoDatabaseError(StoreError):
+    """There is no database yet, or nothing in it: no bridge has run on it."""
 
 
 class StoreBusyError(StoreError):

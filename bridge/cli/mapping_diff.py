@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
 import textwrap
 from collections import Counter
@@ -14,18 +15,24 @@ from pathlib import Path
 
 import click
 
-from bridge.cli.mappings import EXIT_FAULTS, load_or_exit, mappings_folder, networks
+from bridge.cli.mappings import EXIT_FAULTS, exit_with, load_or_exit, mappings_folder, networks
 from bridge.cli.opened import opened_database
+from bridge.core.plural import counted
+from bridge.errors import MappingError, NoDatabaseError
 from bridge.routing.compare import ASPECTS, Comparison, Side, as_data
 from bridge.routing.edit import Edit, What, edits
+from bridge.routing.folder import read_folder
+from bridge.routing.load import load, load_files
 from bridge.routing.model import Mapping
-from bridge.routing.nodes import Value
+from bridge.routing.nodes import Report, Value
 from bridge.store import history
 
 _SPANS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _MOST = 20
 """How many changes of one aspect, and edits of the files, are told to people."""
 _WIDTH = 80
+_NO_MESSAGES = "There are no messages yet: nothing was replayed. Only the files are compared."
+_FAILING = frozenset({"example-mismatch", "test-mismatch"})
 
 
 class Span(click.ParamType[timedelta]):
@@ -74,21 +81,46 @@ def diff(folder: Path, new: Path, since: timedelta, max_change: float | None, fo
     Holds the messages that came in against both mappings, and then tells what the files say
     otherwise: of a team that nobody wrote to, no message tells. Nothing is sent, nothing is
     written, and customers' words stay in the database: examples are ids, which `bridge mappings
-    explain --message` takes. Exits with 1 when NEW is faulty, or more changes than --max-change
-    allows.
+    explain --message` takes. Where only examples or tests of NEW fail, it is compared all the same.
+    Exits with 1 when NEW is faulty in any way, or more changes than --max-change allows.
     """
-    before, after = load_or_exit(folder), load_or_exit(new)
-    found = _compare(before, after, datetime.now(UTC) - since)
+    before = load_or_exit(folder)
+    after, fails = _edited(new)
+    if fails:
+        check = f"bridge mappings check --mappings {shlex.quote(str(new))}"
+        failing = counted(fails, "example or test fails", "examples or tests fail")
+        # Where a machine reads the rest, this is for who looks after it.
+        click.echo(f"In {new}, {failing}: `{check}` shows which.", err=form == "json")
+    try:
+        found = _compare(before, after, datetime.now(UTC) - since)
+        told_of = list(_of_messages(found))
+    except NoDatabaseError:
+        # Who tries the bridge out has files before there is a database.
+        found, told_of = Comparison(), [_NO_MESSAGES]
     said = edits(before.files, after.files)
     if form == "json":
         told = {**as_data(found), "files": [asdict(edit) for edit in said]}
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
     else:
-        for line in (*_of_messages(found), *_of_files(said, before.files == after.files)):
+        for line in (*told_of, *_of_files(said, before.files == after.files)):
             click.echo(line)
     if max_change is not None and found.share > max_change:
         click.echo(f"{found.share:.1%} of the messages would change: more than {max_change:.1%}", err=True)
         sys.exit(EXIT_FAULTS)
+    if fails:
+        sys.exit(EXIT_FAULTS)
+
+
+def _edited(folder: Path) -> tuple[Mapping, int]:
+    """The mapping in *folder*, and how many of its examples and tests fail; other faults end the command."""
+    try:
+        return load(folder, networks()), 0
+    except MappingError as error:
+        if any(fault.rule not in _FAILING for fault in error.faults):
+            exit_with(error, folder, note="Not compared: mend this first.")
+        fails = len({(fault.file, fault.line) for fault in error.faults})
+    # What they fail over is often what one wants to see the reach of.
+    return load_files(read_folder(folder, Report()), networks(), try_out=False), fails
 
 
 def _compare(before: Mapping, after: Mapping, since: datetime) -> Comparison:

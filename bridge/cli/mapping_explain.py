@@ -284,6 +284,10 @@ class _Story:
         network, account = networks()[entry.network], public_account(entry, decision.brand)
         light = network.light(account, message)
         yield f"Public reply  {'possible' if light.possible else 'not possible'}: {light.reason}"
+        if not decision.ticket:
+            # Nothing is ever solved there, which is what a closing reply would wait for.
+            yield "Closing  none: there is no ticket, so somebody answers by hand"
+            return
         yield f"Closing  {decision.closing}, in {decision.language} ({decision.language_reason})"
         words = Words(message.author.name, message.author.handle, _label(entry), decision.promise_at)
         name = decision.closing_template

@@ -25,7 +25,7 @@ from bridge.routing.folder import PLAYBOOK
 from bridge.routing.language import normalise_language
 from bridge.routing.lint import lint
 from bridge.routing.load import load_files
-from bridge.routing.shape import Channel, Country, Duration, Language, Shift, Zone
+from bridge.routing.shape import Channel, Country, Duration, Language, Shift, Zone, handle_problem
 
 NONE = "-"
 _SHOWN = 40
@@ -70,7 +70,20 @@ class Words(click.ParamType[str]):
         return text
 
 
+class Handle(Words):
+    """How an account is called on its network, as the mapping files take it."""
+
+    name = "handle"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        handle = super().convert(value, param, ctx)
+        if problem := handle_problem(handle):
+            self.fail(problem, param, ctx)
+        return handle
+
+
 WORDS = Words()
+HANDLE = Handle()
 WORDS_OR_NONE = Words(optional=True)
 LANGUAGE = Checked("language", Language)
 ZONE = Checked("zone", Zone)
@@ -205,7 +218,7 @@ def _teams_of(
 @click.option(
     "--account",
     "accounts",
-    type=(str, WORDS),
+    type=(str, HANDLE),
     callback=_accounts_of,
     multiple=True,
     metavar="NETWORK HANDLE",
@@ -237,8 +250,10 @@ def init(
 ) -> None:
     """Write a mapping of your own into FOLDER, which must be empty or not there.
 
-    Asks what no option has said. What it writes passes `bridge mappings check --strict`. Exits with 3,
-    and has written nothing, when --from-live cannot ask Zendesk or Slack.
+    Asks what no option has said. It knows five tags: crisis, technical-issue, feature-request,
+    sales-lead and user-generated-content. Tags of your own are added to the files later: to
+    tags.yaml, with a route in routes/. What it writes passes `bridge mappings check --strict`. Exits
+    with 3, and has written nothing, when --from-live cannot ask Zendesk or Slack.
     """
     _refuse_what_is_there(folder)
     _refuse_where_nothing_can_be(folder)
@@ -319,7 +334,7 @@ def _ask_accounts(asker: _Asker, brand: str) -> tuple[tuple[str, str], ...]:
         network = click.prompt("Network of the brand's account", default="standard", type=choice)
 
         def convert(answer: str, network: str = network) -> None:
-            _add_account(found, network, WORDS.convert(answer, None, None))
+            _add_account(found, network, HANDLE.convert(answer, None, None))
 
         click.prompt("  its handle there", default=handle, value_proc=convert)
     return tuple(found)
@@ -340,7 +355,8 @@ def _sound(plan: Plan) -> dict[str, str]:
     except MappingError as error:
         faults = error.faults
     if faults:
-        said = "\n".join(str(fault) for fault in faults)
+        # Without their places: these files are nowhere, and nobody could look there.
+        said = "\n".join(f"  {message}" for message in dict.fromkeys(fault.message for fault in faults))
         raise click.ClickException(f"These answers do not go together, so nothing was written:\n{said}")
     starter = settings.mappings_folder("")
     for name in _COPIED:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from pydantic_core import PydanticCustomError
@@ -137,8 +137,15 @@ def load_or_exit(folder: Path, form: str = "text") -> Mapping:
     try:
         return load(folder, networks())
     except MappingError as error:
-        _say(_located(error.faults, folder), form)
-        if form == "text":
-            click.echo(counted(len(error.faults), "fault"))
-        unreadable = any(fault.rule == "unreadable-file" or fault.file == ROOT for fault in error.faults)
-        sys.exit(EXIT_UNREADABLE if unreadable else EXIT_FAULTS)
+        exit_with(error, folder, form)
+
+
+def exit_with(error: MappingError, folder: Path, form: str = "text", note: str = "") -> NoReturn:
+    """Print the faults of the mapping in *folder*, then *note*, and end the command."""
+    _say(_located(error.faults, folder), form)
+    if form == "text":
+        click.echo(counted(len(error.faults), "fault"))
+    if note:
+        click.echo(note)
+    unreadable = any(fault.rule == "unreadable-file" or fault.file == ROOT for fault in error.faults)
+    sys.exit(EXIT_UNREADABLE if unreadable else EXIT_FAULTS)

@@ -13,6 +13,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from bridge import app, settings
+from bridge.errors import NoDatabaseError
 from bridge.flows.world import World
 from bridge.store.database import Database
 from bridge.store.tables import Case, TicketRow
@@ -32,8 +33,14 @@ limited = click.option(
 
 @contextmanager
 def opened_database() -> Iterator[Database]:
+    """Raises NoDatabaseError where there is none yet, and makes none."""
     database = Database(settings.load().database_url)
     try:
+        if database.revision() is None:
+            raise NoDatabaseError(
+                f"there is no database yet ({database.name}): start `bridge serve`, or set BRIDGE_DATA or "
+                "DATABASE_URL as the running bridge has it"
+            )
         database.require_current()
         yield database
     finally:
@@ -42,7 +49,9 @@ def opened_database() -> Iterator[Database]:
 
 @contextmanager
 def opened_world() -> Iterator[World]:
-    """The whole world, for what has to render or to ask a vendor."""
+    """The whole world, for what has to render or to ask a vendor. Raises as `opened_database` does."""
+    with opened_database():
+        pass
     bridge = app.build(settings.load(), flows=False)
     try:
         yield bridge.world

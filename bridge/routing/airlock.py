@@ -101,10 +101,21 @@ def telephone_numbers(text: str, regions: Sequence[str] = REGIONS) -> Iterator[s
             yield match.raw_string
 
 
+# Words by what they are not: in Thai, not every mark of a word counts as a letter.
+_WORD = r"[^\s{}\[\]()<>,;:=\"]{1,40}"
+_WORDS = rf"\s{{0,9}}{_WORD}(?:\s{{1,9}}{_WORD}){{0,2}}\s{{0,9}}"
+_MARKUP = re.compile(
+    r"\{\{|\{\s{0,9}%|%\s{0,9}\}"
+    # Where a name was to be put: {name}, { first name }, [[name]].
+    rf"|\{{{_WORDS}\}}|\[\[{_WORDS}\]\]"
+)
+
+
 def _markup(text: str) -> Iterator[Finding]:
-    if "{{" in text or "{%" in text:
+    if _MARKUP.search(text):
         yield Finding(
-            "template-markup", "Part of a template ({{ or {%) would be public: a word was not filled in."
+            "template-markup",
+            "Part of a template ({{, {%, {name} or [[name]]) would be public: a word was not filled in.",
         )
 
 

@@ -60,6 +60,8 @@ _FORBIDDEN: tuple[tuple[tuple[type[nodes.Node], ...], str], ...] = (
 _ELSE = "what only programs need"
 # What no network and no database takes: half a character, and controls that are no white space.
 _UNPRINTABLE = re.compile("[\ud800-\udfff\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# Nobody writes these to customers; they are what is left of markup with a slip in it.
+_BRACKETS = re.compile(r"\{[^{}\n]{0,60}\}|\[\[[^\[\]\n]{0,60}\]\]|[{}]|\[\[|\]\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,24 @@ def _check_node(node: nodes.Node, file: str, report: Report) -> Inclusion | None
         report.add(spot, "template-forbidden", "a reply may not have a number by itself: write it as text")
     elif isinstance(node, nodes.Const) and isinstance(node.value, str) and _UNPRINTABLE.search(node.value):
         report.add(spot, "template-syntax", "not a template: a control character, or half of one")
+    elif isinstance(node, nodes.TemplateData):
+        _check_text(node, file, report)
     elif not isinstance(node, (*_ALLOWED, *_WITHIN)):
         said = next((words for kinds, words in _FORBIDDEN if isinstance(node, kinds)), _ELSE)
         report.add(spot, "template-forbidden", f"a reply may not have {said}")
     return None
+
+
+def _check_text(text: nodes.TemplateData, file: str, report: Report) -> None:
+    """Report what was meant as markup, and is none: customers would read it."""
+    for found in _BRACKETS.finditer(text.data):
+        line = text.lineno + text.data.count("\n", 0, found.start())
+        message = f'"{found[0]}" would be posted as it is: write {_meant(found[0])}'
+        report.add_newer(Spot(file, line), "template-syntax", message)
+
+
+def _meant(brackets: str) -> str:
+    inside = " ".join(brackets.strip("{}[]% \t").split())
+    if "%" in brackets:
+        return f"{{% {inside or 'else'} %}}, without a space between {{ and %"
+    return f"{{{{ {inside if inside in VOCABULARY else 'signature'} }}}}"

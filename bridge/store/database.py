@@ -149,10 +149,12 @@ class Database:
         return self.head()
 
     def revision(self) -> str | None:
-        """The revision of the tables; None when there are none.
+        """The revision of the tables; None when there are none. Makes no file.
 
         Raises StoreError when the database is newer than this code, or the file is no database.
         """
+        if self._is_missing():
+            return None
         try:
             with self._snapshot() as connection:
                 current = MigrationContext.configure(connection).get_current_revision()
@@ -170,6 +172,18 @@ class Database:
                 "install the newer version again, or restore a backup"
             )
         return current
+
+    def _is_missing(self) -> bool:
+        # What is there and cannot be reached is for SQLite to complain of.
+        if not self.embedded or self.url.query.get("uri"):
+            return False
+        try:
+            self.file.stat()
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+        return False
 
     def require_current(self) -> None:
         """Raise StoreError unless the tables are at this code's revision."""

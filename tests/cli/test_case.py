@@ -300,3 +300,36 @@ def test_a_replay_finds_what_no_webhook_told(sandbox: Sandbox, running: InProces
 def test_a_replay_of_a_case_that_is_not_there_is_refused(shell: Shell):
     """As for show."""
     assert shell("case", "replay", "999999").code != 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("mappings", "history"),
+        ("mappings", "show", "abcdef"),
+        ("mappings", "rollback", "--yes"),
+        ("mappings", "pin", "4711"),
+        ("mappings", "explain", "--case", "4711"),
+        ("mappings", "explain", "--message", "4711"),
+        ("case", "list"),
+        ("case", "show", "4711"),
+        ("intent", "list"),
+        ("intent", "approve", "4711"),
+        ("delivery", "list"),
+        ("forget", "--list"),
+        ("forget", "@dewi@plaza", "--dry-run"),
+        ("doctor",),
+    ],
+    ids=" ".join,
+)
+def test_a_command_that_reads_makes_no_database(words, alone: Shell, tmp_path):
+    """It says that there is none yet, where it would be, and what to do."""
+    said = alone(*words)
+
+    assert said.code != 0
+    assert not list(tmp_path.rglob("*.db*"))
+    if words != ("doctor",):
+        assert said.err == (
+            f"bridge: there is no database yet ({tmp_path / 'alone' / 'bridge.db'}): start `bridge serve`, "
+            "or set BRIDGE_DATA or DATABASE_URL as the running bridge has it\n"
+        )

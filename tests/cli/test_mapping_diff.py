@@ -103,6 +103,52 @@ def test_diff_looks_back_as_far_as_it_is_told(database, edited, alone: Shell):
     assert "12h, 30d or 8w" in alone(*diff, "--since", "1y").err
 
 
+def test_diff_without_a_database_compares_the_files_and_makes_none(edited, alone: Shell, tmp_path):
+    """Who tries out an edit before any bridge has run: nothing was replayed, and that is said."""
+    said = alone("mappings", "diff", str(edited), "--mappings", str(STARTER), "--max-change", "0%")
+
+    assert said.code == 0, said.err
+    assert said.lines[:2] == [
+        "There are no messages yet: nothing was replayed. Only the files are compared.",
+        "In the files:",
+    ]
+    found = json.loads(alone("mappings", "diff", str(edited), "--mappings", str(STARTER), "--json").out)
+    assert (found["messages"], found["files"] != []) == (0, True)
+    assert not list(tmp_path.rglob("*.db*"))
+
+
+def test_diff_compares_files_whose_examples_and_tests_fail(database, edited, alone: Shell):
+    """They fail over the very edit whose reach is asked for; how many do is said first."""
+    came_in(database, 1, "technical-issue")
+    routes, tests = edited / "routes/10-social.yaml", edited / "tests/team.yaml"
+    routes.write_text(routes.read_text().replace("expect: technical-issue", "expect: fallback", 1))
+    tests.parent.mkdir(exist_ok=True)
+    tests.write_text(
+        "tests:\n"
+        "  - {name: x, text: it fails, tags: [technical-issue], expect: {queue: sales, ticket: false}}\n"
+    )
+    diff = ("mappings", "diff", str(edited), "--mappings", str(STARTER))
+    said, machine = alone(*diff), alone(*diff, "--json")
+    faults = alone("mappings", "check", "--mappings", str(edited)).out
+    told = f"In {edited}, 2 examples or tests fail: `bridge mappings check --mappings {edited}` shows which."
+
+    assert ("(example-mismatch)" in faults, "(test-mismatch)" in faults) == (True, True)
+    assert said.lines[:2] == [told, "1 messages, of which 1 would change (100.0%)"]
+    assert (said.code, machine.code, json.loads(machine.out)["changed"]) == (1, 1, 1)
+    assert machine.err.startswith(told)
+
+
+def test_diff_of_faulty_files_says_that_nothing_was_compared(database, edited, alone: Shell):
+    """After the faults, so that nobody takes their silence for no change."""
+    queues = edited / "queues.yaml"
+    queues.write_text(queues.read_text().replace("promise: 3d", "promise: 3 days"))
+    said = alone("mappings", "diff", str(edited), "--mappings", str(STARTER))
+
+    assert said.code == 1
+    assert "(bad-duration)" in said.out
+    assert said.lines[-1] == "Not compared: mend this first."
+
+
 def test_diff_finds_what_no_route_takes_any_more(database, alone: Shell, tmp_path):
     """A route that is taken away, and an account that is."""
     came_in(database, 1, "sales-lead")

@@ -10,7 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bridge import cli
+from bridge.cli.mapping_plan import KINDS, REST
 from bridge.cli.mapping_words import WORDING
+from bridge.errors import Fault, MappingError
 from bridge.networks import NETWORKS
 from bridge.routing.load import load
 from bridge.routing.wording import Words, render
@@ -123,7 +125,7 @@ def test_each_answer_is_held_against_the_rules_when_it_is_given(alone: Shell, fo
         *("-", "Kopi"),  # a brand is called something
         *("fi", "en, xx-, id", "fi, EN, en"),  # nothing to answer in; no language; in our words
         *("", "", "Poland", "PL"),
-        *("mastadon", "mastodon", "@", "@kopi@social.example", "y"),
+        *("mastadon", "mastodon", "@", "@kopi coffee", "@kopi@social.example", "y"),
         *("mastodon", "@Kopi@social.example", "@help@social.example", ""),
         *("Safety", "", ""),
         *("-", "-", "-", "-"),
@@ -134,6 +136,7 @@ def test_each_answer_is_held_against_the_rules_when_it_is_given(alone: Shell, fo
         "There are no replies in fi here",
         '"xx-" is not a language code',
         '"Poland" is not a country by two letters',
+        '"@kopi coffee" is not a handle such as @kopi',
         "@Kopi@social.example on mastodon is given twice",
     ):
         assert words in said.output
@@ -201,6 +204,28 @@ def test_a_mapping_for_one_team_and_no_tags_is_one(alone: Shell, folder: Path):
     assert check(alone, folder).code == 0
 
 
+def test_answers_that_do_not_go_together_are_told_without_a_place(folder: Path):
+    """The files that would be faulty were never written: there is nothing to look at."""
+    fault = Fault("mappings/queues.yaml", 7, 3, "two of them are one", "queue-twice")
+    with mock.patch("bridge.cli.mapping_init.load_files", side_effect=MappingError([fault])):
+        said = answered(folder, *[""] * 40)
+
+    assert said.exit_code == 1
+    assert said.output.endswith(
+        "Error: These answers do not go together, so nothing was written:\n  two of them are one\n"
+    )
+    assert not folder.exists()
+
+
+def test_it_says_which_tags_it_knows_and_where_others_go(alone: Shell):
+    """In its help; a tag of one's own is nothing that it could ask for."""
+    said = " ".join(alone("mappings", "init", "--help").out.split())
+
+    assert "five tags: " in said
+    assert all(tag in said for tag in KINDS if tag != REST)
+    assert "added to the files later: to tags.yaml" in said
+
+
 def test_a_folder_that_is_not_empty_is_left_alone(alone: Shell, folder: Path):
     """Somebody's work is not written over, whatever is in it; an empty folder will do."""
     folder.mkdir()
@@ -231,6 +256,7 @@ def test_a_folder_that_is_not_empty_is_left_alone(alone: Shell, folder: Path):
         (("--brand", "-"), "one line of at most 60 letters"),
         (("--language", "fi"), "There are no replies in fi here"),
         (("--account", "mastodon", " "), "one line of at most 60 letters"),
+        (("--account", "mastodon", "@kopi coffee"), '"@kopi coffee" is not a handle such as @kopi'),
         (
             ("--account", "standard", "kopi", "--account", "standard", "Kopi"),
             "Kopi on standard is given twice",

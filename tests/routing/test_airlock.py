@@ -31,6 +31,13 @@ def rules(text: str, *notes: str, **given: object) -> list[str]:
         ("378282246310005", "payment-card"),
         ("Hi {{ customer }}, done", "template-markup"),
         ("Hi {% if x %}", "template-markup"),
+        ("Hi { % if x", "template-markup"),
+        ("Hi x % }", "template-markup"),
+        ("Hi [[ customer ]], done", "template-markup"),
+        ("Hi {name}, done", "template-markup"),
+        ("Hi { first name }, done", "template-markup"),
+        ("Hi {customer's full name}, done", "template-markup"),
+        ("สวัสดีค่ะ คุณ{ชื่อ} เรียบร้อยแล้ว", "template-markup"),
         ("Hi , this is done", "empty-name"),
         ("Dear, this is done", "empty-name"),
         ("Dear ,", "empty-name"),
@@ -77,6 +84,9 @@ def test_what_should_not_be_public_is_found(text, rule):
         "Thank you so much for your kind patience with us this week!",
         "1234 5678 9012 3456",  # no card: the check digit is wrong
         "It is a local roaster.",
+        "One { alone, 30% off",
+        'Paste {"colour": "red"} there, and [1] or [[1], [2]] here',
+        "We ship all of {red, green, blue} from now on",
         "",
     ],
 )

@@ -229,6 +229,16 @@ def test_explain_reads_a_message_from_a_file(run, tmp_path):
     assert "Ticket   none: a card is enough" in result.output
 
 
+def test_explain_shows_no_closing_reply_where_there_is_no_ticket(run):
+    """It would be posted when the ticket is solved, which never comes."""
+    output = run("explain", "--text", "What a cup", "--tag", "user-generated-content").output
+    with_ticket = run("explain", "--text", "It crashes", "--tag", "technical-issue").output
+
+    assert output.splitlines()[-1] == "Closing  none: there is no ticket, so somebody answers by hand"
+    assert "left:" not in output
+    assert "left:" in with_ticket
+
+
 def test_places_name_the_folder_as_it_was_given(run, tmp_path, monkeypatch):
     """An admin opens the file that a line names, from where the command was run."""
     broken(tmp_path)

@@ -151,6 +151,40 @@ def every(kind: type) -> set[type]:
     return {one for below in kind.__subclasses__() for one in (below, *every(below))}
 
 
+BRACKETS = {
+    "{ signature }": '"{ signature }" would be posted as it is: write {{ signature }}',
+    "{signatur}": '"{signatur}" would be posted as it is: write {{ signature }}',
+    "[[ customer ]]": '"[[ customer ]]" would be posted as it is: write {{ customer }}',
+    "{ %else %}": '"{ %else %}" would be posted as it is: write {% else %}, without a space between { and %',
+    "{": '"{" would be posted as it is: write {{ signature }}',
+    "}": '"}" would be posted as it is: write {{ signature }}',
+    "]]": '"]]" would be posted as it is: write {{ signature }}',
+}
+
+
+@pytest.mark.parametrize(("slip", "message"), BRACKETS.items())
+def test_markup_with_a_slip_is_a_fault_before_customers_read_it(slip, message):
+    """At its own line, in a reply and in a part alike; what has served with it still loads."""
+    before = "{% if customer %}Hi,{% endif %}\n\nall is\n"
+    part = "replies/kopi/parts/hours.en.txt.j2"
+    for files in (
+        {CLOSING: f"{before}well. {slip}\n"},
+        {CLOSING: 'Hi. {% include "hours" %}', part: f"{before}well. {slip}\n"},
+    ):
+        with pytest.raises(MappingError) as raised:
+            load_files({**base_files(), **files}, NETWORKS)
+
+        assert [(fault.line, fault.message, fault.rule) for fault in raised.value.faults] == [
+            (4, message, "template-syntax")
+        ]
+        assert load_files({**base_files(), **files}, NETWORKS, try_out=False)
+
+
+def test_one_square_bracket_and_comments_are_nobodys_slip():
+    """And whoever wants a curly bracket can say so."""
+    assert said({CLOSING: "See [1]. {# { not said } #}{{ '{' }}"}) == "See [1]. {"
+
+
 HOSTILE = {
     "parentheses": "x {{ " + "(" * 1_900 + "customer" + ")" * 1_900 + " }}",
     "not": "x {{ " + "not " * 900 + "customer }}",
