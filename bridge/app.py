@@ -22,7 +22,7 @@ from bridge.flows.mappings import Mappings
 from bridge.flows.open_case import consider
 from bridge.flows.retain import retain
 from bridge.flows.sweep import Sweep
-from bridge.flows.take_in import TEAM_SOURCE, put_off, take_in
+from bridge.flows.take_in import put_off, take_in
 from bridge.flows.watch import Watch, sources
 from bridge.flows.work import Slots, work
 from bridge.flows.world import SystemClock, Timing, World
@@ -37,6 +37,7 @@ from bridge.settings import Settings
 from bridge.store import casefile, leases
 from bridge.store.counting import count_in
 from bridge.store.database import Database
+from bridge.store.deliveries import TEAM_SOURCE
 from bridge.store.presence import presence
 from bridge.store.tables import Case, Cursor, Message
 from bridge.zendesk import webhook
@@ -245,7 +246,7 @@ def _engine(world: World, settings: Settings, wakes: Wakes) -> Engine:
     slots = Slots(max(1, settings.threads - 2))
     return Engine(
         {
-            "take_in": lambda key: take_in(world, key),
+            "take_in": lambda key: take_in(world, slots, key),
             "consider": lambda key: consider(world, key),
             "work": lambda key: work(world, slots, key),
             "poll": lambda key: listen.poll(world, key),

@@ -11,7 +11,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 from huey import Huey, MemoryHuey, PostgresHuey, RedisHuey
@@ -25,7 +25,17 @@ from bridge.store.leases import LeaseLostError
 
 log = logging.getLogger(__name__)
 
-Flow = Callable[[str], None]
+
+class Begun(Protocol):
+    """A flow that another has begun in its own transaction: it goes on at once, on the same thread."""
+
+    flow: str
+    key: str
+
+    def go(self) -> None: ...
+
+
+Flow = Callable[[str], Begun | None]
 # What the keys of flows are, for the log.
 _KEYS = {"take_in": "delivery", "consider": "message", "work": "case", "poll": "cursor"}
 
@@ -196,21 +206,24 @@ class Engine:
                 return
 
     def _run(self, flow: str, key: str) -> None:
-        with bound_contextvars(flow=flow, **({_KEYS.get(flow, "key"): key} if key else {})):
-            self._follow(flow, key)
+        begun = self._follow(flow, key, lambda: self._flows[flow](key))
+        if begun is not None:
+            self._follow(begun.flow, begun.key, begun.go)
 
-    def _follow(self, flow: str, key: str) -> None:
-        try:
-            self._flows[flow](key)
-        except SettingsError:
-            log.exception("flow %s stopped: a setting is wrong", flow)
-            self._put_off(flow, key)
-        except (LeaseLostError, StoreBusyError) as error:
-            log.warning("flow %s %s gave up for now: %s", flow, key, error)
-        except Exception:
-            # The boundary of a flow: whatever it was, the others must go on.
-            log.exception("flow %s %s failed", flow, key)
-            self._put_off(flow, key)
+    def _follow(self, flow: str, key: str, run: Callable[[], Begun | None]) -> Begun | None:
+        with bound_contextvars(flow=flow, **({_KEYS.get(flow, "key"): key} if key else {})):
+            try:
+                return run()
+            except SettingsError:
+                log.exception("flow %s stopped: a setting is wrong", flow)
+                self._put_off(flow, key)
+            except (LeaseLostError, StoreBusyError) as error:
+                log.warning("flow %s %s gave up for now: %s", flow, key, error)
+            except Exception:
+                # The boundary of a flow: whatever it was, the others must go on.
+                log.exception("flow %s %s failed", flow, key)
+                self._put_off(flow, key)
+        return None
 
     def _put_off(self, flow: str, key: str) -> None:
         try:

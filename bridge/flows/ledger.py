@@ -139,6 +139,10 @@ class Attempt:
             return lambda tx, case: self._failed(tx, case, failure)
         return lambda tx, case: self._confirm(tx, case, outcome)
 
+    def put_off(self, wait: timedelta) -> Settle:
+        """It was written down as *sending*, and nothing was sent: give what takes that back for *wait*."""
+        return lambda tx, case: self._put_off(tx, case, wait)
+
     def look(self) -> Settle | None:
         """Look for what an earlier try did, or whether the first may be made, and go on from there.
 
@@ -210,6 +214,16 @@ class Attempt:
         casefile.tell(tx, case.id, now, "confirmed", said, intent=intent.id)
         self.recipe.confirmed(tx, case, intent, outcome)
 
+    def _put_off(self, tx: Session, case: Case, wait: timedelta) -> None:
+        intent = intents.one(tx, case, self.intent_id)
+        now = self.world.clock.now()
+        self._nothing_happened(intent, now, f"too many calls of lane {intent.lane} were under way")
+        intent.due_at = now + wait
+        casefile.tell(
+            tx, case.id, now, "put off", f"{intents.named(intent)}: {intent.reason}", intent=intent.id
+        )
+        intents.wake_case(case, intent.due_at)
+
     def _failed(self, tx: Session, case: Case, error: VendorError) -> None:
         """Settle a call that did not succeed, by what its class says to do next."""
         intent = intents.one(tx, case, self.intent_id)
@@ -219,10 +233,10 @@ class Attempt:
         casefile.tell(tx, case.id, now, "failed", f"{intents.named(intent)}: {error}", intent=intent.id)
         match error:
             case VendorBusyError():
-                self._nothing_happened(intent, now, error)
+                self._nothing_happened(intent, now, str(error))
                 intent.due_at = now + self._wait(intent, error.retry_after_s)
             case VendorAuthError():
-                self._nothing_happened(intent, now, error)
+                self._nothing_happened(intent, now, str(error))
                 intent.due_at = now + AUTH_PAUSE
                 lanes.park(tx, intent.lane, str(error), "the vendor's answer", now, AUTH_PAUSE)
                 log.error("lane %s is parked for a minute: %s", intent.lane, error)
@@ -248,13 +262,13 @@ class Attempt:
         intents.wake_case(case, intent.due_at)
 
     @staticmethod
-    def _nothing_happened(intent: Intent, now: datetime, error: VendorError) -> None:
+    def _nothing_happened(intent: Intent, now: datetime, why: str) -> None:
         """This call changed nothing; an earlier one may have, so then the next try looks first again."""
         if intent.unclear:
             intent.over_at = now
         else:
             intents.advance(intent, IntentState.APPROVED)
-        intent.reason = str(error)
+        intent.reason = why
 
     def _look_failed(self, tx: Session, case: Case, error: VendorError) -> None:
         intent = intents.one(tx, case, self.intent_id)

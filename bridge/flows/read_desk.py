@@ -14,9 +14,9 @@ from bridge.core.intent import Effect, IntentState
 from bridge.core.verdict import Verdict, judge
 from bridge.errors import VendorGoneError
 from bridge.flows import cards, close_loop, drafting, finds, writing
-from bridge.flows.take_in import DESK_SOURCE
 from bridge.flows.world import World
 from bridge.store import backup, casefile, cases, intents, leases, tickets
+from bridge.store.deliveries import DESK_SOURCE
 from bridge.store.leases import Lease
 from bridge.store.tables import Case, TicketRow
 

@@ -22,9 +22,9 @@ from bridge.core.intent import Effect, IntentState
 from bridge.errors import VendorBusyError, VendorError
 from bridge.flows import astray, finds, settle
 from bridge.flows.recipe import Outcome
-from bridge.flows.take_in import DESK_SOURCE
 from bridge.flows.world import World
 from bridge.store import cases, intents, leases, tickets
+from bridge.store.deliveries import DESK_SOURCE
 from bridge.store.insert import insert_new
 from bridge.store.leases import Lease
 from bridge.store.tables import Case, Cursor, TicketRow

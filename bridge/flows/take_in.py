@@ -13,15 +13,15 @@ from bridge.core.desk import Hint
 from bridge.core.message import InboundEvent
 from bridge.errors import StoreBusyError, UnreadablePayloadError, UnsupportedEventError, VendorError
 from bridge.flows import astray, open_case, press
+from bridge.flows.work import Slots, Turn
 from bridge.flows.world import World
 from bridge.routing import language
 from bridge.store import casefile, cases, erasure, intents, messages, tickets
+from bridge.store.deliveries import DESK_SOURCE, TEAM_SOURCE
 from bridge.store.tables import Delivery, Message, TicketRow
 
 log = logging.getLogger(__name__)
 
-DESK_SOURCE = "zendesk"
-TEAM_SOURCE = "slack"
 TRIES = 6
 LONGEST_WAIT_FOR_TICKET = 60  # tries, a second apart
 
@@ -34,20 +34,24 @@ _DELIVERY = (
 )
 
 
-def take_in(world: World, key: str) -> None:
-    """Understand the delivery with the row id *key*. Harmless when it is done already."""
+def take_in(world: World, slots: Slots, key: str) -> Turn | None:
+    """Understand the delivery with the row id *key*. Harmless when it is done already.
+
+    Gives the turn at a case that it has opened: what may be done at once is begun.
+    """
     with world.database.read() as tx:
         delivery = tx.get(Delivery, key)
     if delivery is None or delivery.state != "received":
-        return
+        return None
     try:
-        _understand(world, delivery)
+        return _understand(world, slots, delivery)
     except UnreadablePayloadError as error:
         _settle(world, key, "unreadable", str(error))
     except UnsupportedEventError as error:
         _settle(world, key, "unwanted", str(error))
     except VendorError as error:
         put_off(world, key, str(error))
+    return None
 
 
 def put_off(world: World, key: str, reason: str) -> None:
@@ -64,17 +68,18 @@ def put_off(world: World, key: str, reason: str) -> None:
             log.error("delivery %s from %s failed for good: %s", key, delivery.source, reason)
 
 
-def _understand(world: World, delivery: Delivery) -> None:
+def _understand(world: World, slots: Slots, delivery: Delivery) -> Turn | None:
     if delivery.body is None:
         _settle(world, delivery.id, "done", "its words were erased")
-        return
+        return None
     body = delivery.body
     if delivery.source == DESK_SOURCE:
         _hear_hint(world, delivery.id, world.read_hint(body))
     elif delivery.source == TEAM_SOURCE:
         _obey(world, delivery, body)
     else:
-        _take_events(world, delivery, body)
+        return _take_events(world, slots, delivery, body)
+    return None
 
 
 def _obey(world: World, delivery: Delivery, body: bytes) -> None:
@@ -86,7 +91,7 @@ def _obey(world: World, delivery: Delivery, body: bytes) -> None:
         _settle(world, delivery.id, "done")
 
 
-def _take_events(world: World, delivery: Delivery, body: bytes) -> None:
+def _take_events(world: World, slots: Slots, delivery: Delivery, body: bytes) -> Turn | None:
     account = world.account(delivery.account)
     if account is None:
         raise UnreadablePayloadError(f"account {delivery.account} is in no mapping file any more")
@@ -95,34 +100,45 @@ def _take_events(world: World, delivery: Delivery, body: bytes) -> None:
     if not all(any(event.message and event.message.language for event in about) for about in posts):
         language.prepare()  # not below: while a transaction is open, the door waits for it
     try:
-        woken = _write_down(world, delivery.id, posts, open_case.consider_in)
+        return _write_down(world, slots, delivery.id, posts, open_case.consider_in)
     except StoreBusyError:
         raise
     except Exception:
         # The boundary between what came in, which is kept, and what is made of it.
         log.exception("the messages of delivery %s could not be considered at once", delivery.id)
-        woken = _write_down(world, delivery.id, posts, open_case.consider_later)
-    for flow, key in woken:
-        world.wake(flow, key)
+        return _write_down(world, slots, delivery.id, posts, open_case.consider_later)
 
 
 def _write_down(
     world: World,
+    slots: Slots,
     delivery_id: str,
     posts: Collection[Sequence[InboundEvent]],
     consider: Callable[[Session, World, Message], tuple[str, str] | None],
-) -> list[tuple[str, str]]:
-    """Turn what came in into rows, and have each considered; say which flows are to be woken."""
+) -> Turn | None:
+    """Turn what came in into rows, have each considered, and wake what has something to do now.
+
+    The turn at a new case is begun here: nobody else can know of the case yet.
+    """
+    turn = None
     with world.database.write() as tx:
         known = _open_delivery(tx, delivery_id)
         if known is None:
-            return []
+            return None
         rows = [_take_post(tx, world, about) for about in posts]
         _finish(world, known, "done")
         if any(row.erased_at is not None or erasure.is_erased(row.parent_id) for row in rows):
             # What was erased came once more, or is quoted: what it says is not kept a second time.
             erasure.hide_delivery(tx, known)
-        return [woken for row in rows if (woken := consider(tx, world, row)) is not None]
+        woken = [woken for row in rows if (woken := consider(tx, world, row)) is not None]
+        made = cases.made(tx)
+        if made:
+            turn = Turn(world, slots, made[0].id)
+            turn.begin(tx, made[0])
+    for flow, key in woken:
+        if turn is None or (flow, key) != (turn.flow, turn.key):
+            world.wake(flow, key)
+    return turn
 
 
 def _by_post(events: Sequence[InboundEvent]) -> Collection[Sequence[InboundEvent]]:

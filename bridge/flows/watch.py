@@ -20,9 +20,9 @@ from bridge.core.condition import Condition
 from bridge.core.ports import Finding
 from bridge.errors import VendorBusyError, VendorError
 from bridge.flows.cards import TEAM
-from bridge.flows.take_in import DESK_SOURCE
 from bridge.flows.world import World
 from bridge.store import conditions, counting, lanes, leases, standing
+from bridge.store.deliveries import DESK_SOURCE
 from bridge.store.leases import Lease
 from bridge.store.tables import Alert
 

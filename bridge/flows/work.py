@@ -37,6 +37,11 @@ class Slots:
         self._lock = threading.Lock()
         self._taken: Counter[str] = Counter()
 
+    def has_room(self, lane: str) -> bool:
+        """Whether `take` would find room now. Only `take` can promise it."""
+        with self._lock:
+            return self._taken[lane] < self._each
+
     def take(self, lane: str) -> bool:
         """Whether there was room; then `give` it back."""
         with self._lock:
@@ -52,7 +57,10 @@ class Slots:
 
 def work(world: World, slots: Slots, key: str) -> None:
     """Bring the case *key* as far as it goes now. Harmless when there is nothing to do."""
-    _Turn(world, slots, key).go()
+    turn = Turn(world, slots, key)
+    with world.database.write() as tx:
+        turn.begin(tx)
+    turn.go()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,53 +72,64 @@ class _Step:
     begun: bool = False
 
 
-class _Turn:
-    """A turn at one case: choose, do, settle and choose what comes next, until it has to wait."""
+class Turn:
+    """A turn at one case: choose, do, settle and choose what comes next, until it has to wait.
 
-    def __init__(self, world: World, slots: Slots, case_id: str) -> None:
+    `begin` it in a transaction, and `go` when that is committed.
+    """
+
+    flow = "work"
+
+    def __init__(self, world: World, slots: Slots, key: str) -> None:
+        self.key = key  # the case's id
         self._world = world
         self._slots = slots
-        self._case_id = case_id
         self._again_at: dict[str, datetime] = {}
         self._lease: Lease | None = None
-        self._slot: str | None = None  # the lane that this turn holds a slot of
+        self._steps: list[_Step] = []
+
+    def begin(self, tx: Session, made: Case | None = None) -> None:
+        """Take the lease on the case and choose; nothing when somebody else has it.
+
+        *made*: the case, when *tx* itself has made it, so that nobody else can know of it. Any
+        other must not be locked yet: whoever works on one has its lease first.
+        """
+        span = self._world.timing.lease
+        now = self._world.clock.now()
+        self._lease = leases.take(tx, f"case:{self.key}", self._world.presence, now, span)
+        if self._lease is not None:
+            self._steps = self._next(tx, made or cases.lock(tx, self.key))
 
     def go(self) -> None:
+        """Do what was chosen, and what comes after it; give the lease back."""
         try:
-            step = self._begin()
-            while step is not None:
-                settle = self._do(step)
-                step = self._go_on(step, settle)
+            while self._steps:
+                self._steps = self._go_on(self._do_all(self._steps))
             self._lease = None  # given back by the transaction that found nothing more to do
         finally:
-            # The slot too: the transaction that took it may have failed to commit.
-            self._give_slot()
-            self._let_go()
+            if self._lease is not None:
+                with self._world.database.write() as tx:
+                    leases.give_back(tx, self._lease, self._world.clock.now())
 
-    def _begin(self) -> _Step | None:
-        with self._world.database.write() as tx:
-            span = self._world.timing.lease
-            lease = leases.take(
-                tx, f"case:{self._case_id}", self._world.presence, self._world.clock.now(), span
-            )
-            if lease is None:
-                return None
-            self._lease = lease
-            return self._next(tx, self._hold(tx))
-
-    def _take_slot(self, lane: str) -> bool:
-        if not self._slots.take(lane):
-            return False
-        self._slot = lane
-        return True
-
-    def _give_slot(self) -> None:
-        if self._slot is not None:
-            self._slots.give(self._slot)
-            self._slot = None
+    def _do_all(self, steps: list[_Step]) -> list[tuple[_Step, Settle]]:
+        done: list[tuple[_Step, Settle]] = []
+        for step in steps:
+            try:
+                settle = self._do(step)
+            except Exception:
+                if not done:
+                    raise
+                # What was done before it is settled first. This one is *sending*, and comes up again.
+                log.exception("case %s: what was begun beside other things failed", self.key)
+                break
+            if settle is not None:
+                done.append((step, settle))
+        return done
 
     def _do(self, step: _Step) -> Settle | None:
         """The part outside; gives what settles it."""
+        if not self._slots.take(step.lane):
+            return self._put_off(step)
         try:
             if isinstance(step.subject, TicketRow):
                 return self._read(step.subject)
@@ -123,35 +142,54 @@ class _Turn:
             # One thing that cannot be done must not keep the case's others from being done.
             if isinstance(step.subject, TicketRow):
                 raise
-            log.exception("intent %s of case %s failed", step.subject.id, self._case_id)
+            log.exception("intent %s of case %s failed", step.subject.id, self.key)
             stumbled(self._world, step.subject.id, self._held)
             return None
         finally:
-            self._give_slot()
+            self._slots.give(step.lane)
 
-    def _go_on(self, step: _Step, settle: Settle | None) -> _Step | None:
+    def _put_off(self, step: _Step) -> Settle | None:
+        """Others were faster: the lane had room when the step was chosen."""
+        if isinstance(step.subject, Intent) and step.begun:
+            return self._attempt(step.subject).put_off(CROWDED)
+        self._again_at[step.lane] = self._world.clock.now() + CROWDED
+        return None
+
+    def _go_on(self, done: list[tuple[_Step, Settle]]) -> list[_Step]:
         try:
             with self._world.database.write() as tx:
                 case = self._hold(tx)
-                if settle is not None:
+                for _, settle in done:
                     settle(tx, case)
                 return self._next(tx, case)
         except (LeaseLostError, StoreBusyError, SettingsError):
             raise
         except Exception:
-            # What came of it cannot be written down as it should: a person hears of it in the end.
-            if isinstance(step.subject, TicketRow) or settle is None:
+            if not done or isinstance(done[0][0].subject, TicketRow):
                 raise
-            log.exception("intent %s of case %s failed", step.subject.id, self._case_id)
-            stumbled(self._world, step.subject.id, self._held)
+            log.exception("case %s: what came of it cannot be settled together", self.key)
+        for step, settle in done:
+            self._settle_alone(step, settle)
         with self._world.database.write() as tx:
             return self._next(tx, self._hold(tx))
+
+    def _settle_alone(self, step: _Step, settle: Settle) -> None:
+        """What came of one intent must not keep what came of another from being written down."""
+        try:
+            with self._world.database.write() as tx:
+                settle(tx, self._hold(tx))
+        except (LeaseLostError, StoreBusyError, SettingsError):
+            raise
+        except Exception:
+            # It cannot be written down as it should: a person hears of it in the end.
+            log.exception("intent %s of case %s failed", step.subject.id, self.key)
+            stumbled(self._world, step.subject.id, self._held)
 
     def _hold(self, tx: Session) -> Case:
         """The case, locked, with a lease that is still ours."""
         until = self._world.clock.now() + self._world.timing.lease
         leases.guard(tx, self._held, until)
-        return cases.lock(tx, self._case_id)
+        return cases.lock(tx, self.key)
 
     def _read(self, ticket: TicketRow) -> Settle | None:
         try:
@@ -169,10 +207,11 @@ class _Turn:
         casefile.tell(tx, case.id, now, "desk", f"ticket {ticket.ticket_id} could not be read: {error}")
         self._again_at[DESK] = now + wait
 
-    def _next(self, tx: Session, case: Case) -> _Step | None:
-        """The next thing that can be done now. None: the case's ``due_at`` says when to look again.
+    def _next(self, tx: Session, case: Case) -> list[_Step]:
+        """What can be done now. Nothing: the case's ``due_at`` says when to look again.
 
-        The lane of what is given is taken; the lease is given back with None.
+        One intent of each lane is begun together, with one commit for all; what has to be looked
+        at first goes its way alone. The lease is given back when there is nothing.
         """
         world, again_at = self._world, self._again_at
         now = world.clock.now()
@@ -180,25 +219,32 @@ class _Turn:
         ticket = read_desk.unread(tx, case.id)
         if ticket is not None and world.desk is not None:
             at = again_at.get(DESK, now)
-            if at <= now and self._take_slot(DESK):
-                return _Step(ticket, DESK)
+            if at <= now and self._slots.has_room(DESK):
+                return [_Step(ticket, DESK)]
             due.append(at if at > now else now + CROWDED)
         shut = lanes.parked(tx, now)
         waiting = [i for i in intents.of_case(tx, case.id, MOVING) if _has_port(world, i)]
         due += [
             lane.until for lane in shut.values() if lane.until and any(i.lane == lane.name for i in waiting)
         ]
+        steps: list[_Step] = []
         for head in _heads(tx, world, case, [i for i in waiting if not lanes.blocks(shut, i)]):
             at = max(head.due_at, again_at.get(head.lane, head.due_at))
             if at > now:
                 due.append(at)
-            elif not self._take_slot(head.lane):
+            elif steps and case.with_ticket and case.ticket_opened_at is None:
+                break  # a card that is drawn after the ticket was opened has its number at once
+            elif not self._slots.has_room(head.lane):
                 due.append(now + CROWDED)
-            else:
-                return _Step(head, head.lane, self._begun(tx, head, case))
+            elif self._begun(tx, head, case):
+                steps.append(_Step(head, head.lane, begun=True))
+            elif not steps:
+                return [_Step(head, head.lane)]
+        if steps:
+            return steps
         case.due_at = min(due, default=None)
         leases.give_back(tx, self._held, now)
-        return None
+        return []
 
     def _begun(self, tx: Session, intent: Intent, case: Case) -> bool:
         try:
@@ -216,13 +262,8 @@ class _Turn:
     @property
     def _held(self) -> Lease:
         if self._lease is None:
-            raise LeaseLostError(self._case_id)
+            raise LeaseLostError(self.key)
         return self._lease
-
-    def _let_go(self) -> None:
-        if self._lease is not None:
-            with self._world.database.write() as tx:
-                leases.give_back(tx, self._lease, self._world.clock.now())
 
 
 def _has_port(world: World, intent: Intent) -> bool:
@@ -233,10 +274,7 @@ def _has_port(world: World, intent: Intent) -> bool:
 
 
 def _heads(tx: Session, world: World, case: Case, waiting: list[Intent]) -> list[Intent]:
-    """The oldest intent of each lane that can be carried out as things stand, the desk's first.
-
-    A card that is drawn after the ticket was opened has its number at once.
-    """
+    """The oldest intent of each lane that can be carried out as things stand, the desk's first."""
     heads: dict[str, Intent] = {}
     for intent in waiting:
         if intent.lane in heads:

@@ -12,6 +12,7 @@ from bridge.store.tables import CardRow, Case, Intent, Message, TicketRow
 Row = TypeVar("Row", Intent, TicketRow, CardRow, Message)
 
 _READ = "rows of cases"  # in a session's info: those that it has read, by table and case
+_MADE = "new cases"  # in a session's info: those that it has made
 
 
 def lock(tx: Session, case_id: str) -> Case:
@@ -46,6 +47,12 @@ def begin(tx: Session, case: Case) -> None:
     tx.flush()
     for table in _OF_CASE:
         tx.info.setdefault(_READ, {})[table, case.id] = []
+    tx.info.setdefault(_MADE, []).append(case)
+
+
+def made(tx: Session) -> list[Case]:
+    """The cases that *tx* itself has made: nobody else can know of them before it ends."""
+    return list(tx.info.get(_MADE, []))
 
 
 def add(tx: Session, case: Case, row: Row) -> None:

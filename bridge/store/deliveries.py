@@ -12,6 +12,10 @@ from bridge.store.ids import new_id
 from bridge.store.insert import insert_new
 from bridge.store.tables import Delivery
 
+# The sources that are no network.
+DESK_SOURCE = "zendesk"
+TEAM_SOURCE = "slack"
+
 
 def record(
     tx: Session,

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from bridge.app import Bridge
 from bridge.core.card import Action
 from bridge.flows.take_in import take_in
+from bridge.flows.work import Slots
 from bridge.slack.blocks import action_id
 from tests.intake.conftest import open_door
 from tests.intake.knocking import HOOKS, SLACK, STANDARD, ZENDESK, Hook, press, stored
@@ -174,5 +175,5 @@ def test_no_spoilt_press_brings_the_door_or_the_flow_down(bridge, client, change
     assert answer.status_code in (200, 400)
     for row in stored(bridge):
         if row.id not in before:
-            take_in(bridge.world, row.id)
+            take_in(bridge.world, Slots(1), row.id)
     assert {row.state for row in stored(bridge) if row.id not in before} <= {"done", "unreadable", "unwanted"}
