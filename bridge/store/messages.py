@@ -31,6 +31,7 @@ _OF_NETWORK = select(Message).where(
 )
 _BY_ID = _OF_NETWORK.where(Message.global_id == bindparam("named")).with_for_update(key_share=True)
 _BY_IDS = _OF_NETWORK.where(Message.global_id.in_(bindparam("ids", expanding=True)))
+_READ = "tags of messages"  # in a session's info: those that it has read, by message
 _TAGS = select(MessageTag).where(MessageTag.message_id == bindparam("of"))
 
 
@@ -94,9 +95,12 @@ def _less(message: SocialMessage, erased: Mapping[str, Message]) -> SocialMessag
 
 def _row(tx: Session, installation: str, event: InboundEvent, at: datetime) -> Message:
     names = {"installation": installation, "network": event.network, "global_id": event.message_id}
-    insert_new(tx, Message, id=new_id(), **names, received_at=at, attachments=[], own=False)
+    new = insert_new(tx, Message, id=new_id(), **names, received_at=at, attachments=[], own=False)
     # Locked: what a second event about it says is weighed against what the first has written.
-    return tx.scalars(_BY_ID, {"at": installation, "on": event.network, "named": event.message_id}).one()
+    row = tx.scalars(_BY_ID, {"at": installation, "on": event.network, "named": event.message_id}).one()
+    if new:
+        _known_tags(tx)[row.id] = []
+    return row
 
 
 def _take_version(row: Message, message: SocialMessage, native: frozenset[str]) -> None:
@@ -143,10 +147,13 @@ def _fill_in(row: Message, message: SocialMessage) -> None:
 def _take_tag(
     tx: Session, row: Message, kind: EventKind, name: str, source: str, at: datetime, by: str | None
 ) -> None:
-    known = (tag for tag in tx.scalars(_TAGS, {"of": row.id}) if (tag.name, tag.source) == (name, source))
-    tag = next(known, None)
+    known = _all_tags(tx, row)
+    tag = next((tag for tag in known if (tag.name, tag.source) == (name, source)), None)
     if tag is None:
-        tag = MessageTag(message_id=row.id, name=name, source=source, tagged_at=at, changed_at=at)
+        tag = MessageTag(
+            id=new_id(), message_id=row.id, name=name, source=source, tagged_at=at, changed_at=at
+        )
+        known.append(tag)
         tx.add(tag)
     if kind is not EventKind.UNTAGGED and at <= tag.tagged_at:
         tag.tagged_at, tag.tagger = at, by
@@ -158,8 +165,22 @@ def _take_tag(
 
 def tags_of(tx: Session, row: Message) -> list[MessageTag]:
     """The tags that are on the message now, first put on first."""
-    tags = [tag for tag in tx.scalars(_TAGS, {"of": row.id}) if tag.removed_at is None]
+    tags = [tag for tag in _all_tags(tx, row) if tag.removed_at is None]
     return sorted(tags, key=lambda tag: (tag.tagged_at, tag.id))
+
+
+def _all_tags(tx: Session, row: Message) -> list[MessageTag]:
+    """The tags that ever were on *row*. Asked once in a transaction: who adds one has the row locked."""
+    read = _known_tags(tx)
+    if row.id not in read:
+        with tx.no_autoflush:  # what this transaction has to write is known to it
+            read[row.id] = list(tx.scalars(_TAGS, {"of": row.id}))
+    return read[row.id]
+
+
+def _known_tags(tx: Session) -> dict[str, list[MessageTag]]:
+    found: dict[str, list[MessageTag]] = tx.info.setdefault(_READ, {})
+    return found
 
 
 def as_message(row: Message, tags: Iterable[str] = ()) -> SocialMessage:
