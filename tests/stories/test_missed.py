@@ -341,6 +341,7 @@ def test_what_happened_while_the_bridge_was_down_is_found_at_its_start(
     assert sandbox.wait_idle()
     first_poll(running)
     running.stop()
+    next_second()
     sandbox.zendesk.sender.losing = True
     sandbox.zendesk.agent_comments(ticket.id, FAREWELL, status="solved")
     sandbox.plaza.sender.losing = True
