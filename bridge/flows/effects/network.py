@@ -95,12 +95,11 @@ class PublicReply(Recipe):
         link = outcome.data.get("permalink") or ""
         case.first_public_word_at = case.first_public_word_at or now
         if intent.closing and case.state == CaseState.SOLVED:
-            public = thawed(intent).target.visibility.is_public
-            ending.close(tx, self.world, case, Receipt.PUBLIC if public else Receipt.PRIVATE, url=link)
+            ending.close(tx, self.world, case, _receipt(intent), url=link)
         else:
             drafting.note(tx, case, f"posted:{intent.id}", writing.posted_note(link, intent.closing), now)
-            if intent.closing and case.receipt == Receipt.NOT_CLOSABLE:
-                ending.renew(tx, self.world, case, link)
+            if intent.closing:
+                ending.renew(tx, self.world, case, _receipt(intent), link)
         cards.show(tx, self.world, case)
 
     def lost(self, tx: Session, case: Case, intent: Intent, error: VendorError | None) -> None:
@@ -150,6 +149,11 @@ class PublicReply(Recipe):
 
     def _line(self, intent: Intent) -> Connection:
         return self.world.connect(self._account(intent))
+
+
+def _receipt(intent: Intent) -> Receipt:
+    """How a closing reply that the bridge posted ends a case: by who can read it."""
+    return Receipt.PUBLIC if thawed(intent).target.visibility.is_public else Receipt.PRIVATE
 
 
 def _case_stop(tx: Session, case: Case, intent: Intent) -> Stop | None:
