@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from bridge.core.account import Account
 from bridge.core.case import CaseState, Receipt
-from bridge.core.intent import Effect, IntentState
+from bridge.core.intent import Effect
 from bridge.core.ports import Connection
 from bridge.core.reply import Obstacle, Preflight, Published
 from bridge.errors import VendorAuthError, VendorError, VendorGoneError, VendorRefusedError
@@ -126,11 +126,8 @@ class PublicReply(Recipe):
             drafting.note(tx, case, f"refused:{intent.id}", writing.not_posted_note(reason), now)
 
     def waits(self, tx: Session, case: Case, intent: Intent, reason: str) -> None:
-        """The agent who wrote it reads that it is not there; by the moment, since it may wait again."""
-        now = self.world.clock.now()
-        unknown = intent.state == IntentState.UNKNOWN
-        note = writing.unknown_note(reason) if unknown else writing.held_note(reason)
-        drafting.note(tx, case, f"waits:{intent.id}:{now.isoformat()}", note, now)
+        """The agent who wrote it reads that it is not there."""
+        drafting.note_waiting(tx, case, intent, reason, self.world.clock.now())
 
     def _voice_stop(self, case: Case, intent: Intent) -> Stop | None:
         """A word that the brand has banned while the reply waited, and that nobody has let pass."""
