@@ -31,7 +31,7 @@ from pydantic_core import PydanticCustomError
 
 from bridge.routing.holiday import countries
 from bridge.routing.language import normalise_language
-from bridge.routing.nodes import Value, nearest
+from bridge.routing.nodes import Value, instead, nearest
 
 FALLBACK = "fallback"
 """What an example writes for "no route takes this". No route may have this name."""
@@ -90,7 +90,7 @@ def _named(what: str, pool: Callable[[Known], Collection[str] | None]) -> AfterV
     def check(value: str, info: ValidationInfo[Known]) -> str:
         names = pool(info.context)
         if names is not None and value not in names:
-            raise wrong(f"unknown-{what}", f'there is no {what} "{value}"{nearest(value, names)}')
+            raise wrong(f"unknown-{what}", f'there is no {what} "{value}"{instead(value, names)}')
         return value
 
     return AfterValidator(check)
