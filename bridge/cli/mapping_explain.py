@@ -16,9 +16,10 @@ from pydantic import Field
 
 from bridge.cli.mappings import MOMENT, load_or_exit, mappings_folder, networks
 from bridge.cli.opened import find_case, opened_database
-from bridge.core.message import Author, MessageKind, Sentiment, Severity, SocialMessage, Visibility
+from bridge.core.message import Author, MessageKind, Sentiment, Severity, SocialMessage
 from bridge.routing.account import network_label, public_account
 from bridge.routing.decide import consider, decide
+from bridge.routing.examples import described
 from bridge.routing.fit import fit
 from bridge.routing.folder import located
 from bridge.routing.match import tag_name
@@ -190,8 +191,7 @@ def _message(mapping: Mapping, told: _MessageShape, posted_at: datetime) -> Soci
     if account not in mapping.account_brand:
         known = ", ".join(mapping.account_brand)
         raise click.UsageError(f'There is no account "{account}". The accounts are {known}.')
-    kind = MessageKind(told.kind or MessageKind.PUBLIC)
-    return SocialMessage(
+    message = SocialMessage(
         network=mapping.accounts[account].network,
         id="explained",
         account=account,
@@ -200,11 +200,8 @@ def _message(mapping: Mapping, told: _MessageShape, posted_at: datetime) -> Soci
         posted_at=posted_at,
         language=told.language,
         tags=frozenset(told.tags),
-        visibility=Visibility.DIRECT if kind is MessageKind.DIRECT else Visibility.PUBLIC,
-        kind=kind,
-        severity=Severity(told.severity) if told.severity else None,
-        sentiment=Sentiment(told.sentiment) if told.sentiment else None,
     )
+    return described(message, told.kind, told.severity, told.sentiment)
 
 
 _NO_CASE = (

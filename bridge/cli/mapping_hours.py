@@ -11,7 +11,7 @@ import click
 
 from bridge.cli.mappings import MOMENT, load_or_exit, mappings_folder
 from bridge.routing.model import Calendar, Mapping, Queue
-from bridge.routing.nodes import nearest
+from bridge.routing.nodes import instead
 from bridge.routing.promise import holiday, promise_end, state
 
 
@@ -24,7 +24,7 @@ def hours(folder: Path, queue: str, at: datetime | None) -> None:
     mapping = load_or_exit(folder)
     found = mapping.queues.get(queue)
     if found is None:
-        raise click.ClickException(f'There is no queue "{queue}"{nearest(queue, mapping.queues)}')
+        raise click.ClickException(f'There is no queue "{queue}"{instead(queue, mapping.queues)}')
     for line in _lines(found, mapping, at):
         click.echo(line)
 

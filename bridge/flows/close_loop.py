@@ -76,6 +76,7 @@ def close(
         recent.closing = True
         if recent.state == IntentState.APPROVED and hold is not None:
             intents.advance(recent, IntentState.HELD, reason=hold)
+            drafting.note_waiting(tx, case, recent, hold, now)
         casefile.tell(tx, case.id, now, "desk", "the answer before it closes the loop", intent=recent.id)
         return
     _say_template(tx, world, case, update, hold, resolution, notes)
@@ -104,7 +105,7 @@ def withdraw(tx: Session, world: World, case: Case, reason: str) -> None:
         if intent.state == IntentState.APPROVED:
             intents.advance(intent, IntentState.HELD, reason=reason)
             casefile.tell(tx, case.id, now, "held", f"closing reply: {reason}", intent=intent.id)
-            drafting.note(tx, case, f"held:{intent.id}", writing.held_note(reason), now)
+            drafting.note_waiting(tx, case, intent, reason, now)
         elif reason not in (intent.reason or ""):
             intent.reason = f"{intent.reason or ''} {reason}".strip()
 

@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from bridge.core.intent import Effect
+from bridge.core.intent import Effect, IntentState
 from bridge.flows import cards, writing
 from bridge.store import intents, messages
-from bridge.store.tables import Case, CustomerRow, Message
+from bridge.store.tables import Case, CustomerRow, Intent, Message
 
 DESK = "desk"
 
@@ -56,6 +56,16 @@ def note(tx: Session, case: Case, cause: str, text: str, at: datetime) -> None:
     """Say *text* on the case's ticket, internally; nothing when the case has no ticket."""
     if case.with_ticket:
         _draft_update(tx, case, cause, at, text=text, public=False)
+
+
+def note_waiting(tx: Session, case: Case, intent: Intent, reason: str, at: datetime) -> None:
+    """Tell whoever wrote the words of *intent* that they wait for a person from now on, and why.
+
+    By the moment, since what somebody let out may have to wait again.
+    """
+    unknown = intent.state == IntentState.UNKNOWN
+    text = writing.unknown_note(reason) if unknown else writing.held_note(reason)
+    note(tx, case, f"held:{intent.id}:{at.isoformat()}", text, at)
 
 
 def note_elsewhere(tx: Session, case: Case, ticket_id: str, cause: str, text: str, at: datetime) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy.orm import Session
 
 from bridge.core.case import CaseState, Receipt, move
@@ -54,23 +56,32 @@ def close(
     now = world.clock.now()
     supersede(tx, world, case, "the loop was closed in another way")
     case.state = move(CaseState(case.state), CaseState.CLOSED).value
-    case.receipt, case.receipt_url, case.receipt_reason = receipt.value, url or None, reason
     case.closed_at = now
-    casefile.tell(tx, case.id, now, "receipt", receipt.value + (f": {reason}" if reason else ""), url=url)
-    drafting.note(
-        tx,
-        case,
-        f"receipt:{case.closed_at.isoformat()}",
-        writing.receipt_note(receipt.value, url, reason),
-        now,
-    )
+    _give(tx, case, receipt, now, url=url, reason=reason)
     cards.show(tx, world, case)
 
 
-def renew(tx: Session, world: World, case: Case, url: str) -> None:
-    """A case that could not be closed publicly was, by words that an agent wrote after its receipt."""
-    now = world.clock.now()
-    case.receipt, case.receipt_url, case.receipt_reason = Receipt.PUBLIC.value, url or None, None
-    casefile.tell(tx, case.id, now, "receipt", f"{Receipt.PUBLIC.value}, after all", url=url)
-    note = writing.receipt_note(Receipt.PUBLIC.value, url, None)
+def renew(tx: Session, world: World, case: Case, receipt: Receipt, url: str) -> None:
+    """Closing words are on the thread after all: give *case* that *receipt*, if it was not closable.
+
+    Any other receipt stays, and so does when the case ended: it is told and counted as one end.
+    """
+    if case.receipt == Receipt.NOT_CLOSABLE:
+        _give(tx, case, receipt, world.clock.now(), url=url, after_all=True)
+
+
+def _give(
+    tx: Session,
+    case: Case,
+    receipt: Receipt,
+    now: datetime,
+    *,
+    url: str | None,
+    reason: str | None = None,
+    after_all: bool = False,
+) -> None:
+    case.receipt, case.receipt_url, case.receipt_reason = receipt.value, url or None, reason
+    said = receipt.value + (f": {reason}" if reason else "") + (", after all" if after_all else "")
+    casefile.tell(tx, case.id, now, "receipt", said, url=url)
+    note = writing.receipt_note(receipt.value, url, reason)
     drafting.note(tx, case, f"receipt:{now.isoformat()}", note, now)

@@ -183,7 +183,7 @@ def _draft(
     intent.payload = frozen(reply)
     casefile.tell(tx, case.id, now, intent.state, intents.named(intent), intent=intent.id)
     if reasons:
-        drafting.note(tx, case, f"held:{intent.id}", writing.held_note(" ".join(reasons)), now)
+        drafting.note_waiting(tx, case, intent, " ".join(reasons), now)
 
 
 def _nobody_to_answer(tx: Session, world: World, case: Case, wording: Wording) -> None:

@@ -116,6 +116,8 @@ def _happened(tx: Session, world: World, case: Case, intent: Intent, outcome: Ou
         else:
             note = writing.posted_note(link, intent.closing)
             drafting.note(tx, case, f"posted:{intent.id}", note, now)
+            if intent.closing:
+                ending.renew(tx, world, case, Receipt.BY_HAND, link)
     _tell(tx, world, case, intent, f"was done by hand, said by {by}")
 
 

@@ -20,7 +20,7 @@ from bridge.store.presence import last_seen
 _FOR_A_PERSON = (IntentState.HELD, IntentState.UNKNOWN)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Health:
     """``mapping_error`` gives the faults of an edit that is not served, ``mapping_version`` what is.
 
@@ -33,7 +33,9 @@ class Health:
     mapping_error: Callable[[], MappingError | None]
     missing: Callable[[], list[str]] = list
     mapping_folder: Callable[[], str] = lambda: "serves"
-    silent: dict[str, datetime] = field(default_factory=dict)  # since when the worker is that was asked about
+    # When the worker was last seen for whose silence a write was tried. Threads that ask at once may each
+    # try, which does no harm.
+    _silent_since: datetime | None = field(default=None, init=False)
 
     def report(self) -> dict[str, Any]:
         """``status`` is ok, degraded (it works, somebody should look) or down.
@@ -45,9 +47,9 @@ class Health:
         try:
             with database.read() as tx:
                 seen = last_seen(tx)
-            if seen is not None and now - seen > WORKER_GONE and self.silent.get("since") != seen:
+            if seen is not None and now - seen > WORKER_GONE and self._silent_since != seen:
                 # This process may have had nothing to write: the worker's silence is how it hears of it.
-                self.silent["since"] = seen
+                self._silent_since = seen
                 database.in_doubt = True
             why = room.why_not(database) if database.in_doubt else None
             with database.read() as tx:

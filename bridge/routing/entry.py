@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from collections.abc import Mapping as Map
 from dataclasses import replace
 from datetime import time, timedelta
@@ -59,6 +59,8 @@ from bridge.routing.shape import (
 )
 
 Week = dict[Day, list[Shift]]
+_UNIQUE: dict[str, JsonValue] = {"uniqueItems": True}
+Tags = Annotated[list[TagName], Field(json_schema_extra=_UNIQUE)]
 _HANDLE: dict[str, JsonValue] = {"pattern": rf"^({HANDLE})?$"}
 
 
@@ -71,6 +73,21 @@ def _asks_something(schema: dict[str, JsonValue]) -> None:
 
 
 _LEAST = {"array": "minItems", "object": "minProperties"}
+
+
+def _repeated(
+    key: str, given: Map[str, Value], rule: str, plain: Callable[[str], str | None] = str
+) -> Iterator[Conflict]:
+    """What stands twice in the list under *key*; what *plain* makes nothing of is at fault already."""
+    seen: set[str] = set()
+    written = given.get(key)
+    for number, one in enumerate(written if isinstance(written, list) else ()):
+        name = plain(one) if isinstance(one, str) else None
+        if name is None:
+            continue
+        if name in seen:
+            yield Conflict((key, number), rule, f"{name} stands in the list twice", newer=True)
+        seen.add(name)
 
 
 class AccountShape(Shape):
@@ -94,7 +111,7 @@ class BrandShape(Shape):
 
     name: Text
     """What customers call the brand."""
-    languages: Annotated[list[Language], Field(min_length=1, json_schema_extra={"uniqueItems": True})]
+    languages: Annotated[list[Language], Field(min_length=1, json_schema_extra=_UNIQUE)]
     """What it answers in; the first is used when nothing else fits."""
     fallbacks: dict[Language, Annotated[list[Language], Field(min_length=1)]] = {}
     """For a language that the brand does not speak: what to try instead, in order."""
@@ -111,13 +128,7 @@ class BrandShape(Shape):
 
     @classmethod
     def conflicts(cls, given: Map[str, Value], known: Known) -> Iterator[Conflict]:
-        seen: set[str] = set()
-        for number, written in enumerate(texts(given.get("languages"))):
-            language = normalise_language(written)
-            if language is not None and language in seen:
-                message = f"{language} stands in the list twice"
-                yield Conflict(("languages", number), "language-twice", message, newer=True)
-            seen.add(language or "")
+        yield from _repeated("languages", given, "language-twice", normalise_language)
 
 
 class QueueShape(Shape):
@@ -167,11 +178,11 @@ class QueueShape(Shape):
 class WhenShape(Shape):
     model_config = ConfigDict(**Shape.model_config, json_schema_extra=_asks_something)
 
-    tags: list[TagName] = []
+    tags: Tags = []
     """Any of these tags is on the post."""
-    all_tags: list[TagName] = []
+    all_tags: Tags = []
     """All of these tags are on it."""
-    no_tags: list[TagName] = []
+    no_tags: Tags = []
     """None of these tags is on it."""
     networks: list[NetworkName] = []
     """It came in on one of these networks."""
@@ -206,6 +217,8 @@ class WhenShape(Shape):
             if key in cls.model_fields and given[key] is not None:
                 message = "must not be empty: name what is asked for, or take it out"
                 yield Conflict((key,), "empty-value", message, newer=True)
+        for key in ("tags", "all_tags", "no_tags"):
+            yield from _repeated(key, given, "tag-twice")
         for calendar, state in table(given.get("hours")).items():
             if (
                 known.shifts is None
@@ -225,7 +238,7 @@ class ExampleShape(Shape):
 
     text: str
     """What the customer wrote."""
-    tags: list[TagName] = []
+    tags: Tags = []
     """The tags that the social team gave it."""
     expect: RouteName | None = None
     """The route that should take it; left out, this one; fallback: none; no-case: no tag, so no case."""
@@ -250,6 +263,10 @@ class ExampleShape(Shape):
     at: Moment | None = None
     """When it was written, in the brand's time; left out, ten o'clock on a Monday."""
 
+    @classmethod
+    def conflicts(cls, given: Map[str, Value], known: Known) -> Iterator[Conflict]:
+        yield from _repeated("tags", given, "tag-twice")
+
 
 class RouteShape(Shape):
     """A route. ``examples`` is read apart: a list of ExampleShape."""
@@ -272,7 +289,7 @@ class RouteShape(Shape):
     """How much is at stake: on the card, in the ticket's note, and as its tag."""
     closing_template: ReplyName | None = None
     """Instead of the queue's."""
-    ticket_tags: list[Text] = []
+    ticket_tags: Annotated[list[Text], Field(json_schema_extra=_UNIQUE)] = []
     """Tags that the ticket gets besides."""
     fields: dict[Text, Text] = {}
     """The ticket's custom fields, by title, key or id → value."""
@@ -295,6 +312,7 @@ class RouteShape(Shape):
         for copy in copies:
             if copy in never and copy != queue:
                 yield Conflict(("never",), "never-reached", f'this route sends a copy to "{copy}"')
+        yield from _repeated("ticket_tags", given, "tag-twice")
         if isinstance(given.get("when"), dict):
             for one in WhenShape.conflicts(table(given["when"]), known):
                 yield replace(one, path=("when", *one.path))

@@ -68,8 +68,7 @@ def _try(
 def example_message(example: Example, account: AccountEntry, zone: str) -> SocialMessage:
     """*example* as if it had come in on *account*, of a brand whose time is that of *zone*."""
     handle = example.author or "@example"
-    kind = MessageKind(example.kind or MessageKind.PUBLIC)
-    return SocialMessage(
+    message = SocialMessage(
         network=account.network,
         id="example",
         account=account.key,
@@ -78,11 +77,27 @@ def example_message(example: Example, account: AccountEntry, zone: str) -> Socia
         posted_at=(example.at or MONDAY_MORNING).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC),
         language=example.language,
         tags=frozenset(example.tags),
-        visibility=Visibility.DIRECT if kind is MessageKind.DIRECT else Visibility.PUBLIC,
-        kind=kind,
-        severity=Severity(example.severity) if example.severity else None,
-        sentiment=Sentiment(example.sentiment) if example.sentiment else None,
     )
+    return described(message, example.kind, example.severity, example.sentiment)
+
+
+def described(
+    message: SocialMessage, kind: str | None, severity: str | None, sentiment: str | None
+) -> SocialMessage:
+    """*message* as these words of the files describe it; one whose kind is left out is public."""
+    said = MessageKind(kind or MessageKind.PUBLIC)
+    return replace(
+        message,
+        kind=said,
+        visibility=visibility_of(said),
+        severity=Severity(severity) if severity else None,
+        sentiment=Sentiment(sentiment) if sentiment else None,
+    )
+
+
+def visibility_of(kind: MessageKind) -> Visibility:
+    """Who can read a message of which only the *kind* is told."""
+    return Visibility.DIRECT if kind is MessageKind.DIRECT else Visibility.PUBLIC
 
 
 def account_of(example: Example, mapping: Mapping, when: Condition = _ANYTHING) -> AccountEntry | None:

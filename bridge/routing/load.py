@@ -36,7 +36,7 @@ from bridge.routing.model import (
     Queue,
     Vip,
 )
-from bridge.routing.nodes import Node, Report, Spot, nearest, read
+from bridge.routing.nodes import Node, Report, Spot, instead, read
 from bridge.routing.reply import hold_against_voices, read_templates, reply_names, require_closing_replies
 from bridge.routing.route import RouteReader, items_of, name_of, place_of, require_templates
 from bridge.routing.shape import CLOSING, DAYS, FALLBACK, Known, duration, is_span
@@ -330,7 +330,7 @@ class _Reading:
         if not isinstance(name, str):
             self.report.add(node.spot, "wrong-type", "fallback: must be the name of a queue")
         elif self.known.queues is not None and name not in self.known.queues:
-            hint = nearest(name, self.known.queues)
+            hint = instead(name, self.known.queues)
             self.report.add(node.spot, "unknown-queue", f'fallback: there is no queue "{name}"{hint}')
         return str(name)
 

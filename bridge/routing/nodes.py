@@ -21,6 +21,7 @@ from bridge.routing import syntax
 MAX_FILE_BYTES = 1_000_000
 MAX_DEPTH = 20
 MAX_FAULTS = 1_000
+MAX_NAMES = 12  # that are told where none is near
 
 Value: TypeAlias = "str | int | float | bool | list[Value] | dict[str, Value] | None"
 
@@ -112,6 +113,17 @@ def nearest(word: str, known: Collection[str]) -> str:
     """``. Did you mean "…"?`` with the word of *known* closest to *word*, or nothing."""
     match = process.extractOne(word, sorted(known), scorer=fuzz.ratio, processor=str.lower, score_cutoff=60)
     return f'. Did you mean "{match[0]}"?' if match else ""
+
+
+def instead(word: str, known: Collection[str]) -> str:
+    """What may stand in place of *word*, to end its sentence: the `nearest`, else what is *known*."""
+    names = sorted(filter(None, known))
+    near = nearest(word, names)
+    if near or not names:
+        return near
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    listed = ", ".join(names[:MAX_NAMES]) + more
+    return f": it is one of {listed}" if len(names) > 1 else f": there is only {listed}"
 
 
 def read(file: str, text: str, report: Report) -> Node | None:

@@ -12,10 +12,11 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
-from bridge.core.message import Author, MessageKind, SocialMessage, Visibility
+from bridge.core.message import Author, MessageKind, SocialMessage
 from bridge.core.ports import Network
 from bridge.errors import MappingError
 from bridge.routing.disguise import SOMEBODY, disguise
+from bridge.routing.examples import visibility_of
 from bridge.routing.folder import TESTS, shown
 from bridge.routing.language import spoken
 from bridge.routing.load import load_files
@@ -134,7 +135,7 @@ def _disguised(message: SocialMessage, mapping: Mapping) -> tuple[SocialMessage,
         author=Author("@example", "@example", called, followers=_reach(author.followers, mapping)),
         text=hidden.text,
         language=spoken(message, brand)[0],
-        visibility=Visibility.DIRECT if message.kind is MessageKind.DIRECT else Visibility.PUBLIC,
+        visibility=visibility_of(message.kind),
         tags=frozenset(tag for one in message.tags if (tag := tag_name(one)) in mapping.tags),
     )
     is_vip = mapping.vip(message.network, author.id, author.handle) is not None

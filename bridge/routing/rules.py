@@ -65,6 +65,7 @@ RULES: dict[str, str] = {
     "unknown-route": "A route that no file in routes/ has.",
     "account-twice": "An account that is given more than once: it belongs to one brand.",
     "language-twice": "A language that stands twice in a brand's list.",
+    "tag-twice": "A tag that stands twice in a list.",
     "vip-twice": "Somebody who is in vips.yaml more than once.",
     "route-twice": "Two routes of one name.",
     "canary-without-limit": "A canary that has no limit would watch and never do anything.",

@@ -7,6 +7,7 @@ that one pass over an entry finds its wrong types and its wrong references alike
 
 from __future__ import annotations
 
+import calendar
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -30,7 +31,7 @@ from pydantic_core import PydanticCustomError
 
 from bridge.routing.holiday import countries
 from bridge.routing.language import normalise_language
-from bridge.routing.nodes import Value, nearest
+from bridge.routing.nodes import Value, instead, nearest
 
 FALLBACK = "fallback"
 """What an example writes for "no route takes this". No route may have this name."""
@@ -89,7 +90,7 @@ def _named(what: str, pool: Callable[[Known], Collection[str] | None]) -> AfterV
     def check(value: str, info: ValidationInfo[Known]) -> str:
         names = pool(info.context)
         if names is not None and value not in names:
-            raise wrong(f"unknown-{what}", f'there is no {what} "{value}"{nearest(value, names)}')
+            raise wrong(f"unknown-{what}", f'there is no {what} "{value}"{instead(value, names)}')
         return value
 
     return AfterValidator(check)
@@ -181,7 +182,22 @@ def _day(value: object) -> date:
     try:
         return date.fromisoformat(value if isinstance(value, str) else "")
     except ValueError:
-        raise wrong("bad-date", f'"{value}" is not a date like 2026-12-25') from None
+        raise wrong("bad-date", f'"{value}" is not a date like 2026-12-25{_why_no_day(value)}') from None
+
+
+_DAY = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?!\d)", re.ASCII)
+
+
+def _why_no_day(value: object) -> str:
+    """What is wrong with the day of a *value* that begins as a date does; empty where that is not it."""
+    match = _DAY.match(value) if isinstance(value, str) else None
+    if match is None:
+        return ""
+    year, month, day = (int(part) for part in match.groups())
+    if not 1 <= month <= 12:
+        return f": the month stands in the middle, and there is none with the number {month}"
+    last = calendar.monthrange(year, month)[1]
+    return "" if 1 <= day <= last else f": {calendar.month_name[month]} {year} has {last} days"
 
 
 def shift(value: object) -> tuple[time, time]:
@@ -210,7 +226,8 @@ def moment(value: object) -> datetime:
             raise ValueError
         return datetime.fromisoformat(value)
     except ValueError:
-        raise wrong("bad-time", f'"{value}" is not a time like 2026-12-25 18:30') from None
+        written = "a time like 2026-12-25 18:30"
+        raise wrong("bad-time", f'"{value}" is not {written}{_why_no_day(value)}') from None
 
 
 def _text_like(pattern: str, *examples: str) -> dict[str, Any]:

@@ -226,7 +226,14 @@ def test_any_edit_gives_a_mapping_or_a_report(data):
 
 @pytest.mark.parametrize(
     "name",
-    ["language-twice", "handle-format", "vip-twice", "empty-value-in-conditions", "empty-value-of-a-tag"],
+    [
+        "language-twice",
+        "tag-twice",
+        "handle-format",
+        "vip-twice",
+        "empty-value-in-conditions",
+        "empty-value-of-a-tag",
+    ],
 )
 def test_what_a_release_came_to_ask_is_not_asked_of_what_has_served(name, tmp_path):
     """No case loses the version that it was opened with."""

@@ -38,13 +38,15 @@ DEPENDENT = (
     (r"template-missing", r"group-without-ticket|unknown-reply|wrong-type"),  # no queue asks for it
     (r"template-missing-of-a-route", r"unknown-(account|brand)"),  # nobody's route
     (r"template-missing-of-a-route|route-twice", r"bad-name.*"),  # called otherwise
-    (r"unknown-reply", r"template-missing"),  # the same words, about other files
+    (r"unknown-reply(-of-a-route)?", r"template-missing"),  # the same words, about other files
+    (r"unknown-queue-.*", r"unknown-queue-among-many|wrong-type-entry"),  # the same words, with other names
     (r"unknown-shift", r".*-shift|.*-of-a-named-one"),  # the same words, with one shift more
     (r"unknown-promise-of-none", r"bad-duration-of-a-promise"),  # there are some
     (r"group-without-ticket", r"unknown-key"),  # one key less
     (r"account-twice-by-handle", r"handle-format"),  # another one
     (r"part-cycle", r"template-name-in-a-part"),  # what a faulty part includes is not known
-    (r"queue-twice|missing-file-routes|missing-key-in-an-empty-file", r"route-twice|queue-twice"),
+    (r"queue-twice|missing-file-routes", r"route-twice|queue-twice"),
+    (r"missing-key-in-an-empty-file", r"route-twice|queue-twice|unknown-queue-among-many"),
 )
 
 

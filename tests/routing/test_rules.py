@@ -71,6 +71,7 @@ INSTEAD: dict[str, tuple[str, str]] = {
     "channel-format": (QUEUES, 'channel: "#support"'),
     "handle-format": (BRANDS, 'handle: "@kopi@social.example"'),
     "language-twice": (BRANDS, "languages: [en, id]"),
+    "tag-twice": (ROUTES, WHEN),
     "env-name": (BRANDS, "token: {env: KOPI_TOKEN}"),
     "secret-in-file": (BRANDS, "token: {env: KOPI_TOKEN}"),
     "unknown-priority": (QUEUES, "priority: high"),

@@ -21,7 +21,8 @@ BEYOND = re.compile(
     "part-cycle|banned-word|missing-key-of-a-voice|missing-file|unknown-file|not-utf8|yaml-|too-deep|"
     "several-documents|duplicate-key|many-faults|secret-in-file|env-name|unknown-(account|brand|queue|tag|"
     "calendar|reply|route|network|zone|country)|bad-language|shift-overlap|never-open|no-condition|"
-    "vip-twice|bad-shift|unknown-key-of-an-account|queue-without-group|group-without-ticket|missing-key-of-an-account|bad-url|unknown-(shift|promise)|missing-key-of-a-vip|copy-to-owner|never-reached"
+    "vip-twice|bad-shift|unknown-key-of-an-account|queue-without-group|group-without-ticket|missing-key-of-an-account|bad-url|unknown-(shift|promise)|missing-key-of-a-vip|copy-to-owner|never-reached|"
+    "bad-date-that-no-month-has|bad-time-on-no-day"
 )
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select
 
+from bridge.core.intent import Effect
 from bridge.sandbox import Sandbox
-from bridge.store.tables import Message
+from bridge.store import lanes
+from bridge.store.tables import Intent, Message
 from tests.running import InProcess, eventually, stays
-from tests.stories.seen import brand_posts, the_card
+from tests.stories.seen import brand_posts, quiet, the_card
 
 ANA = "U0ANA0001"
 
@@ -147,12 +149,55 @@ def test_an_agent_hears_that_her_closing_words_wait(sandbox, running, ticket):
     told = lambda words: lambda: sandbox.zendesk.ticket(ticket.id).says(words, public=False)  # noqa: E731
     eventually(told("Not on the thread yet."), what="that it waits")
     eventually(told("wrote again"), what="why it waits")
+    eventually(lambda: quiet(running), what="a quiet moment")
+    assert 1 == len(waiting_notes(sandbox, ticket.id))
 
     eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("worse now", public=True), what="the new post")
     sandbox.zendesk.agent_comments(ticket.id, "Now it is fixed: 4.4.", status="solved")
     eventually(told("NOT posted on the thread: a newer closing reply"), what="that it never will")
     [post] = eventually(lambda: brand_posts(sandbox.plaza), what="the newer words")
     assert "4.4" in post.text
+
+
+def test_an_agent_hears_each_time_that_her_words_wait(sandbox, running, ticket):
+    """Held, let out, and kept back again before they could leave: the public lane was paused."""
+    with running.database.write() as tx:
+        lanes.park(tx, lanes.PUBLIC, "a fire", "ana", running.bridge.world.clock.now())
+    sandbox.zendesk.agent_comments(ticket.id, "Mail ana@kopi.example for the rest", status="solved")
+    press(sandbox, "Post it")
+    eventually(lambda: replies(running, "approved") == 1, what="the approval")
+    sandbox.plaza.post("dewi", "It is worse now!", reply_to=sandbox.plaza.posts()[0].id)
+
+    eventually(lambda: len(waiting_notes(sandbox, ticket.id)) == 2, what="the second note")
+    first, second = waiting_notes(sandbox, ticket.id)
+    assert "e-mail" in first
+    assert "wrote again" in second
+    assert not brand_posts(sandbox.plaza)
+
+
+def test_an_agent_hears_that_her_answer_waits_since_it_closes_the_loop(sandbox, running, ticket):
+    """It was about to leave when an automation solved the ticket."""
+    with running.database.write() as tx:
+        lanes.park(tx, lanes.PUBLIC, "a fire", "ana", running.bridge.world.clock.now())
+    sandbox.zendesk.agent_comments(ticket.id, "Which version do you use?")
+    eventually(lambda: replies(running, "approved") == 1, what="the answer")
+    sandbox.zendesk.solve(ticket.id, via="rule")
+
+    eventually(lambda: replies(running, "held") == 1, what="the hold")
+    eventually(lambda: len(waiting_notes(sandbox, ticket.id)) == 1, what="the note")
+
+
+def replies(running: InProcess, state: str) -> int:
+    """How many replies are in *state*."""
+    with running.database.read() as tx:
+        asked = select(Intent.id).where(Intent.effect == Effect.REPLY, Intent.state == state)
+        return len(list(tx.scalars(asked)))
+
+
+def waiting_notes(sandbox: Sandbox, ticket_id: int) -> list[str]:
+    """What the ticket tells its agents of words that wait for a person."""
+    told = [one.text for one in sandbox.zendesk.ticket(ticket_id).comments if not one.public]
+    return [text for text in told if "Not on the thread yet." in text]
 
 
 def joined(running: InProcess) -> int:

@@ -23,6 +23,7 @@ from tests.stories.seen import brand_posts, doubled, first_poll, quiet, the_card
 pytestmark = pytest.mark.usefixtures("quick_sweep")
 
 TECH = "support-technical"
+WAITS = "Not on the thread yet."
 WORDS = "The app logs me out every hour"
 SOON = {"BRIDGE_CALL_TIMEOUT_S": "2", "BRIDGE_SETTLE_S": "0.3"}
 
@@ -100,6 +101,10 @@ def write_again(stage: Stage, site: str) -> None:
 
 def answer(stage: Stage, site: str) -> None:
     stage.sandbox.zendesk.agent_comments(stage.ticket.id, "Which version do you use?")
+
+
+def answer_with_an_address(stage: Stage, site: str) -> None:
+    stage.sandbox.zendesk.agent_comments(stage.ticket.id, "Write to ana@kopi.example please")
 
 
 def solve(stage: Stage, site: str) -> None:
@@ -187,6 +192,9 @@ BOUNDARIES = {
     ),
     "receipt": Boundary(
         Effect.UPDATE_TICKET, "receipt", "zendesk", UPDATE, solve, comments("Receipt:"), "Receipt:"
+    ),
+    "note that a reply waits": Boundary(
+        Effect.UPDATE_TICKET, "held", "zendesk", UPDATE, answer_with_an_address, comments(WAITS), WAITS
     ),
     "card": Boundary(Effect.POST_CARD, "", "slack", NOTE, complain, cards, "bridge_card", opened=False),
     "card drawn anew": Boundary(

@@ -233,6 +233,37 @@ def test_closing_words_after_the_receipt_wait_for_approval_too(
     eventually(lambda: the_case(running).receipt == "closed publicly", what="a true receipt")
 
 
+@pytest.mark.parametrize(
+    ("visibility", "pressed", "receipt"),
+    [("direct", "Post it", "closed privately"), ("public", "there already", "closed by hand")],
+)
+def test_a_renewed_receipt_says_who_reads_the_words_and_who_posted_them(
+    sandbox: Sandbox, running: InProcess, visibility: str, pressed: str, receipt: str
+):
+    """Not closable at first: then one reader has them, or a colleague posted them. It ended when it ended."""
+    root = sandbox.plaza.post(
+        "dewi", "The battery caught fire!", language="en", tags=["crisis"], visibility=visibility
+    )
+    ticket = the_ticket(sandbox)
+    sandbox.zendesk.agent_comments(ticket.id, "A courier brings you a new one.", status="solved")
+    press(sandbox, "Don't", "incident-response")
+    eventually(lambda: the_case(running).receipt == "not closable", what="the receipt")
+    ended_at = the_case(running).closed_at
+    solved_with(sandbox, "Please stop using it.", ticket)
+    if pressed == "there already":
+        sandbox.plaza.brand_posts("Please stop using it!", reply_to=root.id)
+
+    press(sandbox, pressed, "incident-response")
+    eventually(lambda: the_case(running).receipt != "not closable", what="another receipt")
+    [post] = brand_posts(sandbox.plaza)
+    case = the_case(running)
+    assert (receipt, post.url, None) == (case.receipt, case.receipt_url, case.receipt_reason)
+    assert ended_at == case.closed_at
+    told = lambda: sandbox.zendesk.ticket(ticket.id).says(f"Receipt: {receipt}", public=False)  # noqa: E731
+    eventually(told, what="the receipt on the ticket")
+    assert receipt in the_card(sandbox, "incident-response", "Closed").words.lower()
+
+
 def test_a_second_solve_without_a_word_says_that_nothing_was_posted(
     sandbox: Sandbox, running: InProcess, ticket
 ):

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from bridge.core.account import Account
 from bridge.core.case import CaseState, Receipt
-from bridge.core.intent import Effect, IntentState
+from bridge.core.intent import Effect
 from bridge.core.ports import Connection
 from bridge.core.reply import Obstacle, Preflight, Published
 from bridge.errors import VendorAuthError, VendorError, VendorGoneError, VendorRefusedError
@@ -95,12 +95,11 @@ class PublicReply(Recipe):
         link = outcome.data.get("permalink") or ""
         case.first_public_word_at = case.first_public_word_at or now
         if intent.closing and case.state == CaseState.SOLVED:
-            public = thawed(intent).target.visibility.is_public
-            ending.close(tx, self.world, case, Receipt.PUBLIC if public else Receipt.PRIVATE, url=link)
+            ending.close(tx, self.world, case, _receipt(intent), url=link)
         else:
             drafting.note(tx, case, f"posted:{intent.id}", writing.posted_note(link, intent.closing), now)
-            if intent.closing and case.receipt == Receipt.NOT_CLOSABLE:
-                ending.renew(tx, self.world, case, link)
+            if intent.closing:
+                ending.renew(tx, self.world, case, _receipt(intent), link)
         cards.show(tx, self.world, case)
 
     def lost(self, tx: Session, case: Case, intent: Intent, error: VendorError | None) -> None:
@@ -127,11 +126,8 @@ class PublicReply(Recipe):
             drafting.note(tx, case, f"refused:{intent.id}", writing.not_posted_note(reason), now)
 
     def waits(self, tx: Session, case: Case, intent: Intent, reason: str) -> None:
-        """The agent who wrote it reads that it is not there; by the moment, since it may wait again."""
-        now = self.world.clock.now()
-        unknown = intent.state == IntentState.UNKNOWN
-        note = writing.unknown_note(reason) if unknown else writing.held_note(reason)
-        drafting.note(tx, case, f"waits:{intent.id}:{now.isoformat()}", note, now)
+        """The agent who wrote it reads that it is not there."""
+        drafting.note_waiting(tx, case, intent, reason, self.world.clock.now())
 
     def _voice_stop(self, case: Case, intent: Intent) -> Stop | None:
         """A word that the brand has banned while the reply waited, and that nobody has let pass."""
@@ -150,6 +146,11 @@ class PublicReply(Recipe):
 
     def _line(self, intent: Intent) -> Connection:
         return self.world.connect(self._account(intent))
+
+
+def _receipt(intent: Intent) -> Receipt:
+    """How a closing reply that the bridge posted ends a case: by who can read it."""
+    return Receipt.PUBLIC if thawed(intent).target.visibility.is_public else Receipt.PRIVATE
 
 
 def _case_stop(tx: Session, case: Case, intent: Intent) -> Stop | None:
