@@ -1,0 +1,186 @@
+"""A turn at a case: what is done together is written down together, and fails alone."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import event
+from structlog.contextvars import get_contextvars
+
+from bridge.core.intent import Effect, IntentState
+from bridge.errors import SettingsError
+from bridge.flows import ledger
+from bridge.flows.effects.desk import UpdateTicket
+from bridge.flows.effects.team import PostCard
+from bridge.flows.work import Slots
+from bridge.sandbox import Sandbox
+from bridge.store import casefile, deliveries
+from bridge.store.tables import Case, Cursor, Event, Intent
+from tests.running import InProcess, eventually, stays
+from tests.stories.seen import the_card, the_ticket
+
+FLOWS = ("take_in", "work")
+
+
+def complain(sandbox: Sandbox, author: str = "dewi"):
+    return sandbox.plaza.post(
+        author, "The app logs me out every hour", language="en", tags=["technical-issue"]
+    )
+
+
+def states(running: InProcess) -> dict[str, str]:
+    with running.database.read() as tx:
+        return {intent.effect: intent.state for intent in tx.query(Intent)}
+
+
+def file(running: InProcess) -> list[Event]:
+    with running.database.read() as tx:
+        [case] = tx.query(Case)
+        return casefile.read(tx, case.id)
+
+
+def is_over(running: InProcess) -> bool:
+    with running.database.read() as tx:
+        cases = list(tx.query(Case))
+    return bool(cases) and all(case.due_at is None for case in cases)
+
+
+def test_opening_a_loop_takes_four_commits_after_the_doors(
+    sandbox: Sandbox, running: InProcess, monkeypatch: pytest.MonkeyPatch
+):
+    """The post with its case and what is begun first; customer; ticket; note and card."""
+    commits: list[str] = []
+
+    def note(_connection: object) -> None:
+        commits.append(str(get_contextvars().get("flow")))
+
+    the_first(sandbox, running)  # what is read once, like the desk's groups, is known then
+    # Nobody hints at the new ticket, no webhook and no sweep: reading it is another matter.
+    sandbox.zendesk.sender.losing = True
+    with running.database.write() as tx:
+        for cursor in tx.query(Cursor):
+            cursor.due_at = datetime.now(UTC) + timedelta(days=1)
+    monkeypatch.setattr(deliveries, "some_wait", lambda _tx: False)
+    event.listen(running.database.engine, "commit", note)
+    try:
+        complain(sandbox, "maria")
+        the_ticket(sandbox, 2)
+        eventually(lambda: len(sandbox.slack.cards("support-technical")) == 2, what="the card")
+        eventually(lambda: is_over(running), what="the end of the turn")
+    finally:
+        event.remove(running.database.engine, "commit", note)
+    assert sum(flow in FLOWS for flow in commits) == 4
+
+
+def the_first(sandbox: Sandbox, running: InProcess) -> None:
+    complain(sandbox)
+    the_ticket(sandbox)
+    the_card(sandbox, "support-technical")
+    assert sandbox.wait_idle()
+    eventually(lambda: is_over(running), what="the end of the turn")
+
+
+def test_a_card_is_drawn_with_its_tickets_number(sandbox: Sandbox, running: InProcess):
+    """It is begun beside the note, and not beside the ticket."""
+    complain(sandbox)
+    ticket = the_ticket(sandbox)
+    the_card(sandbox, "support-technical", f"#{ticket.id}")
+    eventually(lambda: is_over(running), what="the end of the turn")
+    assert states(running)["post_card"] == IntentState.CONFIRMED
+    assert Effect.UPDATE_CARD not in states(running)
+
+
+def test_a_lane_that_filled_up_meanwhile_puts_off_what_was_begun_and_sends_nothing(
+    sandbox: Sandbox, running: InProcess, monkeypatch: pytest.MonkeyPatch
+):
+    """It had room when the card was begun; others were faster."""
+    taken, lock = [], threading.Lock()
+    take = Slots.take
+
+    def crowded_once(slots: Slots, lane: str) -> bool:
+        with lock:
+            if lane == "team" and not taken:
+                taken.append(lane)
+                return False
+        return take(slots, lane)
+
+    monkeypatch.setattr(Slots, "take", crowded_once)
+    complain(sandbox)
+
+    the_card(sandbox, "support-technical")
+    eventually(lambda: is_over(running), what="the end of the turn")
+    assert taken == ["team"]
+    assert len(sandbox.slack.cards("support-technical")) == 1
+    told = [(line.kind, line.text) for line in file(running) if line.text.startswith("card")]
+    assert [kind for kind, _ in told] == ["sending", "put off", "sending", "confirmed"]
+    assert told[1][1] == "card: too many calls of lane team were under way"
+
+
+def test_what_cannot_be_settled_takes_nothing_else_along(
+    sandbox: Sandbox, running: InProcess, monkeypatch: pytest.MonkeyPatch
+):
+    """The card's answer trips over a fault of ours: the note that was sent beside it is confirmed."""
+    confirmed, tries = PostCard.confirmed, []
+
+    def trip(recipe: PostCard, *given: object) -> None:
+        tries.append(1)
+        if len(tries) <= 2:
+            raise RuntimeError("a fault of ours")
+        confirmed(recipe, *given)
+
+    monkeypatch.setattr(PostCard, "confirmed", trip)
+    monkeypatch.setattr(ledger, "STUMBLES", 100)
+    complain(sandbox)
+    ticket = the_ticket(sandbox)
+
+    eventually(lambda: states(running).get("update_ticket") == IntentState.CONFIRMED, what="the note")
+    eventually(
+        lambda: states(running).get("post_card") == IntentState.CONFIRMED, what="the card, found again"
+    )
+    assert len(sandbox.slack.cards("support-technical")) == 1
+    assert [comment.public for comment in sandbox.zendesk.ticket(ticket.id).comments] == [True, False]
+
+
+def test_a_setting_that_is_wrong_for_one_lets_the_other_be_written_down(
+    sandbox: Sandbox, running: InProcess, monkeypatch: pytest.MonkeyPatch
+):
+    """The card's call ends in a refusal to go on; the note beside it has been sent, and is confirmed."""
+    wrong, send = [True], PostCard.send
+
+    def refuse(recipe: PostCard, intent: Intent):
+        if wrong:
+            raise SettingsError("a setting is wrong")
+        return send(recipe, intent)
+
+    monkeypatch.setattr(PostCard, "send", refuse)
+    complain(sandbox)
+    the_ticket(sandbox)
+
+    eventually(lambda: states(running).get("update_ticket") == IntentState.CONFIRMED, what="the note")
+    assert states(running)["post_card"] == IntentState.SENDING
+    stays(lambda: not sandbox.slack.cards("support-technical"), seconds=0.3)
+    wrong.clear()
+    the_card(sandbox, "support-technical")
+    assert len(sandbox.slack.cards("support-technical")) == 1
+
+
+def test_the_first_of_two_that_fails_leaves_the_second_to_be_done(
+    sandbox: Sandbox, running: InProcess, monkeypatch: pytest.MonkeyPatch
+):
+    """The note trips over a fault of ours before it is sent: the card is posted all the same."""
+
+    def trip(_recipe: UpdateTicket, _intent: Intent):
+        raise RuntimeError("a fault of ours")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(UpdateTicket, "send", trip)
+        complain(sandbox)
+        the_card(sandbox, "support-technical")
+        eventually(lambda: states(running).get("post_card") == IntentState.CONFIRMED, what="the card")
+    eventually(
+        lambda: states(running).get("update_ticket") == IntentState.CONFIRMED, within=30, what="the note"
+    )
+    [ticket] = sandbox.zendesk.tickets()
+    assert len(ticket.comments) == 2
