@@ -34,8 +34,9 @@ def read(world: World, row: TicketRow, lease: Lease) -> None:
     if world.desk is None:
         return
     try:
-        ticket = world.desk.read_ticket(row.ticket_id)
+        # In this order: an update is judged by a ticket that is as new, whatever happens between the reads.
         history = world.desk.read_updates(row.ticket_id, None)
+        ticket = world.desk.read_ticket(row.ticket_id)
     except VendorGoneError:
         ticket, history = None, []
     swept = row.swept_at is not None and row.swept_at == row.hinted_at
@@ -128,7 +129,8 @@ def _hear(reading: _Reading, update: Update) -> bool:
     what = " and ".join(parts)
     casefile.tell(tx, case.id, world.clock.now(), "desk", what, update=update.id, ticket=reading.ticket.id)
     if verdict.closed:
-        reading.row.state = "closed"
+        if reading.row.state != "merged":  # what closed it may be read later than where it went
+            reading.row.state = "closed"
         if case.state == CaseState.OPEN and not reading.goes_on:
             hold = "The ticket was closed without being solved."
             verdict = replace(verdict, solved=True, hold=verdict.hold or hold)

@@ -17,10 +17,11 @@ from bridge.flows.replies import lane as replies_lane
 from bridge.intake.health import Health
 from bridge.sandbox import Sandbox
 from bridge.sandbox.mastodon import MastodonRefusalError
-from bridge.store import intents, lanes, leases
+from bridge.store import intents, lanes, leases, tickets
 from bridge.store.leases import LeaseLostError
 from bridge.store.presence import presence
 from bridge.store.tables import Case, Cursor, Intent, TicketRow
+from bridge.zendesk import ZendeskDesk
 from tests.running import InProcess, Process, eventually, starter_to_edit, stays
 from tests.stories.seen import brand_posts, the_card, the_ticket
 
@@ -382,6 +383,47 @@ def test_the_words_of_a_merged_ticket_from_before_the_merge_stay_where_they_are(
     mail.merge(ticket.id, made)
     time.sleep(3)
     assert not replies(running), [(i.state, i.payload["text"]) for i in replies(running)]
+
+
+@pytest.mark.parametrize("after", ["read_ticket", "read_updates"])
+def test_a_merge_between_two_reads_of_the_ticket_is_no_end_of_the_case(
+    sandbox, running, ticket, after, monkeypatch
+):
+    """The bridge reads updates and ticket one after the other: it was "closed without being solved"."""
+    read, merged = getattr(ZendeskDesk, after), []
+    made = a_foreign_ticket(sandbox)
+    eventually(lambda: is_over(running), what="the end of the turn")
+
+    def and_then_merge(desk, ticket_id, *given):
+        found = read(desk, ticket_id, *given)
+        if not merged:
+            merged.append(ticket_id)
+            sandbox.zendesk.merge(ticket.id, made)
+        return found
+
+    monkeypatch.setattr(ZendeskDesk, after, and_then_merge)
+    with running.database.write() as tx:  # somebody hints at it
+        [case] = tx.scalars(select(Case))
+        [row] = tx.scalars(select(TicketRow))
+        tickets.hint(row, datetime.now(UTC))
+        intents.wake_case(case, datetime.now(UTC))
+
+    eventually(lambda: merged and is_over(running) and states_of_tickets(running) == ["merged", "current"])
+    assert not replies(running)
+    assert not asks(sandbox)
+
+
+def is_over(running):
+    with running.database.read() as tx:
+        rows = list(tx.scalars(select(TicketRow)))
+        return all(case.due_at is None for case in tx.scalars(select(Case))) and not any(
+            tickets.is_unread(row) for row in rows
+        )
+
+
+def states_of_tickets(running):
+    with running.database.read() as tx:
+        return [row.state for row in tx.scalars(select(TicketRow).order_by(TicketRow.number))]
 
 
 def test_a_case_whose_ticket_was_closed_without_a_solve_is_shown_to_somebody(sandbox, running, ticket):
