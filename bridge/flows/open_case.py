@@ -146,7 +146,8 @@ def _case_of_thread(tx: Session, world: World, message: SocialMessage) -> Case |
         "root": message.thread,
         "by": message.author.id,
     }
-    return tx.scalars(_OF_THREAD, place).first()
+    with tx.no_autoflush:  # what is not written yet is this post's own: see `take_in`
+        return tx.scalars(_OF_THREAD, place).first()
 
 
 def _open(

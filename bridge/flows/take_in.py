@@ -130,7 +130,12 @@ def _write_down(
         if any(row.erased_at is not None or erasure.is_erased(row.parent_id) for row in rows):
             # What was erased came once more, or is quoted: what it says is not kept a second time.
             erasure.hide_delivery(tx, known)
-        woken = [woken for row in rows if (woken := consider(tx, world, row)) is not None]
+        woken = []
+        for row in rows:
+            if row is not rows[0]:
+                tx.flush()  # what one post changes, the next must find
+            to_wake = consider(tx, world, row)
+            woken += [] if to_wake is None else [to_wake]
         made = cases.made(tx)
         if made:
             turn = Turn(world, slots, made[0].id)

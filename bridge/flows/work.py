@@ -222,8 +222,8 @@ class Turn:
             if at <= now and self._slots.has_room(DESK):
                 return [_Step(ticket, DESK)]
             due.append(at if at > now else now + CROWDED)
-        shut = lanes.parked(tx, now)
         waiting = [i for i in intents.of_case(tx, case.id, MOVING) if _has_port(world, i)]
+        shut = lanes.parked(tx, now) if waiting else {}
         due += [
             lane.until for lane in shut.values() if lane.until and any(i.lane == lane.name for i in waiting)
         ]
