@@ -106,8 +106,8 @@ class Attempt:
 
     An intent that nobody has tried and that needs no look before is written down as
     *sending* by the transaction that chose it (`begin`), sent (`call`), and settled by the
-    transaction that chooses what comes next: two commits around each call, and no more.
-    What has to be looked at goes its way alone (`look`).
+    transaction that chooses what comes next: two commits around each call, and no more; what
+    is begun together shares them. What has to be looked at goes its way alone (`look`).
     """
 
     world: World

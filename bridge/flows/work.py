@@ -1,4 +1,4 @@
-"""Working on a case: what it waits for, one thing after the other, until it has to wait."""
+"""Working on a case: doing what it waits for, until it has to wait."""
 
 from __future__ import annotations
 

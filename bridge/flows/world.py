@@ -45,7 +45,7 @@ class Timing:
 
     @property
     def lease(self) -> timedelta:
-        """A flow renews its lease before each step: a look, a check, a call; each may wait to sign in."""
+        """A flow renews its lease before each step: a look, a check, some calls; each may wait to sign in."""
         return 8 * self.call_timeout + timedelta(seconds=30)
 
 

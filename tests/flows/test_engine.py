@@ -288,3 +288,37 @@ def test_what_was_recorded_while_no_worker_ran_is_done_by_the_next_one(
 @pytest.fixture
 def wait_for_ticket(sandbox: Sandbox) -> Callable[[], None]:
     return lambda: eventually(lambda: len(sandbox.zendesk.tickets()) == 1, what="the ticket")
+
+
+class Opened:
+    """A flow that another has begun."""
+
+    flow, key = "work", "case-1"
+
+    def __init__(self, fail: bool) -> None:
+        self.fail = fail
+        self.thread: int | None = None
+
+    def go(self) -> None:
+        self.thread = threading.get_ident()
+        if self.fail:
+            raise UnforeseenError
+
+
+@pytest.mark.parametrize("fail", [False, True])
+def test_what_a_flow_has_begun_goes_on_at_once_and_fails_under_its_own_name(bench: Bench, fail: bool):
+    """On the same thread; the one that began it has ended well."""
+    opened, began = Opened(fail), list[int]()
+
+    def take_in(_key: str) -> Opened:
+        began.append(threading.get_ident())
+        return opened
+
+    engine = bench.start(take_in=take_in)
+    engine.wake("take_in", "delivery-1")
+
+    eventually(lambda: opened.thread is not None, what="the flow that was begun")
+    assert began == [opened.thread]
+    if fail:
+        eventually(lambda: bench.failures, what="the failure")
+    assert bench.failures == ([("work", "case-1")] if fail else [])
