@@ -117,9 +117,9 @@ class Turn:
             try:
                 settle = self._do(step)
             except Exception:
+                # What was done before it is settled first. This one is *sending*, and comes up again.
                 if not done:
                     raise
-                # What was done before it is settled first. This one is *sending*, and comes up again.
                 log.exception("case %s: what was begun beside other things failed", self.key)
                 break
             if settle is not None:
@@ -165,6 +165,7 @@ class Turn:
         except (LeaseLostError, StoreBusyError, SettingsError):
             raise
         except Exception:
+            # What came of several intents may be at odds with one of them only.
             if not done or isinstance(done[0][0].subject, TicketRow):
                 raise
             log.exception("case %s: what came of it cannot be settled together", self.key)
