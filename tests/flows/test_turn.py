@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import event
-from structlog.contextvars import get_contextvars
 
 from bridge.core.intent import Effect, IntentState
 from bridge.errors import SettingsError
@@ -20,8 +21,6 @@ from bridge.store import casefile, deliveries
 from bridge.store.tables import Case, Cursor, Event, Intent
 from tests.running import InProcess, eventually, stays
 from tests.stories.seen import the_card, the_ticket
-
-FLOWS = ("take_in", "work")
 
 
 def complain(sandbox: Sandbox, author: str = "dewi"):
@@ -51,11 +50,6 @@ def test_opening_a_loop_takes_four_commits_after_the_doors(
     sandbox: Sandbox, running: InProcess, monkeypatch: pytest.MonkeyPatch
 ):
     """The post with its case and what is begun first; customer; ticket; note and card."""
-    commits: list[str] = []
-
-    def note(_connection: object) -> None:
-        commits.append(str(get_contextvars().get("flow")))
-
     the_first(sandbox, running)  # what is read once, like the desk's groups, is known then
     # Nobody hints at the new ticket, no webhook and no sweep: reading it is another matter.
     sandbox.zendesk.sender.losing = True
@@ -63,15 +57,37 @@ def test_opening_a_loop_takes_four_commits_after_the_doors(
         for cursor in tx.query(Cursor):
             cursor.due_at = datetime.now(UTC) + timedelta(days=1)
     monkeypatch.setattr(deliveries, "some_wait", lambda _tx: False)
-    event.listen(running.database.engine, "commit", note)
-    try:
+
+    with moves(running) as commits:
         complain(sandbox, "maria")
         the_ticket(sandbox, 2)
         eventually(lambda: len(sandbox.slack.cards("support-technical")) == 2, what="the card")
         eventually(lambda: is_over(running), what="the end of the turn")
+    assert len(commits) == 4
+
+
+@contextmanager
+def moves(running: InProcess) -> Iterator[list[object]]:
+    """The commits of transactions that wrote intents."""
+    writing, commits = set[int](), list[object]()
+
+    def look(connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if statement.startswith(("INSERT INTO intents", "UPDATE intents")):
+            writing.add(id(connection))
+
+    def count(connection: object) -> None:
+        if id(connection) in writing:
+            writing.discard(id(connection))
+            commits.append(connection)
+
+    engine = running.database.engine
+    event.listen(engine, "before_cursor_execute", look)
+    event.listen(engine, "commit", count)
+    try:
+        yield commits
     finally:
-        event.remove(running.database.engine, "commit", note)
-    assert sum(flow in FLOWS for flow in commits) == 4
+        event.remove(engine, "before_cursor_execute", look)
+        event.remove(engine, "commit", count)
 
 
 def the_first(sandbox: Sandbox, running: InProcess) -> None:
