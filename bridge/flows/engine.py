@@ -158,8 +158,9 @@ def prepare(url: str) -> None:
 class Engine:
     """Runs flows on threads of this process.
 
-    ``flows`` maps a name to a function of a key. ``failed`` hears of a flow that ended
-    in an exception that nobody expected: the sweep will wake it again, later each time.
+    ``flows`` maps a name to a function of a key, which may give another flow that it has
+    begun. ``failed`` hears of a flow that ended in an exception that nobody expected: the
+    sweep will wake it again, later each time.
     """
 
     def __init__(

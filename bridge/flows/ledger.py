@@ -139,9 +139,9 @@ class Attempt:
             return lambda tx, case: self._failed(tx, case, failure)
         return lambda tx, case: self._confirm(tx, case, outcome)
 
-    def put_off(self, wait: timedelta) -> Settle:
+    def put_off(self, wait: timedelta, why: str) -> Settle:
         """It was written down as *sending*, and nothing was sent: give what takes that back for *wait*."""
-        return lambda tx, case: self._put_off(tx, case, wait)
+        return lambda tx, case: self._put_off(tx, case, wait, why)
 
     def look(self) -> Settle | None:
         """Look for what an earlier try did, or whether the first may be made, and go on from there.
@@ -214,10 +214,11 @@ class Attempt:
         casefile.tell(tx, case.id, now, "confirmed", said, intent=intent.id)
         self.recipe.confirmed(tx, case, intent, outcome)
 
-    def _put_off(self, tx: Session, case: Case, wait: timedelta) -> None:
+    def _put_off(self, tx: Session, case: Case, wait: timedelta, why: str) -> None:
         intent = intents.one(tx, case, self.intent_id)
         now = self.world.clock.now()
-        self._nothing_happened(intent, now, f"too many calls of lane {intent.lane} were under way")
+        self._nothing_happened(intent, now, why)
+        intent.attempts -= 1  # no call was made
         intent.due_at = now + wait
         casefile.tell(
             tx, case.id, now, "put off", f"{intents.named(intent)}: {intent.reason}", intent=intent.id

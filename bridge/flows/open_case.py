@@ -107,7 +107,8 @@ def _settle_place(tx: Session, world: World, row: Message) -> Case | None:
         return go_on(tx, world, known, row, message)
     if row.deleted_at is not None or row.account not in world.mappings.current.account_brand:
         return None
-    case = _case_of_thread(tx, world, message)
+    with tx.no_autoflush:  # only the post itself is not written yet
+        case = _case_of_thread(tx, world, message)
     if case is not None:
         grows = _outgrown(tx, world, case, row, message)
         _join(tx, world, case, row, message)
@@ -146,8 +147,7 @@ def _case_of_thread(tx: Session, world: World, message: SocialMessage) -> Case |
         "root": message.thread,
         "by": message.author.id,
     }
-    with tx.no_autoflush:  # what is not written yet is this post's own: see `take_in`
-        return tx.scalars(_OF_THREAD, place).first()
+    return tx.scalars(_OF_THREAD, place).first()
 
 
 def _open(

@@ -100,13 +100,17 @@ def _take_events(world: World, slots: Slots, delivery: Delivery, body: bytes) ->
     if not all(any(event.message and event.message.language for event in about) for about in posts):
         language.prepare()  # not below: while a transaction is open, the door waits for it
     try:
-        return _write_down(world, slots, delivery.id, posts, open_case.consider_in)
+        turn, woken = _write_down(world, slots, delivery.id, posts, open_case.consider_in)
     except StoreBusyError:
         raise
     except Exception:
         # The boundary between what came in, which is kept, and what is made of it.
         log.exception("the messages of delivery %s could not be considered at once", delivery.id)
-        return _write_down(world, slots, delivery.id, posts, open_case.consider_later)
+        turn, woken = _write_down(world, slots, delivery.id, posts, open_case.consider_later)
+    for flow, key in woken:
+        if turn is None or (flow, key) != (turn.flow, turn.key):
+            world.wake(flow, key)
+    return turn
 
 
 def _write_down(
@@ -115,35 +119,37 @@ def _write_down(
     delivery_id: str,
     posts: Collection[Sequence[InboundEvent]],
     consider: Callable[[Session, World, Message], tuple[str, str] | None],
-) -> Turn | None:
-    """Turn what came in into rows, have each considered, and wake what has something to do now.
+) -> tuple[Turn | None, list[tuple[str, str]]]:
+    """Turn what came in into rows, and have each considered; say which flows are to be woken.
 
     The turn at a new case is begun here: nobody else can know of the case yet.
     """
     turn = None
-    with world.database.write() as tx:
-        known = _open_delivery(tx, delivery_id)
-        if known is None:
-            return None
-        rows = [_take_post(tx, world, about) for about in posts]
-        _finish(world, known, "done")
-        if any(row.erased_at is not None or erasure.is_erased(row.parent_id) for row in rows):
-            # What was erased came once more, or is quoted: what it says is not kept a second time.
-            erasure.hide_delivery(tx, known)
-        woken = []
-        for row in rows:
-            if row is not rows[0]:
-                tx.flush()  # what one post changes, the next must find
-            to_wake = consider(tx, world, row)
-            woken += [] if to_wake is None else [to_wake]
-        made = cases.made(tx)
-        if made:
-            turn = Turn(world, slots, made[0].id)
-            turn.begin(tx, made[0])
-    for flow, key in woken:
-        if turn is None or (flow, key) != (turn.flow, turn.key):
-            world.wake(flow, key)
-    return turn
+    woken: list[tuple[str, str]] = []
+    try:
+        with world.database.write() as tx:
+            known = _open_delivery(tx, delivery_id)
+            if known is None:
+                return None, []
+            rows = [_take_post(tx, world, about) for about in posts]
+            _finish(world, known, "done")
+            if any(row.erased_at is not None or erasure.is_erased(row.parent_id) for row in rows):
+                # What was erased came once more, or is quoted: what it says is not kept a second time.
+                erasure.hide_delivery(tx, known)
+            for row in rows:
+                if row is not rows[0]:
+                    tx.flush()  # what one post changes, the next must find
+                to_wake = consider(tx, world, row)
+                woken += [] if to_wake is None else [to_wake]
+            made = cases.made(tx)
+            if made:
+                turn = Turn(world, slots, made[0].id)
+                turn.begin(tx, made[0])
+    except BaseException:
+        if turn is not None:
+            turn.give_back()  # the transaction may have been committed all the same
+        raise
+    return turn, woken
 
 
 def _by_post(events: Sequence[InboundEvent]) -> Collection[Sequence[InboundEvent]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -27,6 +29,9 @@ log = logging.getLogger(__name__)
 
 MOVING = (IntentState.APPROVED, IntentState.SENDING)
 CROWDED = timedelta(milliseconds=500)
+# What is begun beside another call is sent at once after it, or begun anew: what was seen of its sender and
+# its lane when it was written down must not be old when it is sent.
+AT_ONCE = timedelta(seconds=1)
 
 
 class Slots:
@@ -58,7 +63,7 @@ class Slots:
 def work(world: World, slots: Slots, key: str) -> None:
     """Bring the case *key* as far as it goes now. Harmless when there is nothing to do."""
     turn = Turn(world, slots, key)
-    with world.database.write() as tx:
+    with turn.given_back_when_it_fails(), world.database.write() as tx:
         turn.begin(tx)
     turn.go()
 
@@ -87,6 +92,7 @@ class Turn:
         self._again_at: dict[str, datetime] = {}
         self._lease: Lease | None = None
         self._steps: list[_Step] = []
+        self._late: set[str] = set()  # lanes that another one has kept waiting
 
     def begin(self, tx: Session, made: Case | None = None) -> None:
         """Take the lease on the case and choose; nothing when somebody else has it.
@@ -102,20 +108,36 @@ class Turn:
 
     def go(self) -> None:
         """Do what was chosen, and what comes after it; give the lease back."""
-        try:
+        with self.given_back_when_it_fails():
             while self._steps:
-                self._steps = self._go_on(self._do_all(self._steps))
-            self._lease = None  # given back by the transaction that found nothing more to do
-        finally:
-            if self._lease is not None:
-                with self._world.database.write() as tx:
-                    leases.give_back(tx, self._lease, self._world.clock.now())
+                self._steps = self._go_on(self._carry_out(self._steps))
+        self._lease = None  # given back by the transaction that found nothing more to do
 
-    def _do_all(self, steps: list[_Step]) -> list[tuple[_Step, Settle]]:
+    @contextmanager
+    def given_back_when_it_fails(self) -> Iterator[None]:
+        """Gives the lease back when the block fails, whatever became of its transaction."""
+        try:
+            yield
+        except BaseException:
+            self.give_back()
+            raise
+
+    def give_back(self) -> None:
+        """Give the lease back, if it was taken; harmless when its taking was rolled back."""
+        if self._lease is not None:
+            with self._world.database.write() as tx:
+                leases.give_back(tx, self._lease, self._world.clock.now())
+
+    def _carry_out(self, steps: list[_Step]) -> list[tuple[_Step, Settle]]:
         done: list[tuple[_Step, Settle]] = []
+        began = self._world.clock.now()
         for step in steps:
             try:
-                settle = self._do(step)
+                late = step is not steps[0] and self._world.clock.now() - began > AT_ONCE
+                if late and isinstance(step.subject, Intent):
+                    settle: Settle | None = self._begin_anew(step.subject)
+                else:
+                    settle = self._do(step)
             except Exception:
                 # What was done before it is settled first. This one is *sending*, and comes up again.
                 if not done:
@@ -148,10 +170,16 @@ class Turn:
         finally:
             self._slots.give(step.lane)
 
+    def _begin_anew(self, intent: Intent) -> Settle:
+        """What was begun beside *intent* took long: its lane comes first then."""
+        self._late.add(intent.lane)
+        return self._attempt(intent).put_off(timedelta(0), "what was begun beside it took long")
+
     def _put_off(self, step: _Step) -> Settle | None:
         """Others were faster: the lane had room when the step was chosen."""
         if isinstance(step.subject, Intent) and step.begun:
-            return self._attempt(step.subject).put_off(CROWDED)
+            why = f"too many calls of lane {step.lane} were under way"
+            return self._attempt(step.subject).put_off(CROWDED, why)
         self._again_at[step.lane] = self._world.clock.now() + CROWDED
         return None
 
@@ -229,7 +257,9 @@ class Turn:
             lane.until for lane in shut.values() if lane.until and any(i.lane == lane.name for i in waiting)
         ]
         steps: list[_Step] = []
-        for head in _heads(tx, world, case, [i for i in waiting if not lanes.blocks(shut, i)]):
+        heads = _heads(tx, world, case, [i for i in waiting if not lanes.blocks(shut, i)])
+        late, self._late = self._late, set()
+        for head in sorted(heads, key=lambda head: head.lane not in late):
             at = max(head.due_at, again_at.get(head.lane, head.due_at))
             if at > now:
                 due.append(at)

@@ -192,7 +192,7 @@ def open_again(running: InProcess, lane: str) -> None:
 def test_a_desk_that_hangs_leaves_threads_for_the_others(sandbox: Sandbox, tmp_path):
     """Zendesk answers nobody: the cases that are not talking to it have their cards all the same.
 
-    Each case does one thing at a time, so those that hang in the desk may be without one.
+    A case makes one call at a time, so those that hang in the desk may be without one.
     """
     threads, hanging = 5, 3
     bridge = InProcess(tmp_path / "few", sandbox, BRIDGE_THREADS=str(threads), BRIDGE_CALL_TIMEOUT_S="20")

@@ -9,18 +9,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import event
+from sqlalchemy.orm import Session
 
 from bridge.core.intent import Effect, IntentState
-from bridge.errors import SettingsError
+from bridge.errors import SettingsError, StoreBusyError
 from bridge.flows import ledger
 from bridge.flows.effects.desk import UpdateTicket
 from bridge.flows.effects.team import PostCard
-from bridge.flows.work import Slots
+from bridge.flows.work import Slots, Turn
 from bridge.sandbox import Sandbox
 from bridge.store import casefile, deliveries
-from bridge.store.tables import Case, Cursor, Event, Intent
+from bridge.store.tables import Case, Cursor, Event, Intent, LeaseRow
 from tests.running import InProcess, eventually, stays
-from tests.stories.seen import the_card, the_ticket
+from tests.stories.seen import Ahead, the_card, the_ticket
 
 
 def complain(sandbox: Sandbox, author: str = "dewi"):
@@ -132,6 +133,51 @@ def test_a_lane_that_filled_up_meanwhile_puts_off_what_was_begun_and_sends_nothi
     told = [(line.kind, line.text) for line in file(running) if line.text.startswith("card")]
     assert [kind for kind, _ in told] == ["sending", "put off", "sending", "confirmed"]
     assert told[1][1] == "card: too many calls of lane team were under way"
+    assert told[2][1] == "card (try 1)"  # no call was made before
+
+
+def test_what_waited_long_for_the_call_beside_it_is_begun_anew_and_sent_once(
+    sandbox: Sandbox, running: InProcess
+):
+    """What was known of its sender and its lane is old by then, and Slack has done nothing wrong."""
+    clock = Ahead()
+    clock.rule(running)
+    held = sandbox.faults.add("zendesk", "update_ticket", "hold")
+    complain(sandbox)
+    assert held.reached.wait(10)
+    clock.by += timedelta(seconds=3)
+    held.release()
+
+    the_card(sandbox, "support-technical")
+    eventually(lambda: is_over(running), what="the end of the turn")
+    told = [(line.kind, line.text) for line in file(running) if line.text.startswith("card")]
+    assert [kind for kind, _ in told] == ["sending", "put off", "sending", "confirmed"]
+    assert told[1][1] == "card: what was begun beside it took long"
+    assert len(sandbox.slack.cards("support-technical")) == 1
+    assert states(running)["update_ticket"] == IntentState.CONFIRMED
+
+
+def test_a_lease_is_given_back_when_nobody_knows_what_became_of_its_transaction(
+    sandbox: Sandbox, running: InProcess
+):
+    """The connection breaks in the commit, which went through: the case must not wait for the lease's end."""
+    the_first(sandbox, running)
+    running.bridge.engine.stop()
+    world = running.bridge.world
+    with running.database.read() as tx:
+        [case] = tx.query(Case)
+
+    def break_off(_session: object) -> None:
+        event.remove(Session, "after_commit", break_off)
+        raise StoreBusyError("the connection broke")
+
+    with pytest.raises(StoreBusyError):
+        turn = Turn(world, Slots(1), case.id)
+        with turn.given_back_when_it_fails(), running.database.write() as tx:
+            turn.begin(tx)
+            event.listen(Session, "after_commit", break_off)
+    with running.database.read() as tx:
+        assert tx.get_one(LeaseRow, f"case:{case.id}").until <= world.clock.now()
 
 
 def test_what_cannot_be_settled_takes_nothing_else_along(
