@@ -146,8 +146,9 @@ def _write_down(
                 turn = Turn(world, slots, made[0].id)
                 turn.begin(tx, made[0])
     except BaseException:
+        # Whatever it was, the transaction may have been committed all the same.
         if turn is not None:
-            turn.give_back()  # the transaction may have been committed all the same
+            turn.give_back()
         raise
     return turn, woken
 

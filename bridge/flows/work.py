@@ -119,6 +119,7 @@ class Turn:
         try:
             yield
         except BaseException:
+            # Whatever it was, the lease must not be kept by nobody.
             self.give_back()
             raise
 
