@@ -6,11 +6,12 @@ https://docs.slack.dev/reference/methods
 from __future__ import annotations
 
 import re
+import ssl
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from slack_sdk import WebClient
@@ -49,7 +50,15 @@ def web_client(account: SlackAccount) -> WebClient:
         logger=sdk_logger("web"),
         # The default handler posts again when a connection drops: that is two cards.
         retry_handlers=[],
+        # Python 3.11 would read all certificates anew for each call: more work than all else about it.
+        ssl=trusted() if account.api_url.lower().startswith("https:") else None,
     )
+
+
+@cache
+def trusted() -> ssl.SSLContext:
+    """Whose word this machine takes for it that a server is Slack's."""
+    return ssl.create_default_context()
 
 
 _PERMALINK = re.compile(r"^https?://[^/]+/archives/([CG][A-Z0-9]+)/p([0-9]{10})([0-9]{6})(?![0-9])")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +22,7 @@ from bridge.errors import (
     VendorUnclearError,
 )
 from bridge.slack import SlackAccount, SlackTeam
+from bridge.slack import team as team_module
 from bridge.slack.failure import retry_after_s
 from tests.slack.cards import card
 from tests.slack.conftest import TOKEN
@@ -255,6 +257,27 @@ def test_a_post_that_takes_too_long_is_unclear(slack: FakeSlack) -> None:
         team.post_card(CHANNEL, card(), "key-1")
 
     assert len(slack.sent("chat.postMessage")) == 1
+
+
+def test_certificates_are_read_once(slack: FakeSlack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading them takes longer than a call; and a Slack that nobody vouches for is still no Slack."""
+    contexts: list[ssl.SSLContext] = []
+    read = ssl.SSLContext.load_default_certs
+
+    def count(self: ssl.SSLContext, purpose: ssl.Purpose = ssl.Purpose.SERVER_AUTH) -> None:
+        contexts.append(self)
+        read(self, purpose)
+
+    team_module.trusted.cache_clear()
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", count)
+    url = slack.url.replace("http:", "https:")
+    team = SlackTeam(SlackAccount(bot_token=TOKEN, api_url=url, timeout_s=2.0))
+
+    for number in (1, 2):
+        with pytest.raises(VendorError):  # no TLS is spoken there
+            team.post_card(CHANNEL, card(), f"key-{number}")
+
+    assert [(one.verify_mode, one.check_hostname) for one in contexts] == [(ssl.CERT_REQUIRED, True)]
 
 
 def test_a_refused_connection_is_busy() -> None:
