@@ -24,6 +24,7 @@ from enum import Enum, auto
 
 from sqlalchemy.orm import Session
 
+from bridge.core import deadline
 from bridge.core.intent import IntentState
 from bridge.errors import (
     VendorAuthError,
@@ -131,8 +132,8 @@ class Attempt:
             with (
                 self.world.calling(intent.id),
                 self.world.tallies.timed("bridge_call_seconds", lane=intent.lane),
+                deadline.within(self._time_left(intent).total_seconds()),
             ):
-                self._be_prompt(intent)
                 outcome = self.recipe.send(intent)
         except VendorError as error:
             failure = error
@@ -195,15 +196,17 @@ class Attempt:
         casefile.tell(tx, case.id, now, "sending", said, intent=intent.id)
         return True
 
-    def _be_prompt(self, intent: Intent) -> None:
-        """Call soon after it was written down that we call, or not at all.
+    def _time_left(self, intent: Intent) -> timedelta:
+        """What is left of the time that a call has from when it was written down.
 
         A process that was stopped in between must not wake up and send what somebody
         else has looked for and decided about meanwhile. Raises VendorBusyError.
         """
         now = self.world.clock.now()
-        if now - (intent.sent_at or now) > self.world.timing.call_timeout:
+        left = self.world.timing.call_timeout - (now - (intent.sent_at or now))
+        if left <= timedelta(0):
             raise VendorBusyError("bridge", "any call", "the process stood still before it could call")
+        return left
 
     def _confirm(self, tx: Session, case: Case, outcome: Outcome, how: str = "") -> None:
         intent = intents.one(tx, case, self.intent_id)

@@ -34,6 +34,7 @@ import urllib3.exceptions
 from pydantic import TypeAdapter, ValidationError
 from requests.auth import AuthBase
 
+from bridge.core.deadline import time_left
 from bridge.core.patience import again
 from bridge.errors import (
     VendorAuthError,
@@ -105,14 +106,13 @@ class HttpLine:
         self, operation: str, request: requests.Request, shape: TypeAdapter[T], gone: Collection[int]
     ) -> Answer[T]:
         is_write = request.method != "GET"
+        timeout_s = time_left(self._timeout_s, self._vendor, operation) if is_write else self._timeout_s
         try:
             prepared = self._session.prepare_request(request)
             # What the environment says of proxies and certificates holds, as requests' own shortcuts do it.
             settings = self._session.merge_environment_settings(prepared.url or "", {}, True, None, None)
             # A redirect could carry a signed or authorised request to somebody else.
-            response = self._session.send(
-                prepared, timeout=self._timeout_s, allow_redirects=False, **settings
-            )
+            response = self._session.send(prepared, timeout=timeout_s, allow_redirects=False, **settings)
         except requests.RequestException as error:
             # "from None": a chained error would show the address with its query.
             raise self._failure(operation, error, is_write=is_write) from None

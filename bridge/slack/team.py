@@ -5,6 +5,7 @@ https://docs.slack.dev/reference/methods
 
 from __future__ import annotations
 
+import copy
 import re
 import ssl
 import time
@@ -18,6 +19,7 @@ from slack_sdk import WebClient
 from slack_sdk.web import SlackResponse
 
 from bridge.core.card import Card, CardRef
+from bridge.core.deadline import time_left
 from bridge.core.patience import again
 from bridge.core.ports import Finding, Named, Team
 from bridge.errors import VendorGoneError, VendorRefusedError
@@ -91,7 +93,7 @@ class SlackTeam(Team):
 
     def _update(self, ref: CardRef, shown: list[blocks.Block], text: str) -> None:
         call = partial(
-            self._client.chat_update,
+            self._writer("chat.update").chat_update,
             channel=ref.channel,
             ts=ref.id,
             text=text,
@@ -180,7 +182,7 @@ class SlackTeam(Team):
 
     def _post(self, event_type: str, key: str, **message: Any) -> SlackResponse:
         call = partial(
-            self._client.chat_postMessage,
+            self._writer("chat.postMessage").chat_postMessage,
             **message,
             unfurl_links=False,
             unfurl_media=False,
@@ -188,6 +190,13 @@ class SlackTeam(Team):
             metadata={"event_type": event_type, "event_payload": {"key": key}},
         )
         return failure.called("chat.postMessage", call, write=True, owed="ts")
+
+    def _writer(self, operation: str) -> WebClient:
+        """A client whose timeout is what is left for a write. To be had right before it."""
+        writer = copy.copy(self._client)
+        left_s = time_left(self._account.timeout_s, failure.VENDOR, operation)
+        writer.timeout = left_s  # type: ignore[assignment]  # urllib takes fractions of a second too
+        return writer
 
     def _find_in(self, channel_id: str, event: str, key: str, since: datetime) -> str | None:
         call = partial(

@@ -198,8 +198,8 @@ class Presence:
         """From when on *worker* can have no call under way any more; None while it may.
 
         A worker that stopped by itself had finished them. One that went without a word may
-        be a process that lives and has only lost its session: its calls last *call* at the
-        longest from when somebody first missed it.
+        be a process that lives and has only lost its session: it had that when it wrote its
+        last call down, and has sent it, or never will, within *call* of that (`core.deadline`).
         """
         if worker is None:
             return at

@@ -24,6 +24,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
+from bridge.core.deadline import time_left
 from bridge.core.patience import again
 from bridge.errors import SettingsError, VendorBusyError, VendorRefusedError
 from bridge.zendesk.account import ZendeskAccount
@@ -83,13 +84,14 @@ class Line(HTTPAdapter):
         self._account = account
 
     def send(  # type: ignore[override]
-        self, request: requests.PreparedRequest, timeout: Any = None, **kwargs: Any
+        self, request: requests.PreparedRequest, timeout: float | None = None, **kwargs: Any
     ) -> requests.Response:
         dialled = request.copy()
         dialled.url = self._account.base + (request.url or "").removeprefix(self._account.home)
-        deadline = time.monotonic() + self._account.timeout_s
+        timeout_s = timeout or self._account.timeout_s
+        deadline = time.monotonic() + timeout_s
         kwargs["stream"] = True
-        response = super().send(dialled, timeout=self._account.timeout_s, **kwargs)
+        response = super().send(dialled, timeout=timeout_s, **kwargs)
         try:
             response._content = _whole(response.raw, deadline)
         except requests.RequestException:
@@ -178,11 +180,12 @@ class ZendeskSession(requests.Session):
             raise VendorBusyError(VENDOR, call.operation, "the rate limit is used up", retry_after_s=wait)
         kwargs["headers"] = {**(kwargs.get("headers") or {}), **call.headers}
         kwargs["allow_redirects"] = False
+        kwargs.pop("timeout", None)  # zenpy's: it knows of no deadline
         try:
-            response = super().request(method, address, **kwargs)
+            response = super().request(method, address, **kwargs, timeout=self._time_left(call, method))
             if response.status_code == 401 and self._forget(response):
                 # A token can be revoked before its time. A 401 did nothing: once more is safe.
-                response = super().request(method, address, **kwargs)
+                response = super().request(method, address, **kwargs, timeout=self._time_left(call, method))
         except requests.RequestException as error:
             raise no_answer(call.operation, error, repeatable=repeatable) from None
         self._rates.note(method, path, response.headers)
@@ -198,6 +201,14 @@ class ZendeskSession(requests.Session):
             if address.startswith(own + "/"):
                 return self._account.home + address.removeprefix(own)
         raise VendorRefusedError(VENDOR, call.operation, "a link leads to another host")
+
+    def _time_left(self, call: Call, method: str) -> float:
+        """Signed in before it is asked: that can take as long as a call."""
+        if self._provider is not None:
+            self._provider.token()
+        if method in ("GET", "HEAD"):
+            return self._account.timeout_s
+        return time_left(self._account.timeout_s, VENDOR, call.operation)
 
     def _forget(self, response: requests.Response) -> bool:
         if self._provider is None:

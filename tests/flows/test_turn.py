@@ -11,11 +11,13 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
+from bridge.core import deadline
 from bridge.core.intent import Effect, IntentState
 from bridge.errors import SettingsError, StoreBusyError
 from bridge.flows import ledger
 from bridge.flows.effects.desk import UpdateTicket
 from bridge.flows.effects.team import PostCard
+from bridge.flows.recipe import Outcome
 from bridge.flows.work import Slots, Turn
 from bridge.sandbox import Sandbox
 from bridge.store import casefile, deliveries
@@ -155,6 +157,32 @@ def test_what_waited_long_for_the_call_beside_it_is_begun_anew_and_sent_once(
     assert told[1][1] == "card: what was begun beside it took long"
     assert len(sandbox.slack.cards("support-technical")) == 1
     assert states(running)["update_ticket"] == IntentState.CONFIRMED
+
+
+def test_a_call_has_its_time_from_when_it_was_written_down(
+    sandbox: Sandbox, running: InProcess, monkeypatch: pytest.MonkeyPatch
+):
+    """What a vendor's room asks before it writes, and how long the thread slept before, is part of it."""
+    world, left = running.bridge.world, []
+    clock = Ahead()
+    clock.rule(running)
+    calling = ledger.Attempt.call
+
+    def sleep_first(attempt: ledger.Attempt, intent: Intent) -> ledger.Settle:
+        clock.by += timedelta(seconds=0.7)
+        return calling(attempt, intent)
+
+    def look(recipe: UpdateTicket, intent: Intent) -> Outcome:
+        left.append(deadline.time_left(60, "desk", "any write"))
+        return Outcome("1")
+
+    monkeypatch.setattr(ledger.Attempt, "call", sleep_first)
+    monkeypatch.setattr(UpdateTicket, "send", look)
+    complain(sandbox)
+
+    eventually(lambda: is_over(running), what="the end of the turn")
+    timeout_s = world.timing.call_timeout.total_seconds()
+    assert timeout_s - 3 < left[0] < timeout_s - 0.7
 
 
 def test_a_lease_is_given_back_when_nobody_knows_what_became_of_its_transaction(

@@ -15,7 +15,7 @@ import urllib3.exceptions
 from pydantic import TypeAdapter
 from requests.auth import AuthBase
 
-from bridge.core import patience
+from bridge.core import deadline, patience
 from bridge.errors import (
     VendorAuthError,
     VendorBusyError,
@@ -171,6 +171,18 @@ def test_write_that_never_left_is_not_unclear(line, failure):
     responses.post(URL, body=failure)
     with pytest.raises(VendorBusyError):
         write(line)
+
+
+@responses.activate
+def test_nothing_is_written_once_its_time_is_over(line):
+    """Whoever looks for it later counts on that; reading harms nobody."""
+    responses.get(URL, json=[1])
+    responses.post(URL, json=[1])
+    with deadline.within(0):
+        assert read(line) == [1]
+        with pytest.raises(VendorBusyError):
+            write(line)
+    assert [call.request.method for call in responses.calls] == ["GET"]
 
 
 def test_refused_connection_is_known_to_have_sent_nothing(line):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
+import time
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from bridge.core import deadline
 from bridge.core.card import CardRef
 from bridge.core.patience import LONGEST_WAIT_S
 from bridge.core.ports import Team
@@ -257,6 +259,29 @@ def test_a_post_that_takes_too_long_is_unclear(slack: FakeSlack) -> None:
         team.post_card(CHANNEL, card(), "key-1")
 
     assert len(slack.sent("chat.postMessage")) == 1
+
+
+def test_nothing_is_posted_once_its_time_is_over(slack: FakeSlack, team: Team) -> None:
+    """Looking for the channel is part of the time that a post has."""
+    slack.answer("conversations.list", {"ok": True, "channels": [{"id": CHANNEL, "name": "support-tech"}]})
+
+    with deadline.within(0), pytest.raises(VendorBusyError):
+        team.post_card("#support-tech", card(), "key-1")
+    with deadline.within(0), pytest.raises(VendorBusyError):
+        team.update_card(REF, card())
+
+    assert len(slack.calls) == 1
+
+
+def test_a_post_waits_no_longer_than_its_time(slack: FakeSlack, team: Team) -> None:
+    """The rest of it is the timeout of the call."""
+    slack.default("chat.postMessage", hold_s=1.5, drop=True)
+
+    began = time.monotonic()
+    with deadline.within(0.2), pytest.raises(VendorUnclearError):
+        team.post_card(CHANNEL, card(), "key-1")
+
+    assert time.monotonic() - began < 1
 
 
 def test_certificates_are_read_once(slack: FakeSlack, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import responses
 
+from bridge.core import deadline
 from bridge.core.desk import Customer, TicketDraft, TicketRef, TicketStatus, TicketUpdate
 from bridge.errors import (
     VendorBusyError,
@@ -122,6 +123,15 @@ def test_names_in_the_mapping_become_zendesks_ids(api, desk):
     assert ticket["custom_fields"] == [{"id": 71, "value": "mastodon"}]
     assert ticket["via_followup_source_id"] == 5001
     assert (ticket["priority"], ticket["type"]) == ("high", "incident")
+
+
+def test_nothing_is_written_once_its_time_is_over(api, desk):
+    """What is asked before a write is part of its time: whoever looks for it later counts on that."""
+    groups = api.get(f"{API}/groups.json", json={"groups": [{"id": 9, "name": "Technical Support"}]})
+    with deadline.within(0), pytest.raises(VendorBusyError):
+        desk.open_ticket(draft(group="Technical Support"), "key-1")
+    assert groups.call_count == 1
+    assert not [call for call in api.calls if call.request.method == "POST" and "tickets" in call.request.url]
 
 
 @pytest.mark.parametrize(("kind", "name"), [("group", "Nobody"), ("brand", "Retired")])
