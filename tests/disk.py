@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from typing import Any
+
 from bridge.errors import StoreBusyError
 from bridge.store.database import Database
 from bridge.store.ids import new_id
@@ -9,10 +12,15 @@ from bridge.store.ids import new_id
 
 def limit(database: Database, pages: int | None) -> None:
     """Let *database* grow to *pages* more than it has; None: as it likes."""
-    with database.engine.connect().execution_options(bridge_read=True) as connection:
-        now = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-        most = 2**30 if pages is None else now + pages
-        assert connection.exec_driver_sql(f"PRAGMA max_page_count = {most}").scalar_one() == most
+    [now] = pragma(database, "page_count")
+    most = 2**30 if pages is None else now + pages
+    assert pragma(database, f"max_page_count = {most}") == (most,)
+
+
+def pragma(database: Database, setting: str) -> Any:
+    """Ask or set something on the one connection of an embedded database, which its pool keeps."""
+    with closing(database.engine.raw_connection()) as connection:
+        return connection.cursor().execute(f"PRAGMA {setting}").fetchone()
 
 
 def fill(database: Database) -> None:

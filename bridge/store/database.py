@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from bridge.errors import StoreBusyError, StoreError
+from bridge.store import embedded
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -65,7 +65,7 @@ class Database:
             self.file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"the folder {self.file.parent} cannot be made: {error.strerror}") from error
-        self.engine = _embedded_engine(self.url, busy_timeout_s)
+        self.engine = embedded.engine(self.url, busy_timeout_s)
 
     def close(self) -> None:
         self.engine.dispose()
@@ -201,28 +201,14 @@ class Database:
         """A connection whose reads all see the same moment."""
         connection = self.engine.connect()
         if self.embedded:
-            return connection.execution_options(bridge_read=True)
+            embedded.begin_to_read(connection)
+            return connection
         return connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     def _config(self) -> Config:
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         return config
-
-
-def _embedded_engine(url: URL, busy_timeout_s: float) -> Engine:
-    engine = create_engine(
-        url,
-        pool_size=1,
-        max_overflow=0,
-        pool_timeout=4 * busy_timeout_s,  # a burst queues here in turn; each holds it for a moment
-        hide_parameters=True,  # parameters are customers' words
-        connect_args={"timeout": busy_timeout_s, "check_same_thread": False},
-    )
-    event.listen(engine, "do_connect", _keep_to_ourselves)
-    event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _begin)
-    return engine
 
 
 def _server_engine(url: URL, connections: int, busy_timeout_s: float) -> Engine:
@@ -239,25 +225,6 @@ def _server_engine(url: URL, connections: int, busy_timeout_s: float) -> Engine:
     return engine
 
 
-def _keep_to_ourselves(_dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> None:
-    """Make a new file readable for its owner only: customers' words will be in it, and in its logs."""
-    if options.get("uri"):
-        return
-    # A file that is there is not opened: closing it would drop the locks that this process has on it.
-    # What cannot be made is SQLite's to complain of.
-    with suppress(OSError):
-        os.close(os.open(arguments[0], os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-
-
-def _prepare(connection: Any, _record: Any) -> None:
-    # The driver's own implicit BEGIN is deferred; ours is immediate (see _begin).
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
 def _prepare_server(connection: Any, busy_timeout_s: float) -> None:
     connection.autocommit = True
     for setting in (
@@ -270,13 +237,6 @@ def _prepare_server(connection: Any, busy_timeout_s: float) -> None:
     ):
         connection.execute(f"SET {setting}")
     connection.autocommit = False
-
-
-def _begin(connection: Connection) -> None:
-    # Taking the write lock at once: a transaction that reads and then writes can
-    # otherwise fail half-way, because another process wrote in between.
-    read_only = connection.get_execution_options().get("bridge_read", False)
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
 
 def _cause(error: Exception) -> str:

@@ -10,18 +10,13 @@ import pytest
 from werkzeug.test import TestResponse
 
 from bridge.app import Bridge
+from tests.disk import pragma
 from tests.intake.knocking import HOOKS, STANDARD, ZENDESK, Hook, names, stored
-
-
-def pragma(bridge: Bridge, setting: str) -> None:
-    """Set something on the bridge's one connection, which its pool keeps."""
-    with bridge.world.database.engine.connect().execution_options(bridge_read=True) as connection:
-        connection.exec_driver_sql(f"PRAGMA {setting}")
 
 
 @contextmanager
 def another_process_holds_the_lock(bridge: Bridge) -> Iterator[None]:
-    pragma(bridge, "busy_timeout=50")  # the test need not wait as long as the bridge would
+    pragma(bridge.world.database, "busy_timeout=50")  # the test need not wait as long as the bridge would
     other = sqlite3.connect(bridge.world.database.file, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     yield
@@ -31,9 +26,9 @@ def another_process_holds_the_lock(bridge: Bridge) -> Iterator[None]:
 @contextmanager
 def the_file_is_read_only(bridge: Bridge) -> Iterator[None]:
     """SQLite then answers as it does without write permission, which root would have anyway."""
-    pragma(bridge, "query_only=1")
+    pragma(bridge.world.database, "query_only=1")
     yield
-    pragma(bridge, "query_only=0")
+    pragma(bridge.world.database, "query_only=0")
 
 
 def is_told_to_come_again(answer: TestResponse) -> None:
@@ -64,9 +59,9 @@ def test_a_full_disk_is_503_too(bridge, client, hook: Hook):
     body = hook.good + b" " * 300_000
     with bridge.world.database.read() as tx:
         pages = tx.connection().exec_driver_sql("PRAGMA page_count").scalar_one()
-    pragma(bridge, f"max_page_count={pages}")
+    pragma(bridge.world.database, f"max_page_count={pages}")
     is_told_to_come_again(hook.knock(client, body))
-    pragma(bridge, "max_page_count=1000000")
+    pragma(bridge.world.database, "max_page_count=1000000")
     assert [] == stored(bridge)
 
     assert 202 == hook.knock(client, body).status_code

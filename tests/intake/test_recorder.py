@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from bridge.app import Bridge
 from bridge.errors import StoreBusyError
 from bridge.intake.recorder import Recorder
+from tests.disk import pragma
 from tests.intake.knocking import stored
 from tests.running import eventually
 
@@ -117,8 +118,7 @@ def test_a_delivery_that_cannot_be_stored_takes_no_other_with_it(bridge, recorde
 
 def test_when_nothing_can_be_written_each_is_told_so(bridge, recorder):
     """Another process holds the file: none is stored, none hangs, and the next one is taken."""
-    with bridge.world.database.engine.connect().execution_options(bridge_read=True) as connection:
-        connection.exec_driver_sql("PRAGMA busy_timeout=50")
+    pragma(bridge.world.database, "busy_timeout=50")
     other = sqlite3.connect(bridge.world.database.file, isolation_level=None)
 
     brought = [delivery(bridge, number) for number in range(AT_ONCE)]

@@ -1,0 +1,79 @@
+"""SQLite as the bridge uses it: one file, durable at each commit, its write lock taken at the start."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.engine import Connection
+
+_READS = "reads only"  # in a connection's info: its next transaction will not write
+
+
+def engine(url: URL, busy_timeout_s: float) -> Engine:
+    """An engine with one connection for all threads. Nothing is opened yet."""
+    made = create_engine(
+        url.set(drivername="sqlite+bridge"),
+        pool_size=1,
+        max_overflow=0,
+        pool_timeout=4 * busy_timeout_s,  # a burst queues here in turn; each holds it for a moment
+        hide_parameters=True,  # parameters are customers' words
+        connect_args={"timeout": busy_timeout_s, "check_same_thread": False},
+    )
+    event.listen(made, "connect", _prepare)
+    return made
+
+
+def begin_to_read(connection: Connection) -> None:
+    """Begin a transaction of *connection* that lets others write meanwhile; close it where that fails."""
+    connection.info[_READS] = True
+    try:
+        connection.begin()
+    except BaseException:
+        connection.close()
+        raise
+
+
+class _Dialect(SQLiteDialect_pysqlite):
+    """SQLAlchemy's own, but for how a file is made and how a transaction begins.
+
+    Not by listening to "do_connect" and "begin": an engine with such a listener asks at each
+    statement who else wants to hear of it.
+    """
+
+    supports_statement_cache = True
+
+    def connect(self, *arguments: Any, **options: Any) -> Any:
+        if not options.get("uri"):
+            _keep_to_ourselves(arguments[0])
+        return super().connect(*arguments, **options)
+
+    def do_begin(self, dbapi_connection: Any) -> None:
+        # Taking the write lock at once: a transaction that reads and then writes can
+        # otherwise fail half-way, because another process wrote in between.
+        reads = dbapi_connection.info.pop(_READS, False)
+        dbapi_connection.cursor().execute("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+registry.register("sqlite.bridge", __name__, _Dialect.__name__)
+
+
+def _keep_to_ourselves(file: str) -> None:
+    """Make a new file readable for its owner only: customers' words will be in it, and in its logs."""
+    # A file that is there is not opened: closing it would drop the locks that this process has on it.
+    # What cannot be made is SQLite's to complain of.
+    with suppress(OSError):
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def _prepare(connection: Any, _record: Any) -> None:
+    # The driver's own implicit BEGIN is deferred; ours is immediate (see `_Dialect`).
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
