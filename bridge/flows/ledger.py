@@ -24,7 +24,7 @@ from enum import Enum, auto
 
 from sqlalchemy.orm import Session
 
-from bridge.core.intent import IntentState
+from bridge.core.intent import MOVING, IntentState
 from bridge.errors import (
     VendorAuthError,
     VendorBusyError,
@@ -181,7 +181,7 @@ class Attempt:
     def _write_sending(self, tx: Session, intent: Intent, case: Case) -> bool:
         """False when somebody has decided about it meanwhile."""
         now = self.world.clock.now()
-        if intent.state not in (IntentState.APPROVED, IntentState.SENDING):
+        if intent.state not in MOVING:
             return False  # a person was faster
         self.world.presence.require(tx, self.lease.holder)
         if intent.state == IntentState.SENDING:

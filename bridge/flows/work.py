@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 from structlog.contextvars import bound_contextvars
 
-from bridge.core.intent import IntentState
+from bridge.core.intent import MOVING, IntentState
 from bridge.errors import SettingsError, StoreBusyError, VendorBusyError, VendorError
 from bridge.flows import read_desk
 from bridge.flows.cards import TEAM
@@ -27,7 +27,6 @@ from bridge.store.tables import Case, Intent, TicketRow
 
 log = logging.getLogger(__name__)
 
-MOVING = (IntentState.APPROVED, IntentState.SENDING)
 CROWDED = timedelta(milliseconds=500)
 # What is begun beside another call is sent at once after it, or begun anew: what was seen of its sender and
 # its lane when it was written down must not be old when it is sent.
