@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -27,6 +27,7 @@ class Health:
     """
 
     door: Door
+    _: KW_ONLY
     mapping_version: Callable[[], str]
     mapping_error: Callable[[], MappingError | None]
     missing: Callable[[], list[str]] = list

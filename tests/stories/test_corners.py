@@ -188,7 +188,7 @@ def test_a_card_that_could_not_be_posted_is_told_somewhere(sandbox, running):
             return found is not None and found.state == IntentState.REFUSED
 
     eventually(refused, what="the refusal")
-    health = Health(running.bridge.door, lambda: "x", lambda: None).report()
+    health = Health(running.bridge.door, mapping_version=lambda: "x", mapping_error=lambda: None).report()
     assert any("refused" in problem for problem in health["problems"]), health
 
 
@@ -371,7 +371,7 @@ def test_a_desk_that_has_been_away_for_an_hour_is_no_good_health(sandbox, runnin
     with running.database.write() as tx:
         for intent in tx.scalars(select(Intent)):
             intent.created_at -= timedelta(hours=1)
-    health = Health(running.bridge.door, lambda: "x", lambda: None).report()
+    health = Health(running.bridge.door, mapping_version=lambda: "x", mapping_error=lambda: None).report()
     assert any("intent" in problem or "desk" in problem for problem in health["problems"]), health
 
 
