@@ -17,7 +17,7 @@ from bridge.core.case import CaseState, Receipt
 from bridge.core.intent import UNCLEAR, UNSENT, Effect, IntentState
 from bridge.flows import cards, drafting, ending
 from bridge.flows.world import World
-from bridge.store import casefile, cases, erasure, intents, messages
+from bridge.store import casefile, cases, erasure, intents, lanes, messages
 from bridge.store.tables import CardRow, Case, CustomerRow, Erasure, Intent, Message, TicketRow
 
 DELETED = "deleted"
@@ -116,7 +116,7 @@ def _erase_customer(
 def _draft(
     tx: Session, case: Case, effect: Effect, target: str, proof: str, now: datetime, **content: str
 ) -> None:
-    lane = cards.TEAM if effect is Effect.BLANK_POST else drafting.DESK
+    lane = lanes.TEAM if effect is Effect.BLANK_POST else lanes.DESK
     content["erasure"] = proof
     intents.draft(
         tx, case, effect, target=target, cause=f"erasure:{proof}", lane=lane, at=now, content=dict(content)

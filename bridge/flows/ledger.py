@@ -251,7 +251,7 @@ class Attempt:
                 intent.settled_at, intent.decided_by = now, None
                 self.recipe.refused(tx, case, intent, error)
                 log.error("%s of case %s was refused: %s", intent.effect, case.id, error)
-                if intent.lane != cards.TEAM:
+                if intent.lane != lanes.TEAM:
                     cards.show(tx, self.world, case)
             case VendorUnclearError():
                 intent.over_at = now
