@@ -12,7 +12,7 @@ from flask import Flask, Request, Response
 
 from bridge import slack, zendesk
 from bridge.core.ports import Clock
-from bridge.errors import StoreError
+from bridge.errors import MappingError, StoreError
 from bridge.flows import astray, listen, reconcile
 from bridge.flows.alarm import Alarm
 from bridge.flows.beside import Beside, counting, following
@@ -151,26 +151,33 @@ def build(settings: Settings, *, flows: bool, clock: Clock | None = None) -> Bri
     account = slack_account(settings)
     if account is not None:
         bolt = slack.build_app(account, lambda key, body: _press(door, key, body))
+
+    def mapping_version() -> str:
+        return world.mappings.current.version
+
+    def mapping_error() -> MappingError | None:
+        return world.mappings.error
+
     web = create_web(
         door,
         Health(
             door,
-            lambda: world.mappings.current.version,
-            lambda: world.mappings.error,
-            lambda: _missing(settings, world),
-            lambda: world.mappings.folder_says,
+            mapping_version=mapping_version,
+            mapping_error=mapping_error,
+            missing=lambda: _missing(settings, world),
+            mapping_folder=lambda: world.mappings.folder_says,
         ),
         Metrics(
             database,
             clock,
-            lambda: world.mappings.current.version,
-            lambda: world.mappings.error,
-            lambda: sources(world),
+            mapping_version=mapping_version,
+            mapping_error=mapping_error,
+            sources=lambda: sources(world),
         ),
         Playbook(
-            lambda: world.mappings.current.version,
-            lambda: playbook.page(world.mappings.current, NETWORKS),
-            playbook.policy,
+            version=mapping_version,
+            draw=lambda: playbook.page(world.mappings.current, NETWORKS),
+            policy=playbook.policy,
         ),
         networks=NETWORKS,
         account=world.account,

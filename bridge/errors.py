@@ -9,8 +9,11 @@
     ├── CaseMoveError                   a move the table forbids: our bug, loud
     ├── StoreError                      the database cannot be used as it is
     │   ├── NoDatabaseError             there is none yet: a command that reads has nothing to read
-    │   ├── StoreBusyError              it cannot write just now: 503 at the door, later elsewhere
+    │   ├── StoreBusyError              no read or no write just now: 503 at the door, later elsewhere
+    │   │   └── NotPresentError         store.presence: it no longer knows this worker, who signs on anew
     │   └── FolderInUseError            another process runs flows on this folder
+    ├── NotWaitingError                 flows.settle: what a person decided on waits for nobody (any more)
+    ├── StillMovingError                flows.forget: a call of this person's is under way: again in a moment
     └── VendorError
         ├── VendorBusyError             429, 5xx on a read, refused connection: again, after its wait
         ├── VendorRefusedError          our request is at fault: park the case, tell a person once
@@ -18,7 +21,11 @@
         ├── VendorGoneError             thread deleted, user blocked us: finish without, note it on the ticket
         └── VendorUnclearError          the call may have happened: look before doing it again
 
+    NotPinnedError                      routing.pin: a case that cannot become a test, and why: for its author
+    LeaseLostError                      store.leases: somebody else works on it now: stop, and write nothing
     SettingsError                       stands apart: nothing may swallow it
+
+Those with a module before the colon are defined there, where they are raised.
 
 No error carries a secret or a customer's words: messages name the vendor, the
 operation, the status and ids.
@@ -87,7 +94,7 @@ class NoDatabaseError(StoreError):
 
 
 class StoreBusyError(StoreError):
-    """The database cannot write just now."""
+    """The database cannot be read or written just now."""
 
 
 class FolderInUseError(StoreError):

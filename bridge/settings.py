@@ -60,7 +60,7 @@ VARIABLES = (
     Variable("BRIDGE_CALL_TIMEOUT_S", "15", "How long one call to a vendor may take, in seconds."),
     Variable(
         "BRIDGE_SETTLE_S",
-        "each network's own",
+        "each effect's own",
         "How long after an unclear write its result may still be invisible, in seconds.",
     ),
     Variable(

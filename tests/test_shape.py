@@ -120,6 +120,19 @@ def test_nothing_prints_but_the_command_line():
     assert printing == set()
 
 
+def test_every_error_is_drawn_in_the_tree_of_errors():
+    """Whoever has to catch one looks there first. The sandbox's stay in the sandbox."""
+    drawn = ast.get_docstring(tree(PACKAGE / "errors.py")) or ""
+    raised = {
+        one.name
+        for path in SOURCES
+        if path.relative_to(PACKAGE).parts[0] != "sandbox"
+        for one in ast.walk(tree(path))
+        if isinstance(one, ast.ClassDef) and one.name.endswith("Error") and not one.name.startswith("_")
+    }
+    assert {name for name in raised if not re.search(rf"\b{name}\b", drawn)} == set()
+
+
 def test_nothing_is_left_for_later():
     """No stubs: what is in the tree works."""
     left = re.compile(r"\b(TODO|FIXME|XXX|HACK|NotImplementedError|NotImplemented)\b")

@@ -8,7 +8,7 @@ import click
 from sqlalchemy import Select, select
 
 from bridge.cli.opened import opened_database, who
-from bridge.core.intent import Effect, IntentState
+from bridge.core.intent import MOVING, Effect
 from bridge.store import cases, intents, lanes
 from bridge.store.tables import Intent
 
@@ -43,6 +43,4 @@ def resume() -> None:
 
 
 def _replies() -> Select[Intent]:
-    return select(Intent).where(
-        Intent.effect == Effect.REPLY, Intent.state.in_([IntentState.APPROVED, IntentState.SENDING])
-    )
+    return select(Intent).where(Intent.effect == Effect.REPLY, Intent.state.in_(MOVING))

@@ -29,7 +29,11 @@ class Effect(StrEnum):
 
 
 class IntentState(StrEnum):
-    """drafted → held → approved → sending → confirmed | refused | gone | unknown."""
+    """(held →) approved → sending → confirmed | refused | gone | unknown; all moves are in `MOVES`.
+
+    Held is only what needs a person first, or again. Drafted is where every intent begins,
+    and none is ever stored so: `store.intents.draft` moves it on before it is written.
+    """
 
     DRAFTED = "drafted"
     HELD = "held"
@@ -46,10 +50,17 @@ class IntentState(StrEnum):
 
     @property
     def needs_person(self) -> bool:
-        return self in (IntentState.HELD, IntentState.UNKNOWN)
+        return self in NEEDS_PERSON
 
 
 _S = IntentState
+# Sets of states that several rooms ask for.
+NEEDS_PERSON = (_S.HELD, _S.UNKNOWN)
+MOVING = (_S.APPROVED, _S.SENDING)  # it goes on by itself
+UNSENT = (_S.HELD, _S.APPROVED)  # no call of it is under way, and none is unclear
+UNCLEAR = (_S.SENDING, _S.UNKNOWN)  # a call of it may be under way, or may have happened
+UNSETTLED = (*MOVING, *NEEDS_PERSON)  # it may still come to be
+
 MOVES: dict[IntentState, frozenset[IntentState]] = {
     _S.DRAFTED: frozenset({_S.HELD, _S.APPROVED, _S.REFUSED, _S.GONE}),
     # Confirmed without a call: a person says that it is there already.

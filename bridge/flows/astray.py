@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.core.desk import Ticket, TicketStatus, Update
-from bridge.core.intent import Effect, IntentState
+from bridge.core.intent import UNCLEAR, Effect
 from bridge.errors import VendorBusyError, VendorError, VendorGoneError
 from bridge.flows import cards, drafting, writing
 from bridge.flows.world import World
@@ -32,7 +32,6 @@ LONGEST_WAIT = timedelta(hours=6)
 # Of one customer; the newest hold what came in after a backup.
 CASES = 20
 LEAST_QUOTE = 12  # letters: a shorter post may be anybody's words
-_ON_ITS_WAY = (IntentState.SENDING, IntentState.UNKNOWN)
 
 
 def is_named_ours(world: World, external_id: str | None) -> bool:
@@ -56,7 +55,7 @@ def opening(tx: Session, case: Case, number: str) -> Intent | None:
 
 def is_on_its_way(opens: Intent) -> bool:
     """Whether a ticket may be the answer to a call that is under way, or that nobody knows the end of."""
-    return opens.state in _ON_ITS_WAY
+    return opens.state in UNCLEAR
 
 
 def look(world: World, key: str) -> None:

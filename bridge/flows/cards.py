@@ -9,9 +9,8 @@ from bridge.core.case import CaseState
 from bridge.core.intent import Effect, IntentState
 from bridge.flows.world import World
 from bridge.store import cases, intents, messages
+from bridge.store.lanes import TEAM
 from bridge.store.tables import CardRow, Case, Intent, Message, TicketRow
-
-TEAM = "team"
 
 
 def show(tx: Session, world: World, case: Case) -> None:

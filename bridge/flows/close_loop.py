@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from bridge.core.case import Receipt
 from bridge.core.desk import Resolution, Update
-from bridge.core.intent import Effect, IntentState
+from bridge.core.intent import MOVING, UNSENT, UNSETTLED, Effect, IntentState
 from bridge.flows import drafting, ending, replies, writing
 from bridge.flows.replies import Wording
 from bridge.flows.world import World
@@ -23,8 +23,8 @@ RESTORED = "The database was restored from a backup: this may have been posted a
 REOPENED = "The ticket was reopened since: it would leave as an answer."
 NOT_BY_HAND = "What it says of the resolution was not written by a person in the desk."
 
-_UNDER_WAY = (IntentState.APPROVED, IntentState.SENDING, IntentState.UNKNOWN)
-_SAID_OR_ASKED = (IntentState.CONFIRMED, *_UNDER_WAY, IntentState.HELD)
+_LET_OUT = (*MOVING, IntentState.UNKNOWN)  # nobody holds it back
+_SAID_OR_ASKED = (IntentState.CONFIRMED, *UNSETTLED)
 
 
 def answer(
@@ -112,7 +112,7 @@ def withdraw(tx: Session, world: World, case: Case, reason: str) -> None:
 
 def _closing_replies(tx: Session, case: Case) -> list[Intent]:
     """Those that have not left: at most one, unless somebody approved what was held."""
-    found = intents.of_case(tx, case.id, [IntentState.APPROVED, IntentState.HELD])
+    found = intents.of_case(tx, case.id, UNSENT)
     return [intent for intent in found if intent.effect == Effect.REPLY and intent.closing]
 
 
@@ -168,7 +168,7 @@ def _say_template(
 
 
 def _closing_under_way(tx: Session, case: Case) -> bool:
-    found = intents.of_case(tx, case.id, _UNDER_WAY)
+    found = intents.of_case(tx, case.id, _LET_OUT)
     return any(intent.effect == Effect.REPLY and intent.closing for intent in found)
 
 

@@ -10,11 +10,10 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from bridge.core.intent import Effect, IntentState
-from bridge.flows import cards, writing
+from bridge.flows import writing
 from bridge.store import intents, messages
+from bridge.store.lanes import DESK, TEAM
 from bridge.store.tables import Case, CustomerRow, Intent, Message
-
-DESK = "desk"
 
 
 def register(tx: Session, case: Case, at: datetime) -> None:
@@ -141,7 +140,7 @@ def customer_external_id(case: Case) -> str:
 
 
 def post_card(tx: Session, case: Case, at: datetime, cause: str = "opened") -> None:
-    intents.draft(tx, case, Effect.POST_CARD, target=case.id, cause=cause, lane=cards.TEAM, at=at)
+    intents.draft(tx, case, Effect.POST_CARD, target=case.id, cause=cause, lane=TEAM, at=at)
 
 
 def post_copies(tx: Session, case: Case, queues: Iterable[str], at: datetime, cause: str = "opened") -> None:
@@ -153,7 +152,7 @@ def post_copies(tx: Session, case: Case, queues: Iterable[str], at: datetime, ca
             Effect.POST_COPY,
             target=case.id,
             cause=f"{cause}:copy:{queue}",
-            lane=cards.TEAM,
+            lane=TEAM,
             at=at,
             content={"queue": queue},
         )
@@ -167,7 +166,7 @@ def post_note(tx: Session, case: Case, cause: str, text: str, at: datetime) -> N
         Effect.POST_NOTE,
         target=case.id,
         cause=cause,
-        lane=cards.TEAM,
+        lane=TEAM,
         at=at,
         content={"text": text},
     )

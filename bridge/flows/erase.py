@@ -14,10 +14,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.core.case import CaseState, Receipt
-from bridge.core.intent import Effect, IntentState
+from bridge.core.intent import UNCLEAR, UNSENT, Effect, IntentState
 from bridge.flows import cards, drafting, ending
 from bridge.flows.world import World
-from bridge.store import casefile, cases, erasure, intents, messages
+from bridge.store import casefile, cases, erasure, intents, lanes, messages
 from bridge.store.tables import CardRow, Case, CustomerRow, Erasure, Intent, Message, TicketRow
 
 DELETED = "deleted"
@@ -29,7 +29,6 @@ _WITH_WORDS = ("message:", "edited:")
 REDACTIONS = frozenset(
     {Effect.REDACT_COMMENT, Effect.REDACT_TICKET, Effect.ERASE_CUSTOMER, Effect.BLANK_POST}
 )
-WAITING = (IntentState.DRAFTED, IntentState.HELD, IntentState.APPROVED)
 # A body may have been written down shortly before its message.
 MARGIN = timedelta(minutes=1)
 
@@ -66,7 +65,7 @@ def take_back(tx: Session, world: World, case: Case, proof: str) -> list[str]:
 
 
 def _refuse_waiting(tx: Session, case: Case, now: datetime, only: Effect | None = None) -> None:
-    for intent in intents.of_case(tx, case.id, WAITING):
+    for intent in intents.of_case(tx, case.id, UNSENT):
         if intent.effect in REDACTIONS or (only is not None and intent.effect != only):
             continue
         intents.advance(intent, IntentState.REFUSED, reason=ERASED)
@@ -75,7 +74,7 @@ def _refuse_waiting(tx: Session, case: Case, now: datetime, only: Effect | None 
 
 def _redact(tx: Session, case: Case, source: Intent, proof: str, now: datetime) -> None:
     """Have the words that *source* brought to a ticket redacted, if it brought any."""
-    if source.state not in (IntentState.CONFIRMED, IntentState.SENDING, IntentState.UNKNOWN):
+    if source.state not in (IntentState.CONFIRMED, *UNCLEAR):
         return
     if source.effect == Effect.OPEN_TICKET:
         _draft(tx, case, Effect.REDACT_COMMENT, source.id, proof, now, of=source.id)
@@ -117,7 +116,7 @@ def _erase_customer(
 def _draft(
     tx: Session, case: Case, effect: Effect, target: str, proof: str, now: datetime, **content: str
 ) -> None:
-    lane = cards.TEAM if effect is Effect.BLANK_POST else drafting.DESK
+    lane = lanes.TEAM if effect is Effect.BLANK_POST else lanes.DESK
     content["erasure"] = proof
     intents.draft(
         tx, case, effect, target=target, cause=f"erasure:{proof}", lane=lane, at=now, content=dict(content)
@@ -207,7 +206,7 @@ def _take_back_one(
     posts = messages.of_case(tx, case.id)
     for intent in intents.of_case(tx, case.id):
         about = _is_about(intent, row, first=posts[0].id == row.id)
-        waits = intent.state in WAITING
+        waits = intent.state in UNSENT
         if about and waits and intent.effect == Effect.UPDATE_TICKET:
             intents.advance(intent, IntentState.REFUSED, reason=GONE_ON_THE_NETWORK)
             intent.decided_by, intent.settled_at = "the bridge", now
@@ -246,7 +245,7 @@ def _off_the_card(intent: Intent) -> bool:
         return False
     if IntentState(intent.state).is_final:
         return erasure.blank_card(intent)
-    if intent.state not in WAITING or intent.payload is None:
+    if intent.state not in UNSENT or intent.payload is None:
         return False  # on its way: `effects.team` blanks it when it is settled
     intent.payload = None
     return True
@@ -270,7 +269,7 @@ def _unquote(tx: Session, case: Case, answers: Collection[Message]) -> int:
 
 def _strike(intent: Intent, words: Collection[str]) -> bool:
     """Take *words* out of what an intent keeps, unless a call with exactly these bytes may be repeated."""
-    if intent.state in (IntentState.SENDING, IntentState.UNKNOWN) and intent.effect != Effect.REPLY:
+    if intent.state in UNCLEAR and intent.effect != Effect.REPLY:
         return False
     kept = (intent.draft, intent.payload, intent.outcome)
     draft, payload, outcome = (erasure.without(one, words) for one in kept)

@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from bridge.core.intent import IntentState
+from bridge.core.intent import UNCLEAR, IntentState
 from bridge.errors import BridgeError
 from bridge.flows.erase import bodies, take_back
 from bridge.flows.world import World
@@ -207,7 +207,7 @@ def _require_taken_in(tx: Session, person: Person) -> None:
 
 def _require_rest(tx: Session, case_id: str) -> None:
     """A call that is under way, or whose end nobody knows, is settled first: it needs its words."""
-    for intent in intents.of_case(tx, case_id, [IntentState.SENDING, IntentState.UNKNOWN]):
+    for intent in intents.of_case(tx, case_id, UNCLEAR):
         what = f"{intents.named(intent)} ({intent.id}) of case {case_id} is {intent.state}"
         if intent.state == IntentState.UNKNOWN:
             raise StillMovingError(f"{what}: say what became of it with `bridge intent settle`, then again")

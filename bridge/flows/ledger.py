@@ -25,7 +25,7 @@ from enum import Enum, auto
 from sqlalchemy.orm import Session
 
 from bridge.core import deadline
-from bridge.core.intent import IntentState
+from bridge.core.intent import MOVING, IntentState
 from bridge.errors import (
     VendorAuthError,
     VendorBusyError,
@@ -182,7 +182,7 @@ class Attempt:
     def _write_sending(self, tx: Session, intent: Intent, case: Case) -> bool:
         """False when somebody has decided about it meanwhile."""
         now = self.world.clock.now()
-        if intent.state not in (IntentState.APPROVED, IntentState.SENDING):
+        if intent.state not in MOVING:
             return False  # a person was faster
         self.world.presence.require(tx, self.lease.holder)
         if intent.state == IntentState.SENDING:
@@ -254,7 +254,7 @@ class Attempt:
                 intent.settled_at, intent.decided_by = now, None
                 self.recipe.refused(tx, case, intent, error)
                 log.error("%s of case %s was refused: %s", intent.effect, case.id, error)
-                if intent.lane != cards.TEAM:
+                if intent.lane != lanes.TEAM:
                     cards.show(tx, self.world, case)
             case VendorUnclearError():
                 intent.over_at = now

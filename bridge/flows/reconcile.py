@@ -18,9 +18,10 @@ from sqlalchemy.orm import Session
 
 from bridge.core.case import CaseState
 from bridge.core.desk import Change, Changes
-from bridge.core.intent import Effect, IntentState
+from bridge.core.intent import IntentState
 from bridge.errors import VendorBusyError, VendorError
 from bridge.flows import astray, finds, settle
+from bridge.flows.effects.desk import follow_up_on_its_way
 from bridge.flows.recipe import Outcome
 from bridge.flows.world import World
 from bridge.store import cases, intents, leases, tickets
@@ -242,9 +243,7 @@ def _adopt(world: World, source: TicketRow, change: Change) -> None:
     with world.database.write() as tx:
         case = cases.lock(tx, source.case_id)
         rows = cases.rows(tx, TicketRow, case.id)
-        on_their_way = (IntentState.APPROVED, IntentState.SENDING, IntentState.HELD, IntentState.UNKNOWN)
-        opening = any(i.effect == Effect.OPEN_TICKET for i in intents.of_case(tx, case.id, on_their_way))
-        if opening or any(row.state == "current" for row in rows):
+        if follow_up_on_its_way(tx, case) or any(row.state == "current" for row in rows):
             return  # another ticket speaks for it
         now = world.clock.now()
         new = insert_new(

@@ -17,7 +17,7 @@ from bridge.flows import drafting, ending, writing
 from bridge.flows.world import World
 from bridge.routing import airlock, voice
 from bridge.routing.model import ClosingPolicy
-from bridge.store import casefile, intents, messages
+from bridge.store import casefile, intents, lanes, messages
 from bridge.store.tables import Case, Intent
 
 _reply = TypeAdapter(Reply)
@@ -55,11 +55,6 @@ def frozen(reply: Reply) -> dict[str, Any]:
 
 def thawed(intent: Intent) -> Reply:
     return _reply.validate_python(intent.payload)
-
-
-def lane(account: str) -> str:
-    """The lane of an account: its outage keeps no other account's replies waiting."""
-    return f"account:{account}"
 
 
 def say(tx: Session, world: World, case: Case, wording: Wording) -> None:
@@ -170,7 +165,7 @@ def _draft(
         Effect.REPLY,
         target=case.id,
         cause=cause,
-        lane=lane(reply.account),
+        lane=lanes.of_account(reply.account),
         at=now,
         content=content,
         state=IntentState.HELD if reasons else IntentState.APPROVED,

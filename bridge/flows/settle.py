@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from bridge.core.case import CaseState, Receipt
 from bridge.core.intent import Effect, IntentState
-from bridge.core.reply import Published
 from bridge.errors import BridgeError
 from bridge.flows import cards, drafting, ending, writing
 from bridge.flows.effects import recipe
+from bridge.flows.effects.network import outcome_of
 from bridge.flows.ledger import SEEN
 from bridge.flows.recipe import Outcome
 from bridge.flows.replies import thawed
@@ -80,7 +79,7 @@ def there_already(world: World, intent_id: str, by: str) -> bool:
             _tell(tx, world, case, intent, "said to be there already; not found on the thread")
             return False
         intent, case = _waiting(tx, intent_id)
-        _happened(tx, world, case, intent, Outcome(found.id, _as_data(found)), by)
+        _happened(tx, world, case, intent, outcome_of(found), by)
         return True
 
 
@@ -119,11 +118,6 @@ def _happened(tx: Session, world: World, case: Case, intent: Intent, outcome: Ou
             if intent.closing:
                 ending.renew(tx, world, case, Receipt.BY_HAND, link)
     _tell(tx, world, case, intent, f"was done by hand, said by {by}")
-
-
-def _as_data(found: Published) -> dict[str, Any]:
-    at = found.at.isoformat() if found.at else None
-    return {"id": found.id, "permalink": found.permalink, "at": at}
 
 
 def claim(tx: Session, world: World, case: Case, user_id: str, at: datetime) -> bool:

@@ -19,7 +19,6 @@ from sqlalchemy.orm import Session
 from bridge.core.condition import Condition
 from bridge.core.ports import Finding
 from bridge.errors import VendorBusyError, VendorError
-from bridge.flows.cards import TEAM
 from bridge.flows.world import World
 from bridge.store import conditions, counting, lanes, leases, standing
 from bridge.store.deliveries import DESK_SOURCE
@@ -138,7 +137,7 @@ class Watch:
             return
         with self.world.database.read() as tx:
             now = self.world.clock.now()
-            if TEAM in lanes.parked(tx, now):
+            if lanes.TEAM in lanes.parked(tx, now):
                 return
             due = [alert for alert in tx.scalars(select(Alert).order_by(Alert.since)) if _is_due(alert, now)]
         for alert in due:

@@ -13,21 +13,19 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 from structlog.contextvars import bound_contextvars
 
-from bridge.core.intent import IntentState
+from bridge.core.intent import MOVING, IntentState
 from bridge.errors import SettingsError, StoreBusyError, VendorBusyError, VendorError
 from bridge.flows import read_desk
-from bridge.flows.cards import TEAM
-from bridge.flows.drafting import DESK
 from bridge.flows.effects import recipe
 from bridge.flows.ledger import Attempt, Settle, stumbled
 from bridge.flows.world import World
 from bridge.store import casefile, cases, intents, lanes, leases
+from bridge.store.lanes import DESK, TEAM
 from bridge.store.leases import Lease, LeaseLostError
 from bridge.store.tables import Case, Intent, TicketRow
 
 log = logging.getLogger(__name__)
 
-MOVING = (IntentState.APPROVED, IntentState.SENDING)
 CROWDED = timedelta(milliseconds=500)
 # What is begun beside another call is sent at once after it, or begun anew: what was seen of its sender and
 # its lane when it was written down must not be old when it is sent.

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from bridge.core.condition import Condition
-from bridge.core.intent import IntentState
+from bridge.core.intent import NEEDS_PERSON
 from bridge.errors import MappingError, StoreError
 from bridge.intake.door import Door
 from bridge.store import room, standing
 from bridge.store.conditions import WATCHED, WORKER, WORKER_GONE, conditions, faulty_mapping, unwritable
 from bridge.store.presence import last_seen
-
-_FOR_A_PERSON = (IntentState.HELD, IntentState.UNKNOWN)
 
 
 @dataclass(slots=True)
@@ -29,6 +27,7 @@ class Health:
     """
 
     door: Door
+    _: KW_ONLY
     mapping_version: Callable[[], str]
     mapping_error: Callable[[], MappingError | None]
     missing: Callable[[], list[str]] = list
@@ -75,7 +74,7 @@ class Health:
             "worker_seen_at": seen.isoformat() if seen else None,
             "oldest_waiting_intent_s": round(standing.waiting_intents(tx).age_s(now), 1),
             "waiting_for_a_person": sum(
-                count for (_effect, state), count in unsettled.items() if state in _FOR_A_PERSON
+                count for (_effect, state), count in unsettled.items() if state in NEEDS_PERSON
             ),
             "open_loops": standing.open_loops(tx).count,
             "refused_since_start": dict(self.door.counts),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from itertools import accumulate
 
 from flask import Flask, Response, g, request
@@ -56,6 +56,7 @@ class Metrics:
 
     database: Database
     clock: Clock
+    _: KW_ONLY
     mapping_version: Callable[[], str]
     mapping_error: Callable[[], MappingError | None]
     sources: Callable[[], list[tuple[str, str]]]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from flask import Flask, Response
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Playbook:
     """``version`` says what serves now, ``draw`` makes its page, ``policy`` is what the page may load.
 

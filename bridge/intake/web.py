@@ -22,8 +22,7 @@ from bridge.intake.door import MAX_BODY, Door
 from bridge.intake.health import Health
 from bridge.intake.metrics import Metrics, show_metrics
 from bridge.intake.playbook import Playbook, show_playbook
-
-SOURCE_DESK = "zendesk"
+from bridge.store.deliveries import DESK_SOURCE
 
 Verify = Callable[[bytes, Mapping[str, str], datetime], str]
 
@@ -120,12 +119,12 @@ def _hear_desk(web: Flask, door: Door, desk: DeskHook) -> None:
         try:
             desk.read(body)
         except UnsupportedEventError as error:
-            door.record(SOURCE_DESK, "", delivery_id, body, state="unwanted", reason=str(error))
+            door.record(DESK_SOURCE, "", delivery_id, body, state="unwanted", reason=str(error))
             return Response(status=200)
         except UnreadablePayloadError as error:
-            door.record(SOURCE_DESK, "", delivery_id, body, state="unreadable", reason=str(error))
+            door.record(DESK_SOURCE, "", delivery_id, body, state="unreadable", reason=str(error))
             return door.refuse(400, str(error))
-        new = door.hint(SOURCE_DESK, delivery_id, body)
+        new = door.hint(DESK_SOURCE, delivery_id, body)
         return Response(status=202 if new else 200)
 
 

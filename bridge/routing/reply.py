@@ -26,7 +26,6 @@ _HANDLE = "@user"
 _SOME_MOMENT = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
 Key = tuple[str, str, str]
-Templates = Mapping[Key, Template]
 
 
 @dataclass(slots=True)

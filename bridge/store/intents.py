@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bridge.core.intent import Effect, IntentState, move
+from bridge.core.intent import NEEDS_PERSON, Effect, IntentState, move
 from bridge.store import cases
 from bridge.store.ids import new_id
 from bridge.store.tables import Case, Intent
@@ -141,4 +141,4 @@ def claimed_objects(tx: Session, case_id: str, but: str | None = None) -> frozen
 
 
 def waiting_for_a_person(tx: Session, case_id: str) -> list[Intent]:
-    return of_case(tx, case_id, (IntentState.HELD, IntentState.UNKNOWN))
+    return of_case(tx, case_id, NEEDS_PERSON)

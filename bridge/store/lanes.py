@@ -1,4 +1,8 @@
-"""Lanes to the outside that are parked, by a refusal of credentials or by a person."""
+"""Lanes to the outside, and those that are parked, by a refusal of credentials or by a person.
+
+A lane is the queue of calls to one vendor or account: what one of them keeps waiting, keeps no
+other waiting.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,14 @@ from bridge.core.intent import Effect
 from bridge.store.insert import insert_new
 from bridge.store.tables import Intent, Lane
 
-PUBLIC = "public"  # everything that the public would read, on every network
+DESK = "desk"
+TEAM = "team"
+PUBLIC = "public"  # everything that the public would read, on every network: parked, and never an intent's
+
+
+def of_account(account: str) -> str:
+    """The lane of an account: its outage keeps no other account's replies waiting."""
+    return f"account:{account}"
 
 
 class Parked(NamedTuple):

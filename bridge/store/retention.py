@@ -14,15 +14,13 @@ from typing import Any
 from sqlalchemy import CursorResult, Executable, delete, func, null, select, update
 from sqlalchemy.orm import Session
 
-from bridge.core.intent import IntentState
+from bridge.core.intent import MOVING, NEEDS_PERSON, IntentState
 from bridge.store.erasure import BLANK_MESSAGE, PREFIX
 from bridge.store.tables import Case, Delivery, Erasure, Intent, Message, MessageTag
 
 RETENTION = "retention"
 ROWS = 500
 CASES = 50  # each has some ten rows of other tables
-_MOVING = (IntentState.APPROVED, IntentState.SENDING)
-_FOR_A_PERSON = (IntentState.DRAFTED, IntentState.HELD, IntentState.UNKNOWN)
 
 Mark = tuple[datetime, str]
 
@@ -51,13 +49,13 @@ def blank_cases(tx: Session, mark: Mark, until: datetime, at: datetime) -> Batch
     # What nobody has answered for so long is answered by this.
     tx.execute(
         update(Intent)
-        .where(Intent.case_id.in_(ids), Intent.state.in_(_FOR_A_PERSON))
+        .where(Intent.case_id.in_(ids), Intent.state.in_(NEEDS_PERSON))
         .values(state=IntentState.REFUSED.value, reason="erased", decided_by="the bridge", settled_at=at)
     )
     intents = _run(
         tx,
         update(Intent)
-        .where(Intent.case_id.in_(ids), Intent.state.not_in(_MOVING))
+        .where(Intent.case_id.in_(ids), Intent.state.not_in(MOVING))
         .values(draft={}, payload=null(), outcome=null()),
     )
     return Batch({"cases": len(ids), "messages": messages, "intents": intents}, _next(found))

@@ -16,14 +16,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bridge.core.case import CaseState
-from bridge.core.intent import IntentState
+from bridge.core.intent import MOVING, UNSETTLED, IntentState
 from bridge.store.tables import Alert, Case, Cursor, Delivery, Intent, WorkerRow
 
 ASTRAY = "astray:"  # begins the key of a cursor: see `flows.astray`
 _OPEN = (CaseState.OPEN.value, CaseState.SOLVED.value)
-_UNDER_WAY = (IntentState.APPROVED.value, IntentState.SENDING.value)
 _EVER = datetime(2000, 1, 1, tzinfo=UTC)
-_UNSETTLED = (*_UNDER_WAY, IntentState.HELD.value, IntentState.UNKNOWN.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,7 @@ def unsettled_intents(tx: Session) -> dict[tuple[str, str], int]:
     """What is wanted outside and is not settled: how many, by effect and state."""
     query = (
         select(Intent.effect, Intent.state, func.count())
-        .where(Intent.state.in_(_UNSETTLED))
+        .where(Intent.state.in_(UNSETTLED))
         .group_by(Intent.effect, Intent.state)
     )
     return {(effect, state): count for effect, state, count in tx.execute(query)}
@@ -78,7 +76,7 @@ def unsettled_intents(tx: Session) -> dict[tuple[str, str], int]:
 
 def waiting_intents(tx: Session) -> Backlog:
     """What may leave and has not been confirmed."""
-    query = select(func.count(), func.min(Intent.created_at)).where(Intent.state.in_(_UNDER_WAY))
+    query = select(func.count(), func.min(Intent.created_at)).where(Intent.state.in_(MOVING))
     count, oldest = tx.execute(query).one()
     return Backlog(count, oldest)
 
@@ -87,7 +85,7 @@ def failing_lanes(tx: Session, often: int) -> dict[str, int]:
     """Lanes that have intents which failed so often and wait."""
     query = (
         select(Intent.lane, func.count())
-        .where(Intent.state.in_(_UNDER_WAY), Intent.attempts >= often)
+        .where(Intent.state.in_(MOVING), Intent.attempts >= often)
         .group_by(Intent.lane)
     )
     return dict(tx.execute(query).all())

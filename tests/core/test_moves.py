@@ -47,3 +47,10 @@ def test_an_unknown_outcome_is_never_tried_again_without_a_person():
     """From unknown there is no way straight into sending."""
     with pytest.raises(CaseMoveError):
         intent.move(IntentState.UNKNOWN, IntentState.SENDING)
+
+
+def test_every_state_is_final_or_may_still_come_to_be_but_for_the_draft():
+    """Rooms ask for these sets by name: a new state must be put into the right ones."""
+    unsettled = {state for state in IntentState if not state.is_final} - {IntentState.DRAFTED}
+    assert set(intent.UNSETTLED) == unsettled == {*intent.UNSENT, *intent.UNCLEAR}
+    assert {state for state in IntentState if state.needs_person} == unsettled - set(intent.MOVING)

@@ -13,7 +13,6 @@ from sqlalchemy import select
 
 from bridge.core.intent import Effect, IntentState
 from bridge.flows import settle
-from bridge.flows.replies import lane as replies_lane
 from bridge.intake.health import Health
 from bridge.sandbox import Sandbox
 from bridge.sandbox.mastodon import MastodonRefusalError
@@ -188,7 +187,7 @@ def test_a_card_that_could_not_be_posted_is_told_somewhere(sandbox, running):
             return found is not None and found.state == IntentState.REFUSED
 
     eventually(refused, what="the refusal")
-    health = Health(running.bridge.door, lambda: "x", lambda: None).report()
+    health = Health(running.bridge.door, mapping_version=lambda: "x", mapping_error=lambda: None).report()
     assert any("refused" in problem for problem in health["problems"]), health
 
 
@@ -371,7 +370,7 @@ def test_a_desk_that_has_been_away_for_an_hour_is_no_good_health(sandbox, runnin
     with running.database.write() as tx:
         for intent in tx.scalars(select(Intent)):
             intent.created_at -= timedelta(hours=1)
-    health = Health(running.bridge.door, lambda: "x", lambda: None).report()
+    health = Health(running.bridge.door, mapping_version=lambda: "x", mapping_error=lambda: None).report()
     assert any("intent" in problem or "desk" in problem for problem in health["problems"]), health
 
 
@@ -686,7 +685,7 @@ def test_a_trigger_that_solves_in_our_own_update_is_heard():
 @pytest.mark.parametrize("name", ["public", "desk", "team"])
 def test_an_account_called_like_a_lane_of_ours_has_a_lane_of_its_own(name: str):
     """Lanes are shared by name: a refused token of the account "public" must not end `bridge pause`."""
-    assert replies_lane(name) not in (lanes.PUBLIC, "desk", "team")
+    assert lanes.of_account(name) not in (lanes.PUBLIC, lanes.DESK, lanes.TEAM)
 
 
 def test_slack_that_answers_5xx_is_asked_less_and_less_often(sandbox, running, ticket):

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
 
 from bridge.core.desk import Customer, TicketDraft, TicketUpdate
-from bridge.core.intent import Effect, IntentState
+from bridge.core.intent import UNSETTLED, Effect, IntentState
 from bridge.core.ports import Desk
 from bridge.errors import VendorBusyError, VendorError
 from bridge.flows import cards, drafting, writing
@@ -22,8 +22,6 @@ from bridge.store.tables import Case, CustomerRow, Intent, Message, TicketRow
 
 # The desk keeps an idempotency key for two hours; the margin is for clocks.
 KEY_LASTS = timedelta(minutes=110)
-
-# States of an intent that may still become a ticket.
 
 _customer = TypeAdapter(Customer)
 _ticket = TypeAdapter(TicketDraft)
@@ -143,7 +141,7 @@ class OpenTicket(DeskRecipe):
         )
         case.ticket_opened_at = case.ticket_opened_at or now
         for update in intents.of_case(tx, case.id):
-            if update.effect == Effect.UPDATE_TICKET and update.state == "approved":
+            if update.effect == Effect.UPDATE_TICKET and update.state == IntentState.APPROVED:
                 update.due_at = now
         intents.wake_case(case, now)
         cards.show(tx, self.world, case)
@@ -158,7 +156,7 @@ class UpdateTicket(DeskRecipe):
             return True
         ticket = cards.current_ticket(tx, case)
         # A closed ticket is tried only while no follow-up is on its way: the desk's "no" asks for one.
-        return ticket is not None and (ticket.state == "current" or not _follow_up_on_its_way(tx, case))
+        return ticket is not None and (ticket.state == "current" or not follow_up_on_its_way(tx, case))
 
     def freeze(self, tx: Session, case: Case, intent: Intent) -> dict[str, Any]:
         ticket = cards.current_ticket(tx, case)
@@ -199,7 +197,7 @@ class UpdateTicket(DeskRecipe):
             return
         message = tx.get_one(Message, intent.draft["message"])
         newer = any(row.state == "current" for row in rows)
-        if news or newer or _follow_up_on_its_way(tx, case):
+        if news or newer or follow_up_on_its_way(tx, case):
             drafting.pass_on(tx, case, message, now, again=f":{intent.id}")
             return
         number = max(row.number for row in rows) + 1
@@ -210,6 +208,6 @@ class UpdateTicket(DeskRecipe):
         drafting.note(tx, case, f"opened:{number}", writing.follow_up_note(case, gone), now)
 
 
-def _follow_up_on_its_way(tx: Session, case: Case) -> bool:
-    open_ = (IntentState.APPROVED, IntentState.SENDING, IntentState.HELD, IntentState.UNKNOWN)
-    return any(intent.effect == Effect.OPEN_TICKET for intent in intents.of_case(tx, case.id, open_))
+def follow_up_on_its_way(tx: Session, case: Case) -> bool:
+    """Whether the case may still get another ticket by an intent of ours."""
+    return any(intent.effect == Effect.OPEN_TICKET for intent in intents.of_case(tx, case.id, UNSETTLED))

@@ -77,7 +77,7 @@ class PublicReply(Recipe):
             intent.waived = [*intent.waived, _posts_seen(tx, case, intent), BULK_SOLVE]
 
     def send(self, intent: Intent) -> Outcome:
-        return _outcome(self._line(intent).reply(thawed(intent), intent.id))
+        return outcome_of(self._line(intent).reply(thawed(intent), intent.id))
 
     def look(self, intent: Intent, claimed: Collection[str]) -> Outcome | None:
         try:
@@ -85,10 +85,10 @@ class PublicReply(Recipe):
         except VendorGoneError as error:
             # Not "gone, so say it elsewhere": our reply may well have outlived what it answers.
             raise VendorRefusedError(error.vendor, error.operation, "the post is gone") from error
-        return None if found is None else _outcome(found)
+        return None if found is None else outcome_of(found)
 
     def at_address(self, url: str) -> Outcome | None:
-        return _outcome(Published(id=url, permalink=url)) if url.startswith("http") else None
+        return outcome_of(Published(id=url, permalink=url)) if url.startswith("http") else None
 
     def confirmed(self, tx: Session, case: Case, intent: Intent, outcome: Outcome) -> None:
         now = self.world.clock.now()
@@ -204,5 +204,5 @@ def _stop_for(seen: Preflight, intent: Intent) -> Stop | None:
     return None
 
 
-def _outcome(published: Published) -> Outcome:
+def outcome_of(published: Published) -> Outcome:
     return Outcome(published.id, _published.dump_python(published, mode="json"))

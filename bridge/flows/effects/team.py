@@ -67,11 +67,7 @@ class PostCard(_Drawn):
     def look(self, intent: Intent, claimed: Collection[str]) -> Outcome | None:
         payload = intent.payload or {}
         ref = self.team.find_card(payload["channel"], intent.id, intent.first_sent_at or intent.created_at)
-        return (
-            None
-            if ref is None
-            else Outcome(f"{ref.channel}:{ref.id}", {"channel": ref.channel, "id": ref.id})
-        )
+        return None if ref is None else _outcome(ref)
 
     def at_address(self, url: str) -> Outcome | None:
         ref = self.team.locate(url)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -149,13 +148,6 @@ class ZendeskSandbox:
         wanted: Json = {"comment": {"html_body": html_of(text), "public": public}}
         return self._act(ticket_id, wanted | ({"status": status} if status else {}), agent, via)
 
-    def customer_comments(self, ticket_id: int | str, text: str) -> int:
-        """The requester writes on the ticket itself (by e-mail, say). Returns the audit's id."""
-        with self.lock:
-            ticket = self.records.tickets[int(ticket_id)]
-            requester = self.records.users[ticket.values["requester_id"]]
-            return self._update(ticket, {"comment": {"body": text, "public": True}}, requester, "email")
-
     def solve(self, ticket_id: int | str, via: str = "web", agent: str = "agent-1") -> int:
         """Set the ticket to solved: by an agent, a ``rule``, the ``api``, a ``linked_problem``."""
         return self._act(ticket_id, {"status": "solved"}, agent, via)
@@ -173,9 +165,6 @@ class ZendeskSandbox:
     def close(self, ticket_id: int | str) -> int:
         """Zendesk closes solved tickets for good after some days."""
         return self._act(ticket_id, {"status": "closed"}, "agent-1", "rule")
-
-    def retag(self, ticket_id: int | str, tags: Sequence[str], agent: str = "agent-1") -> int:
-        return self._act(ticket_id, {"tags": list(tags)}, agent, "web")
 
     def merge(self, source_id: int | str, target_id: int | str, agent: str = "agent-1") -> None:
         """Merge *source_id* into *target_id*: the source is closed, and both get a private comment."""
