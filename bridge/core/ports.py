@@ -75,6 +75,8 @@ class Capabilities:
 
     ``reply_key_covers_resend``: the same key sent twice makes one post, on every
     server that speaks this protocol; then a second send needs no proof.
+    ``one_reply_per_interaction``: a second reply where nobody wrote in between is taken amiss,
+    so an answer closes the loop however old it is.
     ``settle_s``: how long after a write a post may still be invisible to a look.
     ``reply_window``: how long after a post the network takes replies to it; None: as long as it is there.
     """

@@ -173,7 +173,10 @@ def _closing_under_way(tx: Session, case: Case) -> bool:
 
 
 def _recent_answer(tx: Session, world: World, case: Case, update: Update) -> Intent | None:
-    """The last answer, said or about to be, if it is recent and the customer wrote nothing after it."""
+    """The last answer, said or about to be, if it is recent and the customer wrote nothing after it.
+
+    Where a network tolerates one reply only, it is never too old to be that reply.
+    """
     last = next(
         (
             intent
@@ -186,7 +189,7 @@ def _recent_answer(tx: Session, world: World, case: Case, update: Update) -> Int
         return None
     said_at = _said_at(last)
     queue = world.mappings.current.queues.get(case.queue)
-    if queue is None or said_at < update.at - queue.closing_grace:
+    if queue is None or (said_at < update.at - queue.closing_grace and not _one_is_all(world, case)):
         return None
     wrote_after = tx.scalars(
         select(Message.id).where(
@@ -194,6 +197,11 @@ def _recent_answer(tx: Session, world: World, case: Case, update: Update) -> Int
         )
     ).first()
     return None if wrote_after else last
+
+
+def _one_is_all(world: World, case: Case) -> bool:
+    account = world.account(case.account)
+    return account is not None and world.networks[account.network].capabilities.one_reply_per_interaction
 
 
 def _said_at(intent: Intent) -> datetime:

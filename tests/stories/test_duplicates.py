@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
@@ -261,6 +263,32 @@ def test_a_solve_after_the_answer_is_on_the_thread_adds_no_word(sandbox: Sandbox
     eventually(lambda: receipts(sandbox, ticket.id), what="the receipt")
     assert answer.url in receipts(sandbox, ticket.id)[0]
     stays(lambda: [answer] == brand_posts(sandbox.plaza), seconds=0.3)
+
+
+@pytest.mark.parametrize("once", [False, True], ids=["any number of replies", "one reply only"])
+def test_where_one_reply_is_tolerated_an_old_answer_closes_too(
+    sandbox: Sandbox, running: InProcess, ticket, monkeypatch: pytest.MonkeyPatch, once: bool
+):
+    """Elsewhere an answer that is older than the queue's grace is followed by the brand's template."""
+    world = running.bridge.world
+    network = world.networks["standard"]
+    monkeypatch.setattr(
+        network, "capabilities", replace(network.capabilities, one_reply_per_interaction=once), raising=False
+    )
+    queues = world.mappings.current.queues
+    hasty = replace(queues["support-technical"], closing_grace=timedelta(0))
+    monkeypatch.setitem(queues, "support-technical", hasty)
+    sandbox.zendesk.agent_comments(ticket.id, "Fixed in 4.3, which is out now.")
+    answer = eventually(lambda: brand_posts(sandbox.plaza), what="the answer")[0]
+    eventually(
+        lambda: sandbox.zendesk.ticket(ticket.id).says(answer.url, public=False), what="our note of it"
+    )
+    time.sleep(1.1)  # the desk's times are whole seconds
+    sandbox.zendesk.solve(ticket.id)
+
+    eventually(lambda: receipts(sandbox, ticket.id), what="the receipt")
+    assert (answer.url in receipts(sandbox, ticket.id)[0]) is once
+    assert len(brand_posts(sandbox.plaza)) == (1 if once else 2)
 
 
 def test_a_solve_while_the_answer_is_still_held_asks_once(sandbox: Sandbox, running: InProcess, ticket):
