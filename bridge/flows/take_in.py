@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Sequence
+from contextlib import ExitStack
 from datetime import timedelta
 
 from sqlalchemy import bindparam, select
@@ -127,30 +128,26 @@ def _write_down(
     """
     turn = None
     woken: list[tuple[str, str]] = []
-    try:
-        with world.database.write() as tx:
-            known = _open_delivery(tx, delivery_id)
-            if known is None:
-                return None, []
-            rows = [_take_post(tx, world, about) for about in posts]
-            _finish(world, known, "done")
-            if any(row.erased_at is not None or erasure.is_erased(row.parent_id) for row in rows):
-                # What was erased came once more, or is quoted: what it says is not kept a second time.
-                erasure.hide_delivery(tx, known)
-            for row in rows:
-                if row is not rows[0]:
-                    tx.flush()  # what one post changes, the next must find
-                to_wake = consider(tx, world, row)
-                woken += [] if to_wake is None else [to_wake]
-            made = cases.made(tx)
-            if made:
-                turn = Turn(world, slots, made[0].id)
-                turn.begin(tx, made[0])
-    except BaseException:
-        # Whatever it was, the transaction may have been committed all the same.
-        if turn is not None:
-            turn.give_back()
-        raise
+    with ExitStack() as around, world.database.write() as tx:
+        known = _open_delivery(tx, delivery_id)
+        if known is None:
+            return None, []
+        rows = [_take_post(tx, world, about) for about in posts]
+        _finish(world, known, "done")
+        if any(row.erased_at is not None or erasure.is_erased(row.parent_id) for row in rows):
+            # What was erased came once more, or is quoted: what it says is not kept a second time.
+            erasure.hide_delivery(tx, known)
+        for row in rows:
+            if row is not rows[0]:
+                tx.flush()  # what one post changes, the next must find
+            to_wake = consider(tx, world, row)
+            woken += [] if to_wake is None else [to_wake]
+        made = cases.made(tx)
+        if made:
+            turn = Turn(world, slots, made[0].id)
+            # Around the transaction: it may fail in its commit.
+            around.enter_context(turn.given_back_when_it_fails())
+            turn.begin(tx, made[0])
     return turn, woken
 
 
