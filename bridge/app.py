@@ -90,14 +90,15 @@ class Bridge:
             self._dialler.join()
         if self.socket is not None:
             self.socket.stop()
-        if self.engine is not None:
-            self.engine.stop()
+        if self.engine is None:
+            self.wakes.close()
+        else:
+            self.engine.stop()  # closes them, too
             try:
                 self.world.presence.leave(self.world.database, self.world.clock.now())
             except StoreError as error:
                 # Others find out by themselves that this worker is gone.
                 log.warning("left without a word: %s", error)
-        self.wakes.close()
         for one in self.beside:
             one.stop()
         self.world.database.close()

@@ -5,8 +5,9 @@
 
 On SQLite one ``bridge serve``; on PostgreSQL a door and two workers. Each loop is a post, its
 ticket, an agent's answer and a solve, in one of five ways. In the end everything is counted
-where it shows: on the sandbox's threads, tickets and channels. Exits 0 only if nothing was
-lost and nothing doubled.
+where it shows: on the sandbox's threads, tickets and channels. How many became *unknown*, and what
+still waits for a person, is read from the ledger. Exits 0 only if nothing was lost, nothing is there
+twice, nothing is stuck or waits, and no process ended by itself.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import create_engine, func, select
+from sqlalchemy import and_, create_engine, func, or_, select
 
 from bridge.core.intent import IntentState
 from bridge.sandbox import Sandbox
@@ -45,6 +46,9 @@ KILL_EVERY_S = (2.0, 5.0)
 # So long without any progress, and what is left counts as lost.
 PATIENCE_S = 180.0
 TICK_S = 0.2
+# Whatever might still come twice, comes within this.
+AFTERMATH_S = 8.0
+START_S = 60.0  # a process that does not answer so long after its start will not
 
 TIMES = {
     "BRIDGE_POLL_S": "0.5",
@@ -110,8 +114,15 @@ class Loop:
         )
 
 
+class FleetError(Exception):
+    """A process ended by itself, or does not answer."""
+
+
 class Fleet:
-    """The bridge's processes: one of them is killed every few seconds and started again."""
+    """The bridge's processes: one of them is killed every few seconds and started again.
+
+    ``fault`` says what befell them that was not our doing.
+    """
 
     def __init__(self, commands: list[str], env: dict[str, str], port: int, log: Path) -> None:
         self._commands, self._env, self._port = commands, env, port
@@ -120,17 +131,26 @@ class Fleet:
         self._stopping = threading.Event()
         self._chance = random.Random(port)  # noqa: S311 - it kills, and hides nothing
         self.kills = 0
+        self.fault: str | None = None
         for number, command in enumerate(commands):
             self._start(f"{command}-{number}")
         self._thread = threading.Thread(target=self._kill_now_and_then, daemon=True)
 
-    def start_killing(self) -> None:
+    def wait(self) -> None:
+        """Until the door answers. Raises FleetError."""
         self._wait_for_the_door()
+
+    def start_killing(self) -> None:
         self._thread.start()
 
     def stop_killing(self) -> None:
         self._stopping.set()
         self._thread.join()
+        try:
+            for name in self._running:
+                self._require(name)
+        except FleetError as error:
+            self.fault = self.fault or str(error)
 
     def stop(self) -> None:
         self._stopping.set()
@@ -149,13 +169,23 @@ class Fleet:
         )
 
     def _kill_now_and_then(self) -> None:
+        try:
+            self._kill_until_told_to_stop()
+        except FleetError as error:
+            self.fault = str(error)
+
+    def _require(self, name: str) -> None:
+        status = self._running[name].poll()
+        if status is not None:
+            raise FleetError(f"{name} ended by itself with status {status}")
+
+    def _kill_until_told_to_stop(self) -> None:
         started_in = 0.0
         # On a busy machine a start takes its time: each process lives longer than it took to start.
         while not self._stopping.wait(self._chance.uniform(*KILL_EVERY_S) + started_in):
             name = self._chance.choice(list(self._running))
+            self._require(name)
             process = self._running[name]
-            if process.poll() is not None:
-                raise AssertionError(f"{name} ended by itself with status {process.returncode}")
             process.kill()
             process.wait()
             self.kills += 1
@@ -165,8 +195,12 @@ class Fleet:
             started_in = time.monotonic() - begun
 
     def _wait_for_the_door(self) -> None:
-        end = time.monotonic() + 60
-        while time.monotonic() < end and not self._stopping.is_set():
+        end = time.monotonic() + START_S
+        while not self._stopping.is_set():
+            for name in self._running:
+                self._require(name)
+            if time.monotonic() > end:
+                raise FleetError(f"the door does not answer {START_S:.0f} s after a start")
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/healthz", timeout=1):
                     return
@@ -197,7 +231,7 @@ class Story:
             if not open_ and len(self.loops) == self._total:
                 return []
             moved = self._begin(self._at_once - len(open_))
-            self._look()
+            self.look()
             for loop in open_:
                 moved = self._go_on(loop) or moved
             moved = self._settle_what_is_asked() or moved
@@ -231,7 +265,7 @@ class Story:
                 loop.post = self._sandbox.mastodon.post(loop.name, text, language="en").id
         return count > 0
 
-    def _look(self) -> None:
+    def look(self) -> None:
         """See what is new: tickets, and what the brand says in public."""
         desk = self._sandbox.zendesk
         with desk.lock:
@@ -371,12 +405,16 @@ def _compare(found: Count, loop: Loop, what: str, wanted: int, there: int) -> No
 
 
 def ledger(url: str) -> tuple[int, int]:
-    """How many intents were ever *unknown* or asked about, and how many still wait for a person."""
+    """How often an intent became *unknown*, and how many intents still wait for a person.
+
+    What a vendor refused waits for one; what a person or the bridge itself took back does not.
+    """
+    asked = Intent.state.in_((IntentState.UNKNOWN, IntentState.HELD))
+    refused = and_(Intent.state == IntentState.REFUSED, Intent.decided_by.is_(None))
     engine = create_engine(url)
     with engine.connect() as tx:
         ever = tx.scalar(select(func.count()).select_from(Event).where(Event.kind == "unknown")) or 0
-        waiting = (IntentState.UNKNOWN, IntentState.HELD, IntentState.REFUSED)
-        left = tx.scalar(select(func.count()).select_from(Intent).where(Intent.state.in_(waiting))) or 0
+        left = tx.scalar(select(func.count()).select_from(Intent).where(or_(asked, refused))) or 0
     engine.dispose()
     return ever, left
 
@@ -395,13 +433,16 @@ def store(kind: str, folder: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def _wait_for_the_polls(sandbox: Sandbox) -> None:
-    """A first poll sets its mark, and what was there before it is not raked up."""
+    """A first poll sets its mark, and what was there before it is not raked up. Raises FleetError."""
+    end = time.monotonic() + START_S
     while len(sandbox.calls.list("mastodon", "list_notifications")) <= 4:
+        if time.monotonic() > end:
+            raise FleetError(f"nothing was polled in {START_S:.0f} s")
         time.sleep(0.2)
 
 
 def run(loops: int, kind: str, at_once: int, folder: Path, seed: int) -> int:
-    """Play *loops* loops in bad weather; print what became of them. 0: nothing lost, nothing doubled."""
+    """Play *loops* loops in bad weather; print what became of them. 0: all is well, see above."""
     begun = time.monotonic()
     boundless = Limits(10**9, 10**9, 10**9, 10**9)
     with ExitStack() as stack:
@@ -421,25 +462,31 @@ def run(loops: int, kind: str, at_once: int, folder: Path, seed: int) -> int:
         subprocess.run([sys.executable, "-m", "bridge", "migrate"], env=env, cwd=REPOSITORY, check=True)
         fleet = Fleet(commands, env, port, folder / "bridge.log")
         stack.callback(fleet.stop)
-        _wait_for_the_polls(sandbox)
+        try:
+            fleet.wait()
+            _wait_for_the_polls(sandbox)
+        except FleetError as error:
+            print(f"  {error}")
+            return 1
         fleet.start_killing()
         sandbox.faults.weather = Weather(BUSY, BROKEN, LOST)
         story = Story(sandbox, loops, at_once)
         stuck = story.play()
         fleet.stop_killing()
         sandbox.faults.clear()
-        time.sleep(8)  # whatever might still come twice, comes now
+        time.sleep(AFTERMATH_S)
+        story.look()  # a ticket may be there twice by now
         found = count(sandbox, story.loops)
         ever, left = ledger(url)
     took = time.monotonic() - begun
-    for line in [*found.lost, *found.doubled][:40]:
+    for line in [*([fleet.fault] if fleet.fault else []), *found.lost, *found.doubled][:40]:
         print(f"  {line}")
     print(
         f"{kind}: loops {len(story.loops)}, kills {fleet.kills}, lost {len(found.lost)}, "
         f"doubled {len(found.doubled)}, unknown {ever} (still waiting {left}), "
         f"asked on cards {len(story.asked)}, stuck {len(stuck)}, {took:.0f} s"
     )
-    return 1 if found.lost or found.doubled or stuck or left else 0
+    return 1 if fleet.fault or found.lost or found.doubled or stuck or left else 0
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from bridge.core.intent import UNCLEAR, Effect
 from bridge.errors import VendorBusyError, VendorError, VendorGoneError
 from bridge.flows import cards, drafting, writing
 from bridge.flows.world import World
-from bridge.store import cases, intents, leases, messages
+from bridge.store import cases, intents, leases, messages, tickets
 from bridge.store.insert import insert_new
 from bridge.store.leases import Lease
 from bridge.store.standing import ASTRAY
@@ -90,12 +90,18 @@ def _tell(world: World, lease: Lease, ticket: Ticket, history: Sequence[Update])
         if case is not None:
             case = cases.lock(tx, case.id)
         leases.guard(tx, lease)
-        known = select(TicketRow.id).where(
-            TicketRow.installation == world.installation, TicketRow.ticket_id == ticket.id
-        )
+        known = tx.scalars(
+            select(TicketRow).where(
+                TicketRow.installation == world.installation, TicketRow.ticket_id == ticket.id
+            )
+        ).first()
         cursor, now = tx.get_one(Cursor, lease.key), world.clock.now()
-        if tx.scalar(known) is not None:
+        if known is not None:
             tx.delete(cursor)
+            if case is not None and case.id == known.case_id:
+                # Its number was known late: what was said on it before has been told to nobody.
+                tickets.hint(known, now)
+                intents.wake_case(case, now)
             return
         if case is not None and _may_open(tx, world, case, ticket):
             cursor.due_at = now + world.timing.call_timeout  # it will be known, or asked about

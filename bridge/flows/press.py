@@ -5,11 +5,12 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from bridge.core.card import Action, Press
+from bridge.core.intent import Effect
 from bridge.errors import VendorRefusedError
 from bridge.flows import cards, drafting, settle
 from bridge.flows.settle import NotWaitingError
 from bridge.flows.world import World
-from bridge.store import casefile, cases
+from bridge.store import casefile, cases, intents
 from bridge.store.tables import Case, Intent
 
 
@@ -52,8 +53,16 @@ def _explain(world: World, press: Press) -> None:
             f"({case.route_place}, mapping {case.mapping_version[:12]}). "
             f"Reply language: {case.language} ({case.language_reason}). {case.light_reason}"
         )
-        drafting.post_note(tx, case, "why", why, world.clock.now())
+        drafting.post_note(tx, case, _asked_why(tx, case), why, world.clock.now())
     world.wake("work", case.id)
+
+
+def _asked_why(tx: Session, case: Case) -> str:
+    """The same for the same card and the same routing: a second press asks nothing new."""
+    # By what posted the card: nobody may have written down yet that it is there.
+    known = reversed(intents.of_case(tx, case.id))
+    card = next((intent.id for intent in known if intent.effect == Effect.POST_CARD), "")
+    return f"why:{card}:{case.mapping_version[:12]}:{case.route}"[:255]
 
 
 def _decide(world: World, press: Press) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Sequence
+from contextlib import ExitStack
 from datetime import timedelta
 
 from sqlalchemy import bindparam, select
@@ -23,7 +24,8 @@ from bridge.store.tables import Delivery, Message, TicketRow
 log = logging.getLogger(__name__)
 
 TRIES = 6
-LONGEST_WAIT_FOR_TICKET = 60  # tries, a second apart
+WAIT_FOR_TICKET = timedelta(seconds=1)
+LONGEST_WAIT_FOR_TICKET = timedelta(minutes=1)  # while one is being opened
 
 # Made once: SQLAlchemy needs longer to put a statement together than to run it.
 _DELIVERY = (
@@ -62,7 +64,7 @@ def put_off(world: World, key: str, reason: str) -> None:
             return
         delivery.attempts += 1
         delivery.reason = reason
-        delivery.due_at = world.clock.now() + timedelta(seconds=2**delivery.attempts)
+        delivery.due_at = world.clock.now() + timedelta(seconds=2 ** min(delivery.attempts, TRIES))
         if delivery.attempts >= TRIES:
             delivery.state = "failed"
             log.error("delivery %s from %s failed for good: %s", key, delivery.source, reason)
@@ -126,30 +128,26 @@ def _write_down(
     """
     turn = None
     woken: list[tuple[str, str]] = []
-    try:
-        with world.database.write() as tx:
-            known = _open_delivery(tx, delivery_id)
-            if known is None:
-                return None, []
-            rows = [_take_post(tx, world, about) for about in posts]
-            _finish(world, known, "done")
-            if any(row.erased_at is not None or erasure.is_erased(row.parent_id) for row in rows):
-                # What was erased came once more, or is quoted: what it says is not kept a second time.
-                erasure.hide_delivery(tx, known)
-            for row in rows:
-                if row is not rows[0]:
-                    tx.flush()  # what one post changes, the next must find
-                to_wake = consider(tx, world, row)
-                woken += [] if to_wake is None else [to_wake]
-            made = cases.made(tx)
-            if made:
-                turn = Turn(world, slots, made[0].id)
-                turn.begin(tx, made[0])
-    except BaseException:
-        # Whatever it was, the transaction may have been committed all the same.
-        if turn is not None:
-            turn.give_back()
-        raise
+    with ExitStack() as around, world.database.write() as tx:
+        known = _open_delivery(tx, delivery_id)
+        if known is None:
+            return None, []
+        rows = [_take_post(tx, world, about) for about in posts]
+        _finish(world, known, "done")
+        if any(row.erased_at is not None or erasure.is_erased(row.parent_id) for row in rows):
+            # What was erased came once more, or is quoted: what it says is not kept a second time.
+            erasure.hide_delivery(tx, known)
+        for row in rows:
+            if row is not rows[0]:
+                tx.flush()  # what one post changes, the next must find
+            to_wake = consider(tx, world, row)
+            woken += [] if to_wake is None else [to_wake]
+        made = cases.made(tx)
+        if made:
+            turn = Turn(world, slots, made[0].id)
+            # Around the transaction: it may fail in its commit.
+            around.enter_context(turn.given_back_when_it_fails())
+            turn.begin(tx, made[0])
     return turn, woken
 
 
@@ -196,16 +194,16 @@ def _hear_hint(world: World, delivery_id: str, hint: Hint) -> None:
 
 def _wait_for_ticket(tx: Session, world: World, delivery: Delivery, hint: Hint) -> None:
     """An agent can be faster than our record of the desk's answer: a ticket of ours is known in a moment."""
-    tried = delivery.attempts
-    if tried >= (LONGEST_WAIT_FOR_TICKET if intents.some_ticket_opens(tx) else 1):
+    now = world.clock.now()
+    longest = LONGEST_WAIT_FOR_TICKET if intents.some_ticket_opens(tx) else WAIT_FOR_TICKET
+    if now - delivery.received_at >= longest:
         if astray.is_named_ours(world, hint.external_id):
             astray.notice(tx, world, hint.ticket_id)  # the sweep wakes it
             _finish(world, delivery, "done", f"no case knows ticket {hint.ticket_id}, which was ours")
             return
         _finish(world, delivery, "done", f"ticket {hint.ticket_id} is none of ours")
         return
-    delivery.attempts += 1
-    delivery.due_at = world.clock.now() + timedelta(seconds=1)
+    delivery.due_at = now + WAIT_FOR_TICKET
 
 
 def _settle(world: World, delivery_id: str, state: str, reason: str | None = None) -> None:

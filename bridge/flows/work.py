@@ -118,14 +118,9 @@ class Turn:
             yield
         except BaseException:
             # Whatever it was, the lease must not be kept by nobody.
-            self.give_back()
+            if self._lease is not None:  # harmless when its taking was rolled back
+                self._world.give_back(self._lease)
             raise
-
-    def give_back(self) -> None:
-        """Give the lease back, if it was taken; harmless when its taking was rolled back."""
-        if self._lease is not None:
-            with self._world.database.write() as tx:
-                leases.give_back(tx, self._lease, self._world.clock.now())
 
     def _carry_out(self, steps: list[_Step]) -> list[tuple[_Step, Settle]]:
         done: list[tuple[_Step, Settle]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from bridge.core.account import Account
 from bridge.core.card import Press
 from bridge.core.desk import Hint
 from bridge.core.ports import Clock, Connection, Desk, Network, Team
+from bridge.errors import StoreError
 from bridge.flows.mappings import Mappings
 from bridge.routing.model import AccountEntry, Route
 from bridge.store import leases
@@ -22,6 +24,8 @@ from bridge.store.leases import Lease
 from bridge.store.presence import Presence
 from bridge.store.tables import Case
 from bridge.store.tallies import Tallies
+
+log = logging.getLogger(__name__)
 
 
 class SystemClock:
@@ -153,5 +157,15 @@ class World:
         try:
             yield lease
         finally:
+            self.give_back(lease)
+
+    def give_back(self, lease: Lease) -> None:
+        """End *lease*, if that can be written down just now; else it runs out by itself.
+
+        For the end of what held it, well or not: it must not hide why that failed.
+        """
+        try:
             with self.database.write() as tx:
                 leases.give_back(tx, lease, self.clock.now())
+        except StoreError as error:
+            log.warning("the lease on %s runs out by itself, it cannot be given back: %s", lease.key, error)

@@ -2,7 +2,7 @@
 
 verify     on the raw bytes, before anything parses them
 record     durable before the answer: no vendor has to be up for it
-answer     2xx; 503 with Retry-After when nothing can be written
+answer     2xx; 503 with Retry-After when it cannot be written, whatever the reason
 wake       somebody who understands it
 """
 
@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from flask import Response
@@ -58,18 +59,19 @@ class Door:
     ) -> bool:
         """Write a delivery down and wake whoever takes it in; False when it is there already.
 
-        Raises StoreBusyError.
+        Raises StoreBusyError when it is not written down, whatever the reason.
         """
-        row = self._recorder.record(
-            installation=self.installation,
-            source=source,
-            account=account,
-            delivery_id=_storable(delivery_id),
-            body=body,
-            at=self.clock.now(),
-            state=state,
-            reason=reason or None,
-        )
+        with _come_again():
+            row = self._recorder.record(
+                installation=self.installation,
+                source=source,
+                account=account,
+                delivery_id=_storable(delivery_id),
+                body=body,
+                at=self.clock.now(),
+                state=state,
+                reason=reason or None,
+            )
         if row is not None and state == "received":
             self.wake("take_in", row)
         return row is not None
@@ -79,10 +81,11 @@ class Door:
 
         Two updates within one second are the same bytes with the same time, so what
         looks like a redelivery may be news. Looking twice costs a read and changes nothing.
+        Raises StoreBusyError like `record`.
         """
         if self.record(source, "", delivery_id, body):
             return True
-        with self.database.write() as tx:
+        with _come_again(), self.database.write() as tx:
             known = deliveries.find(tx, self.installation, source, "", _storable(delivery_id))
             if known is None:
                 return False
@@ -103,6 +106,19 @@ class Door:
         log.error("answered 503: %s", error)
         self.tallies.add("bridge_requests_refused_total", reason="busy")
         return Response(status=503, headers={"Retry-After": str(BUSY_RETRY_AFTER_S)})
+
+
+@contextmanager
+def _come_again() -> Iterator[None]:
+    """What nobody expected is "not just now" to a sender: after a 500 some never come again."""
+    try:
+        yield
+    except StoreBusyError:
+        raise
+    except Exception as error:
+        # The boundary of the store: it may be well again before the sender gives up.
+        log.exception("a delivery could not be written down")
+        raise StoreBusyError("a delivery could not be written down: see the error above") from error
 
 
 def _storable(delivery_id: str) -> str:

@@ -51,7 +51,7 @@ class Recorder:
     def record(self, **values: Any) -> str | None:
         """Write a delivery down as `deliveries.record` does, and return when it is durable.
 
-        Raises StoreBusyError when it cannot be written just now.
+        Raises StoreBusyError when it cannot be written just now, and whatever else keeps it out.
         """
         mine = _Brought(values)
         with self._lock:
@@ -77,6 +77,8 @@ class Recorder:
                 one.error = StoreBusyError(str(error))
         except Exception:  # noqa: BLE001
             # One that cannot be stored must not take the others with it, whatever is wrong with it.
+            if not together:
+                self._take(together)  # nor may who failed too early for that stay in front of them
             for one in together:
                 self._write_alone(one)
         finally:

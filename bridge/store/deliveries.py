@@ -69,7 +69,11 @@ def some_wait(tx: Session) -> bool:
 
 # Made once: SQLAlchemy needs longer to put a statement together than to run it.
 _DELIVERIES = Delivery.__table__.c
-_WAITING = select(_DELIVERIES.id).where(_DELIVERIES.state == "received", _DELIVERIES.attempts > 0).limit(1)
+_WAITING = (
+    select(_DELIVERIES.id)
+    .where(_DELIVERIES.state == "received", _DELIVERIES.due_at > _DELIVERIES.received_at)
+    .limit(1)
+)
 
 
 def take_again(delivery: Delivery, at: datetime) -> None:

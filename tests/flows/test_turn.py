@@ -20,7 +20,8 @@ from bridge.flows.effects.team import PostCard
 from bridge.flows.recipe import Outcome
 from bridge.flows.work import Slots, Turn
 from bridge.sandbox import Sandbox
-from bridge.store import casefile, deliveries
+from bridge.store import casefile, deliveries, leases
+from bridge.store.leases import Lease
 from bridge.store.tables import Case, Cursor, Event, Intent, LeaseRow
 from tests.running import InProcess, eventually, stays
 from tests.stories.seen import Ahead, the_card, the_ticket
@@ -206,6 +207,33 @@ def test_a_lease_is_given_back_when_nobody_knows_what_became_of_its_transaction(
             event.listen(Session, "after_commit", break_off)
     with running.database.read() as tx:
         assert tx.get_one(LeaseRow, f"case:{case.id}").until <= world.clock.now()
+
+
+def test_why_a_turn_failed_is_told_also_when_its_lease_cannot_be_given_back(
+    sandbox: Sandbox, running: InProcess, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """A fault of ours, and then the disk is full: "gave up for now" would hide the fault."""
+    the_first(sandbox, running)
+    running.bridge.engine.stop()
+    world = running.bridge.world
+    with running.database.read() as tx:
+        [case] = tx.query(Case)
+
+    def full(*_given: object) -> None:
+        raise StoreBusyError("the disk is full")
+
+    turn = Turn(world, Slots(1), case.id)
+    with running.database.write() as tx:
+        turn.begin(tx)
+    turn._lease = turn._lease or Lease(f"case:{case.id}", "nobody", 1)
+    monkeypatch.setattr(leases, "give_back", full)
+    with pytest.raises(RuntimeError), turn.given_back_when_it_fails():
+        raise RuntimeError("a fault of ours")
+    assert "the disk is full" in caplog.text
+    with pytest.raises(RuntimeError), world.lease("a key"):
+        raise RuntimeError("a fault of ours")
+    with world.lease("another key") as lease:
+        assert lease is not None
 
 
 def test_what_cannot_be_settled_takes_nothing_else_along(

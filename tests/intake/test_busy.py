@@ -5,11 +5,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import pytest
+from sqlalchemy.exc import DatabaseError
 from werkzeug.test import TestResponse
 
 from bridge.app import Bridge
+from bridge.store import deliveries
+from bridge.store.database import Database
 from tests.disk import pragma
 from tests.intake.knocking import HOOKS, STANDARD, ZENDESK, Hook, names, stored
 
@@ -74,6 +78,33 @@ def test_even_rubbish_is_503_while_it_cannot_be_kept(bridge, client, hook: Hook)
         is_told_to_come_again(hook.knock(client, b"{"))
     assert 400 == hook.knock(client, b"{").status_code
     assert [b"{"] == [row.body for row in stored(bridge)]
+
+
+@pytest.mark.parametrize("hook", HOOKS, ids=names(HOOKS))
+def test_an_error_that_nobody_expected_is_503_too(bridge, client, hook: Hook, monkeypatch):
+    """The file is no database any more, say: the sender is told to come again, and the log has the rest."""
+
+    def fail(_database: Database, **_given: bool) -> NoReturn:
+        raise DatabaseError("BEGIN IMMEDIATE", None, sqlite3.DatabaseError("file is not a database"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "write", fail)
+        is_told_to_come_again(hook.knock(client, hook.good))
+    assert hook.knock(client, hook.good).status_code in (200, 202)
+    assert ["received"] == [row.state for row in stored(bridge)]
+
+
+def test_an_error_over_a_repetition_is_503_too(bridge, client, monkeypatch):
+    """The desk's second hint with the same id is written down in another way."""
+    assert 202 == ZENDESK.knock(client, ZENDESK.good).status_code
+
+    def fail(*_given: object) -> NoReturn:
+        raise RuntimeError("nobody expected this")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(deliveries, "take_again", fail)
+        is_told_to_come_again(ZENDESK.knock(client, ZENDESK.good))
+    assert 200 == ZENDESK.knock(client, ZENDESK.good).status_code
 
 
 @pytest.mark.parametrize("hook", HOOKS, ids=names(HOOKS))

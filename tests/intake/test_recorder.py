@@ -7,16 +7,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from bridge.app import Bridge
 from bridge.errors import StoreBusyError
 from bridge.intake.recorder import Recorder
+from bridge.store.database import Database
 from tests.disk import pragma
 from tests.intake.knocking import stored
 from tests.running import eventually
@@ -129,6 +131,29 @@ def test_when_nothing_can_be_written_each_is_told_so(bridge, recorder):
     assert [] == stored(bridge)
 
     assert recorder.record(**delivery(bridge, 1))
+
+
+def test_what_nobody_expected_before_the_database_was_ours_stops_nobody(bridge, recorder, monkeypatch):
+    """The file is no database any more, say, or a fault of ours: whoever comes next is not kept waiting."""
+    write, tries = Database.write, []
+
+    def fail(database: Database, **given: Any) -> AbstractContextManager[Session]:
+        tries.append(1)
+        if len(tries) <= 2:
+            raise RuntimeError("nobody expected this")
+        return write(database, **given)
+
+    monkeypatch.setattr(Database, "write", fail)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(recorder.record, **delivery(bridge, 1))
+        assert isinstance(first.exception(timeout=10), RuntimeError)
+        second = pool.submit(recorder.record, **delivery(bridge, 2))
+        try:
+            assert second.result(timeout=10)
+        finally:
+            for one in recorder._waiting[1:]:  # or the test would never end where it fails
+                one.turn.release()
+    assert ["msg_2"] == [row.delivery_id for row in stored(bridge)]
 
 
 def test_who_comes_too_late_for_a_commit_has_the_next(bridge, recorder):

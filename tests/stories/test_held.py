@@ -8,7 +8,7 @@ from sqlalchemy import select
 from bridge.core.intent import Effect
 from bridge.sandbox import Sandbox
 from bridge.store import lanes
-from bridge.store.tables import Intent, Message
+from bridge.store.tables import Case, Intent, Message
 from tests.running import InProcess, eventually, stays
 from tests.stories.seen import brand_posts, quiet, the_card
 
@@ -242,3 +242,33 @@ def test_why_here_is_answered_once_under_the_card(sandbox, ticket):
     eventually(lambda: sandbox.slack.thread(card.ts), what="the answer")
     stays(lambda: len(sandbox.slack.thread(card.ts)) == 1, seconds=0.5)
     assert "mappings/routes" in sandbox.slack.thread(card.ts)[0].words
+
+
+def test_why_here_is_answered_again_under_another_card(sandbox, running, ticket):
+    """The first card was deleted, with its answer: the one that stands for it now answers, too."""
+    press(sandbox, "Why here")
+    first = the_card(sandbox, "support-technical")
+    eventually(lambda: sandbox.slack.thread(first.ts), what="the answer")
+    for channel in sandbox.slack.channels.values():
+        channel.messages.clear()
+    sandbox.zendesk.agent_comments(ticket.id, "Write to me at ana@kopi.example please")
+    card = the_card(sandbox, "support-technical", "ana@kopi.example")
+
+    press(sandbox, "Why here")
+    press(sandbox, "Why here")
+    eventually(lambda: sandbox.slack.thread(card.ts), what="the answer under the new card")
+    stays(lambda: len(sandbox.slack.thread(card.ts)) == 1, seconds=0.5)
+
+
+def test_why_here_is_answered_again_after_another_routing(sandbox, running, ticket):
+    """What was said under the card is true no longer."""
+    press(sandbox, "Why here")
+    card = the_card(sandbox, "support-technical")
+    eventually(lambda: sandbox.slack.thread(card.ts), what="the answer")
+    with running.database.write() as tx:
+        case = tx.scalars(select(Case)).one()
+        case.route, case.reason = "sales-lead", "the tag sales-lead"
+
+    press(sandbox, "Why here")
+    eventually(lambda: len(sandbox.slack.thread(card.ts)) == 2, what="the second answer")
+    assert "the tag sales-lead" in sandbox.slack.thread(card.ts)[1].words

@@ -6,7 +6,9 @@ there any more, is added to the proof of the erasure as something that remains.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -28,15 +30,15 @@ class _Erasing(Recipe):
 
     can_be_gone = True
 
-    def covered(self, intent: Intent, at: Any) -> bool:
+    def covered(self, intent: Intent, at: datetime) -> bool:
         return True
 
     def look(self, intent: Intent, claimed: Collection[str]) -> Outcome | None:
         return None
 
+    @abstractmethod
     def remains(self, intent: Intent) -> str:
         """What stays outside when this cannot be done. No words and no names."""
-        raise ValueError(f"{intent.effect} says nothing")
 
     def lost(self, tx: Session, case: Case, intent: Intent, error: VendorError | None) -> None:
         self._remains(tx, intent, "it is not there any more, or closed")
@@ -51,14 +53,14 @@ class _Erasing(Recipe):
 class _AfterAnother(_Erasing, DeskRecipe):
     """Undoes what the intent ``of`` did, once that is known."""
 
+    what: str  # of the ticket
+
     def ready(self, tx: Session, case: Case, intent: Intent) -> bool:
         source = tx.get_one(Intent, intent.draft["of"])
         return source.state == IntentState.CONFIRMED or intent.payload is not None
 
     def remains(self, intent: Intent) -> str:
         return f"{self.what} of ticket {(intent.payload or {}).get('ticket_id', '?')}"
-
-    what = "words"
 
 
 class RedactComment(_AfterAnother):

@@ -39,6 +39,7 @@ class _Drawn(TeamRecipe):
 
     def lost(self, tx: Session, case: Case, intent: Intent, error: VendorError | None) -> None:
         self._forget_words(tx, case, intent)
+        super().lost(tx, case, intent, error)
 
     def refused(self, tx: Session, case: Case, intent: Intent, error: VendorError | None) -> None:
         self._forget_words(tx, case, intent)
@@ -113,10 +114,6 @@ class _OnACard(TeamRecipe):
 
 class UpdateCard(_Drawn, _OnACard):
     """Safe to repeat: the same card again."""
-
-    def lost(self, tx: Session, case: Case, intent: Intent, error: VendorError | None) -> None:
-        super().lost(tx, case, intent, error)
-        _OnACard.lost(self, tx, case, intent, error)
 
     def covered(self, intent: Intent, at: datetime) -> bool:
         return True
