@@ -34,6 +34,7 @@ def begin_to_read(connection: Connection) -> None:
     try:
         connection.begin()
     except BaseException:
+        # Whatever it was: nobody else has the connection to close it, and it is the only one.
         connection.close()
         raise
 
