@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from bridge.core.card import Action, Ask, Card
 from bridge.core.case import CaseState
-from bridge.core.intent import Effect, IntentState
+from bridge.core.intent import MOVING, Effect, IntentState
 from bridge.flows.world import World
 from bridge.store import cases, intents, messages
 from bridge.store.lanes import TEAM
@@ -92,6 +92,13 @@ def current_card(tx: Session, case: Case) -> CardRow | None:
     """The card that is drawn anew: the newest."""
     rows = cases.rows(tx, CardRow, case.id)
     return rows[-1] if rows else None
+
+
+def asks(tx: Session, case: Case) -> bool:
+    """Whether there is a card to ask a person on, or one on its way."""
+    if current_card(tx, case) is not None:
+        return True
+    return any(intent.effect == Effect.POST_CARD for intent in intents.of_case(tx, case.id, MOVING))
 
 
 def _stage(case: Case, waits: bool) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from bridge.core.intent import Effect, IntentState
-from bridge.flows import writing
+from bridge.flows import cards, writing
 from bridge.store import intents, messages
 from bridge.store.lanes import DESK, TEAM
 from bridge.store.tables import Case, CustomerRow, Intent, Message
@@ -62,8 +62,8 @@ def note_waiting(tx: Session, case: Case, intent: Intent, reason: str, at: datet
 
     By the moment, since what somebody let out may have to wait again.
     """
-    unknown = intent.state == IntentState.UNKNOWN
-    text = writing.unknown_note(reason) if unknown else writing.held_note(reason)
+    write = writing.unknown_note if intent.state == IntentState.UNKNOWN else writing.held_note
+    text = write(reason, asked=cards.asks(tx, case))
     note(tx, case, f"held:{intent.id}:{at.isoformat()}", text, at)
 
 

@@ -124,11 +124,9 @@ class Turn:
 
     def _carry_out(self, steps: list[_Step]) -> list[tuple[_Step, Settle]]:
         done: list[tuple[_Step, Settle]] = []
-        began = self._world.clock.now()
         for step in steps:
             try:
-                late = step is not steps[0] and self._world.clock.now() - began > AT_ONCE
-                if late and isinstance(step.subject, Intent):
+                if isinstance(step.subject, Intent) and step is not steps[0] and self._is_late(step.subject):
                     settle: Settle | None = self._begin_anew(step.subject)
                 else:
                     settle = self._do(step)
@@ -141,6 +139,10 @@ class Turn:
             if settle is not None:
                 done.append((step, settle))
         return done
+
+    def _is_late(self, intent: Intent) -> bool:
+        now = self._world.clock.now()
+        return now - (intent.sent_at or now) > AT_ONCE
 
     def _do(self, step: _Step) -> Settle | None:
         """The part outside; gives what settles it."""
@@ -268,7 +270,7 @@ class Turn:
         if steps:
             return steps
         case.due_at = min(due, default=None)
-        leases.give_back(tx, self._held, now)
+        leases.give_back(tx, self._held)
         return []
 
     def _begun(self, tx: Session, intent: Intent, case: Case) -> bool:
@@ -304,6 +306,8 @@ def _heads(tx: Session, world: World, case: Case, waiting: list[Intent]) -> list
     for intent in waiting:
         if intent.lane in heads:
             continue
-        if intent.state == IntentState.SENDING or recipe(world, intent.effect).ready(tx, case, intent):
+        # After a restore everything is *sending*, also what never could be sent yet.
+        tried = intent.state == IntentState.SENDING and intent.first_sent_at is not None
+        if tried or recipe(world, intent.effect).ready(tx, case, intent):
             heads[intent.lane] = intent
     return sorted(heads.values(), key=lambda intent: intent.lane != DESK)

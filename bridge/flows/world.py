@@ -166,6 +166,6 @@ class World:
         """
         try:
             with self.database.write() as tx:
-                leases.give_back(tx, lease, self.clock.now())
+                leases.give_back(tx, lease)
         except StoreError as error:
             log.warning("the lease on %s runs out by itself, it cannot be given back: %s", lease.key, error)

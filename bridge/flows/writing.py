@@ -12,6 +12,7 @@ from bridge.core.message import SocialMessage
 from bridge.store.tables import Case
 
 SUBJECT_LENGTH = 80
+NO_CARD = "`bridge intent list`: there is no card in Slack to ask on"
 
 
 def subject(message: SocialMessage, network: str) -> str:
@@ -99,12 +100,23 @@ def not_posted_note(reason: str) -> str:
     return f"NOT posted on the thread: {reason}."
 
 
-def held_note(reason: str) -> str:
-    return f"Not on the thread yet. It waits for a person, who was asked in Slack: {reason}"
+def held_note(reason: str, *, asked: bool) -> str:
+    """*asked*: there is a card that asks. Without one, whoever runs the bridge has to look."""
+    who = "a person, who was asked in Slack" if asked else f"whoever runs the bridge ({NO_CARD})"
+    return f"Not on the thread yet. It waits for {who}: {reason}"
 
 
-def unknown_note(reason: str) -> str:
-    return f"Nobody knows yet whether it is on the thread. A person was asked in Slack: {reason}"
+def unknown_note(reason: str, *, asked: bool) -> str:
+    """*asked* as for `held_note`."""
+    who = "A person was asked in Slack" if asked else f"Whoever runs the bridge has to look ({NO_CARD})"
+    return f"Nobody knows yet whether it is on the thread. {who}: {reason}"
+
+
+def card_note(intent_id: str, reason: str) -> str:
+    return (
+        f"The team's card in Slack may be missing: {reason} "
+        f"Whoever runs the bridge looks there, then says `bridge intent settle {intent_id}`."
+    )
 
 
 def closed_already_note(receipt: str, url: str | None) -> str:

@@ -119,6 +119,13 @@ def _intents(tx: Session, now: datetime) -> Iterator[Condition]:
     refused = standing.refused_intents(tx)
     if refused:
         yield Condition("refused", f"vendors refused {counted(refused, 'intent')}", see)
+    missing = standing.missing_cards(tx)
+    if missing:
+        yield Condition(
+            "missing-cards",
+            f"nobody knows whether {counted(missing, 'card')} came to be, and nobody is asked in Slack",
+            f"{see}, look in the channel, then `bridge intent settle`",
+        )
     for lane, count in standing.failing_lanes(tx, FAILED_OFTEN).items():
         wrong = f"lane {lane}: {counted(count, 'intent')} failed {FAILED_OFTEN} times or more"
         yield Condition(f"failing:{lane}", wrong, f"{see} and `bridge doctor`")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from sqlalchemy import Select, and_, bindparam, delete, func, select, update
@@ -28,6 +28,7 @@ class Lease:
     fence: int
 
 
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _LEASES = LeaseRow.__table__
 _IS_MINE = and_(
     _LEASES.c.key == bindparam("of"), _LEASES.c.holder == bindparam("by"), _LEASES.c.fence == bindparam("at")
@@ -41,7 +42,7 @@ def take(tx: Session, key: str, presence: Presence, at: datetime, span: timedelt
     """Take the lease on *key*, or return None while a living holder has it."""
     connection = tx.connection()
     # By the clock too: a key that was forgotten and comes back must not count from 1 again.
-    first = int(at.timestamp() * 1000)
+    first = _earliest(at)
     wanted = {"key": key, "holder": presence.worker, "until": at + span, "fence": first, "of": at}
     taken = connection.execute(_taking(connection.dialect.name), wanted).first()
     if taken is not None:
@@ -98,12 +99,20 @@ def guard(tx: Session, lease: Lease, until: datetime | None = None) -> None:
         raise LeaseLostError(lease.key)
 
 
-def give_back(tx: Session, lease: Lease, at: datetime) -> None:
-    """End *lease*; does nothing when somebody else has it by now."""
+def give_back(tx: Session, lease: Lease, until: datetime = _LONG_AGO) -> None:
+    """End *lease*, or have it end at *until*; does nothing when somebody else has it by now.
+
+    Not "now": a clock that is put back, or another machine's that goes behind, would see it held.
+    """
     mine = {"of": lease.key, "by": lease.holder, "at": lease.fence}
-    tx.connection().execute(_EXTEND, {**mine, "then": at})
+    tx.connection().execute(_EXTEND, {**mine, "then": until})
 
 
 def forget_old(tx: Session, before: datetime) -> None:
-    """Delete leases that ended before *before*; no sender of theirs can still be at work."""
-    tx.execute(delete(LeaseRow).where(LeaseRow.until < before))
+    """Delete leases that were taken, and ended, before *before*; no sender of theirs can still be at work."""
+    tx.execute(delete(LeaseRow).where(LeaseRow.until < before, LeaseRow.fence < _earliest(before)))
+
+
+def _earliest(at: datetime) -> int:
+    """The least fence of a lease that is taken at *at*."""
+    return int(at.timestamp() * 1000)

@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bridge.core.case import CaseState
-from bridge.core.intent import MOVING, UNSETTLED, IntentState
+from bridge.core.intent import MOVING, NEEDS_PERSON, UNSETTLED, Effect, IntentState
 from bridge.store.tables import Alert, Case, Cursor, Delivery, Intent, WorkerRow
 
 ASTRAY = "astray:"  # begins the key of a cursor: see `flows.astray`
@@ -97,6 +97,16 @@ def refused_intents(tx: Session) -> int:
         select(func.count())
         .select_from(Intent)
         .where(Intent.state == IntentState.REFUSED, Intent.decided_by.is_(None))
+    )
+    return tx.scalar(query) or 0
+
+
+def missing_cards(tx: Session) -> int:
+    """Cards of which nobody knows whether they are there: nobody is asked anything about their cases."""
+    query = (
+        select(func.count())
+        .select_from(Intent)
+        .where(Intent.state.in_(NEEDS_PERSON), Intent.effect == Effect.POST_CARD)
     )
     return tx.scalar(query) or 0
 

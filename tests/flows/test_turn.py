@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import event
@@ -158,6 +159,28 @@ def test_what_waited_long_for_the_call_beside_it_is_begun_anew_and_sent_once(
     assert told[1][1] == "card: what was begun beside it took long"
     assert len(sandbox.slack.cards("support-technical")) == 1
     assert states(running)["update_ticket"] == IntentState.CONFIRMED
+
+
+def test_what_was_begun_long_before_its_neighbour_was_called_is_begun_anew(
+    sandbox: Sandbox, running: InProcess, monkeypatch: pytest.MonkeyPatch
+):
+    """The process stood still right after the commit: a second means a second from there."""
+    clock = Ahead()
+    clock.rule(running)
+    carry_out = Turn._carry_out
+
+    def stand_still(turn: Turn, steps: list[Any]) -> list[Any]:
+        if len(steps) == 2:
+            clock.by += timedelta(seconds=2)
+        return carry_out(turn, steps)
+
+    monkeypatch.setattr(Turn, "_carry_out", stand_still)
+    complain(sandbox)
+
+    the_card(sandbox, "support-technical")
+    eventually(lambda: is_over(running), what="the end of the turn")
+    told = [line.kind for line in file(running) if line.text.startswith("card")]
+    assert told == ["sending", "put off", "sending", "confirmed"]
 
 
 def test_a_call_has_its_time_from_when_it_was_written_down(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -20,10 +21,10 @@ from bridge.sandbox.zendesk import TicketView
 from bridge.store import backup, lanes
 from bridge.store.database import Database
 from bridge.store.presence import last_seen
-from bridge.store.tables import Base, Case, Cursor, Intent, TicketRow
+from bridge.store.tables import Base, Case, Cursor, Event, Intent, TicketRow
 from tests.postgres import Postgres
 from tests.running import InProcess, eventually, stays
-from tests.stories.seen import brand_posts, the_ticket
+from tests.stories.seen import Ahead, brand_posts, the_ticket
 
 ANSWER = "Which version of the app is it?"
 
@@ -199,6 +200,36 @@ def test_a_backup_never_replaces_a_file(answered: InProcess, tmp_path: Path):
     with pytest.raises(StoreError, match="exists already"):
         backup.back_up(answered.database, tmp_path / "copy.db", now(), "ana")
     assert (tmp_path / "copy.db").read_text() == "last week's"
+
+
+def test_what_never_could_be_sent_still_waits_after_a_restore(
+    sandbox: Sandbox, running: InProcess, tmp_path: Path
+):
+    """Its ticket was refused before the backup: nobody is asked what became of a note that nobody sent."""
+    sandbox.faults.add("zendesk", "open_ticket", "status", times=100, status=422)
+    sandbox.plaza.post("dewi", "The app logs me out every hour", language="en", tags=["technical-issue"])
+    eventually(lambda: sent(running).get("open_ticket") == "refused", what="the desk's no")
+    backup.back_up(running.database, tmp_path / "copy.db", now(), "ana")
+    running.stop()
+
+    with restored(sandbox, tmp_path) as bridge:
+        clock = Ahead()
+        clock.rule(bridge)
+        for _ in range(30):
+            clock.by += timedelta(minutes=1)
+            time.sleep(0.1)
+        assert sent(bridge)["update_ticket"] == "sending"
+        assert not any("The bridge itself fails" in line for line in file(bridge))
+
+
+def sent(bridge: InProcess) -> dict[str, str]:
+    with bridge.database.read() as tx:
+        return {intent.effect: intent.state for intent in tx.scalars(select(Intent))}
+
+
+def file(bridge: InProcess) -> list[str]:
+    with bridge.database.read() as tx:
+        return [line.text for line in tx.scalars(select(Event))]
 
 
 def test_a_restore_needs_an_empty_database(answered: InProcess, tmp_path: Path):

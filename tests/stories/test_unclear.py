@@ -10,9 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from bridge.core.intent import Effect
+from bridge.core.intent import Effect, IntentState
+from bridge.flows import ledger
+from bridge.flows.effects.team import PostCard
+from bridge.flows.recipe import Outcome
 from bridge.networks import NETWORKS
 from bridge.sandbox import Sandbox
+from bridge.store.conditions import conditions
 from bridge.store.tables import Intent
 from tests.running import InProcess, eventually, stays
 from tests.stories.seen import Ahead, brand_posts, doubled, first_poll, quiet, the_card, the_ticket
@@ -248,3 +252,32 @@ def test_a_solve_that_saw_the_customers_words_before_our_tables_did(sandbox: San
         assert 1 == comments("On Android")(sandbox, "plaza")
     finally:
         running.stop()
+
+
+def test_a_card_that_nobody_knows_of_is_told_where_people_look(
+    sandbox: Sandbox, running: InProcess, monkeypatch: pytest.MonkeyPatch
+):
+    """It cannot ask about itself; and nobody is said to have been asked on it."""
+
+    def fail(_recipe: PostCard, _intent: Intent) -> Outcome:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(PostCard, "send", fail)
+    monkeypatch.setattr(ledger, "STUMBLES", 1)
+    sandbox.plaza.post("dewi", "The app logs me out every hour", language="en", tags=["technical-issue"])
+    ticket = the_ticket(sandbox)
+    eventually(
+        lambda: sandbox.zendesk.ticket(ticket.id).says("card in Slack may be missing", public=False),
+        what="the note about the card",
+    )
+    with running.database.read() as tx:
+        [card] = tx.scalars(select(Intent).where(Intent.effect == Effect.POST_CARD))
+        told = {one.key: one.text for one in conditions(tx, running.bridge.world.clock.now())}
+    assert card.state == IntentState.UNKNOWN
+    assert "1 card came to be" in told["missing-cards"]
+
+    sandbox.zendesk.agent_comments(ticket.id, "Write to ana@kopi.example from now on.")
+    eventually(
+        lambda: sandbox.zendesk.ticket(ticket.id).says("there is no card in Slack to ask on", public=False),
+        what="the note about the answer",
+    )

@@ -97,6 +97,11 @@ class PostCard(_Drawn):
             cards.show(tx, self.world, case)
         super().confirmed(tx, case, intent, outcome)
 
+    def waits(self, tx: Session, case: Case, intent: Intent, reason: str) -> None:
+        """No card can ask about itself: the ticket tells it, and the list of what is wrong."""
+        text = writing.card_note(intent.id, reason)
+        drafting.note(tx, case, f"held:{intent.id}", text, self.world.clock.now())
+
 
 def _outcome(ref: CardRef) -> Outcome:
     return Outcome(f"{ref.channel}:{ref.id}", {"channel": ref.channel, "id": ref.id})
