@@ -202,6 +202,7 @@ def test_a_backup_never_replaces_a_file(answered: InProcess, tmp_path: Path):
     assert (tmp_path / "copy.db").read_text() == "last week's"
 
 
+@pytest.mark.usefixtures("quick_sweep")
 def test_what_never_could_be_sent_still_waits_after_a_restore(
     sandbox: Sandbox, running: InProcess, tmp_path: Path
 ):
@@ -215,11 +216,11 @@ def test_what_never_could_be_sent_still_waits_after_a_restore(
     with restored(sandbox, tmp_path) as bridge:
         clock = Ahead()
         clock.rule(bridge)
-        for _ in range(30):
+        for _ in range(20):
             clock.by += timedelta(minutes=1)
             time.sleep(0.1)
         assert sent(bridge)["update_ticket"] == "sending"
-        assert not any("The bridge itself fails" in line for line in file(bridge))
+        assert "error" not in file(bridge)
 
 
 def sent(bridge: InProcess) -> dict[str, str]:
@@ -229,7 +230,7 @@ def sent(bridge: InProcess) -> dict[str, str]:
 
 def file(bridge: InProcess) -> list[str]:
     with bridge.database.read() as tx:
-        return [line.text for line in tx.scalars(select(Event))]
+        return [line.kind for line in tx.scalars(select(Event))]
 
 
 def test_a_restore_needs_an_empty_database(answered: InProcess, tmp_path: Path):
