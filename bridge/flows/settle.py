@@ -91,7 +91,10 @@ def there_already(
             return False
         intent, case = _waiting(tx, intent_id, question)
         if found is None:
-            intent.reason = f"{by} said that it is there already, but the thread does not show it."
+            said = f"{by} said that it is there already, but the thread does not show it."
+            if said not in (intent.reason or ""):
+                # Before the reason, which whoever decides next has to see as well.
+                intent.reason = f"{said} {intent.reason or ''}".strip()
             _tell(tx, world, case, intent, "said to be there already; not found on the thread")
             return False
         _happened(tx, world, case, intent, outcome_of(found), by)
