@@ -13,6 +13,7 @@
     │   │   └── NotPresentError         store.presence: it no longer knows this worker, who signs on anew
     │   └── FolderInUseError            another process runs flows on this folder
     ├── NotWaitingError                 flows.settle: what a person decided on waits for nobody (any more)
+    │   └── QuestionChangedError        flows.settle: it waits, but somebody has to see first what for by now
     ├── StillMovingError                flows.forget: a call of this person's is under way: again in a moment
     └── VendorError
         ├── VendorBusyError             429, 5xx on a read, refused connection: again, after its wait

@@ -19,12 +19,16 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Something that waits for a person: a held or unknown text, with the reason."""
+    """Something that waits for a person: a held or unknown text, with the reason.
+
+    ``question`` counts what was asked about the same intent, from 1.
+    """
 
     intent_id: str
     text: str
     reason: str
     actions: tuple[Action, ...]
+    question: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,10 @@ class CardRef:
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """One press of a button, verified. ``subject`` is a case id or an intent id."""
+    """One press of a button, verified. ``subject`` is a case id or an intent id.
+
+    ``question`` is which of the questions about an intent the button was drawn for.
+    """
 
     id: str
     action: Action
@@ -80,3 +87,4 @@ class Press:
     user_id: str
     user_name: str
     at: datetime
+    question: int = 1

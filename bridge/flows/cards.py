@@ -148,7 +148,13 @@ def _ask(intent: Intent) -> Ask:
     else:
         text = intents.named(intent)
         actions = (Action.APPROVE, Action.REFUSE)
-    return Ask(intent_id=intent.id, text=text, reason=intent.reason or "", actions=actions)
+    return Ask(
+        intent_id=intent.id,
+        text=text,
+        reason=intent.reason or "",
+        actions=actions,
+        question=intents.question(intent),
+    )
 
 
 def _refusals(tx: Session, case: Case) -> tuple[Ask, ...]:

@@ -92,7 +92,7 @@ def reopened(tx: Session, world: World, case: Case) -> None:
         if not intent.draft.get(ending.TEMPLATE):
             intent.closing = False
             if intent.state == IntentState.HELD:
-                intent.reason = f"{intent.reason or ''} {REOPENED}".strip()
+                _ask_anew(intent, REOPENED)
             what = "the ticket was reopened: what was to close the loop is an answer now"
             casefile.tell(tx, case.id, world.clock.now(), "desk", what, intent=intent.id)
     withdraw(tx, world, case, "The ticket was reopened before the closing reply left.")
@@ -106,8 +106,15 @@ def withdraw(tx: Session, world: World, case: Case, reason: str) -> None:
             intents.advance(intent, IntentState.HELD, reason=reason)
             casefile.tell(tx, case.id, now, "held", f"closing reply: {reason}", intent=intent.id)
             drafting.note_waiting(tx, case, intent, reason, now)
-        elif reason not in (intent.reason or ""):
-            intent.reason = f"{intent.reason or ''} {reason}".strip()
+        else:
+            _ask_anew(intent, reason)
+
+
+def _ask_anew(intent: Intent, reason: str) -> None:
+    """Have it wait for *reason*, too: whoever was asked without has not decided about this."""
+    known = intent.reason or ""
+    reasons = known if reason in known else f"{known} {reason}".strip()
+    intents.advance(intent, IntentState.HELD, reason=reasons)
 
 
 def _closing_replies(tx: Session, case: Case) -> list[Intent]:

@@ -2,50 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlalchemy.orm import Session
 
 from bridge.core.card import Action, Press
 from bridge.core.intent import Effect
 from bridge.errors import VendorRefusedError
 from bridge.flows import cards, drafting, settle
-from bridge.flows.settle import NotWaitingError
+from bridge.flows.settle import NotWaitingError, QuestionChangedError
 from bridge.flows.world import World
 from bridge.store import casefile, cases, intents
 from bridge.store.tables import Case, Intent
 
+# Writes down, first thing in the last transaction of a press, that it is done; False when it was.
+Done = Callable[[Session], bool]
 
-def obey(world: World, press: Press) -> None:
-    """Do what was pressed. Raises VendorError when the outside is needed and not there now."""
+
+def obey(world: World, press: Press, done: Done) -> None:
+    """Do what was pressed, and have it done. Raises VendorError when the outside is needed and not there now.
+
+    Whatever comes before `done` changes nothing when it comes twice.
+    """
     if press.action is Action.CLAIM:
-        _claim(world, press)
+        _claim(world, press, done)
     elif press.action is Action.WHY:
-        _explain(world, press)
+        _explain(world, press, done)
     else:
-        _decide(world, press)
+        _decide(world, press, done)
 
 
-def _claim(world: World, press: Press) -> None:
+def _claim(world: World, press: Press, done: Done) -> None:
     with world.database.write() as tx:
         case = _case(tx, press.subject)
         mine = case is not None and settle.claim(tx, world, case, press.user_id, press.at)
-    if case is None or not mine or not case.with_ticket or world.team is None or world.desk is None:
-        return
-    world.wake("work", case.id)
-    try:
-        email = world.team.email_of(press.user_id)
-    except VendorRefusedError:
-        email = None  # a guest, or a user that was deleted: the claim stands without an assignment
-    if email is None or not world.desk.agent_exists(email):
-        return
+    email = None
+    if case is not None and mine and case.with_ticket:
+        world.wake("work", case.id)
+        email = _agent(world, press.user_id)
     with world.database.write() as tx:
+        if not done(tx) or email is None:
+            return
         case = cases.lock(tx, press.subject)
         drafting.assign(tx, case, f"claim:{press.user_id}", email, world.clock.now())
     world.wake("work", case.id)
 
 
-def _explain(world: World, press: Press) -> None:
+def _agent(world: World, user_id: str) -> str | None:
+    """The e-mail address by which the desk knows that user of the team's tool as an agent."""
+    if world.team is None or world.desk is None:
+        return None
+    try:
+        email = world.team.email_of(user_id)
+    except VendorRefusedError:
+        return None  # a guest, or a user that was deleted: the claim stands without an assignment
+    return email if email is not None and world.desk.agent_exists(email) else None
+
+
+def _explain(world: World, press: Press, done: Done) -> None:
     with world.database.write() as tx:
-        case = _case(tx, press.subject)
+        case = _case(tx, press.subject) if done(tx) else None
         if case is None:
             return
         why = (
@@ -65,30 +81,49 @@ def _asked_why(tx: Session, case: Case) -> str:
     return f"why:{card}:{case.mapping_version[:12]}:{case.route}"[:255]
 
 
-def _decide(world: World, press: Press) -> None:
+def _decide(world: World, press: Press, done: Done) -> None:
     with world.database.read() as tx:
         intent = tx.get(Intent, press.subject)
         case = tx.get(Case, intent.case_id) if intent is not None else None
     if intent is None or case is None:
+        with world.database.write() as tx:
+            done(tx)
         return
     by = press.user_name or press.user_id
     try:
         if not _may_decide(world, case, press):
-            _say_no(world, case, press)
+            _say_no(world, case, press, done)
         elif press.action is Action.THERE_ALREADY:
-            settle.there_already(world, intent.id, by)
+            settle.there_already(world, intent.id, by, press.question, done)
         else:
+            decide = settle.approve if press.action is Action.APPROVE else settle.refuse
             with world.database.write() as tx:
-                (settle.approve if press.action is Action.APPROVE else settle.refuse)(
-                    tx, world, intent.id, by
-                )
+                if done(tx):
+                    decide(tx, world, intent.id, by, question=press.question)
     except NotWaitingError as error:
-        # Pressed twice, or on a card that was not redrawn yet: somebody has decided already.
-        with world.database.write() as tx:
-            locked = cases.lock(tx, case.id)
-            casefile.tell(tx, case.id, world.clock.now(), "person", f"{by} pressed too late: {error}")
-            cards.show(tx, world, locked)
+        _say_too_late(world, case, press, error, done)
     world.wake("work", case.id)
+
+
+def _say_too_late(world: World, case: Case, press: Press, error: NotWaitingError, done: Done) -> None:
+    """Pressed twice, or on a card of before: somebody has decided, or something else is asked now."""
+    by = press.user_name or press.user_id
+    with world.database.write() as tx:
+        if not done(tx):
+            return
+        now = world.clock.now()
+        locked = cases.lock(tx, case.id)
+        casefile.tell(tx, case.id, now, "person", f"{by} pressed too late: {error}")
+        cards.show(tx, world, locked)
+        if isinstance(error, QuestionChangedError):
+            # Nothing on the card says so to somebody who believes to have pressed what it shows now.
+            intent = intents.one(tx, locked, press.subject)
+            text = (
+                f"{by}, that decided nothing: what is asked about the {intents.named(intent)} has changed. "
+                f"Please look at the card again, and press there. It waits now because: {intent.reason}"
+            )
+            cause = f"anew:{intent.id}:{intents.question(intent)}:{press.user_id}"
+            drafting.post_note(tx, locked, cause, text, now)
 
 
 def _may_decide(world: World, case: Case, press: Press) -> bool:
@@ -99,8 +134,10 @@ def _may_decide(world: World, case: Case, press: Press) -> bool:
     return queue is not None and (not queue.approvers or press.user_id in queue.approvers)
 
 
-def _say_no(world: World, case: Case, press: Press) -> None:
+def _say_no(world: World, case: Case, press: Press, done: Done) -> None:
     with world.database.write() as tx:
+        if not done(tx):
+            return
         now = world.clock.now()
         locked = cases.lock(tx, case.id)
         casefile.tell(tx, case.id, now, "person", f"{press.user_id} may not decide for queue {case.queue}")

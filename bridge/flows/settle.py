@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -24,13 +25,23 @@ class NotWaitingError(BridgeError):
     """The intent does not wait for a person (any more)."""
 
 
-def approve(tx: Session, world: World, intent_id: str, by: str, *, again: bool = False) -> None:
+class QuestionChangedError(NotWaitingError):
+    """It waits, but for another reason than the one that was decided about."""
+
+    def __init__(self, asked: int, decided: int) -> None:
+        super().__init__(f"question {asked} is asked about it by now, not question {decided}")
+
+
+def approve(
+    tx: Session, world: World, intent_id: str, by: str, *, question: int | None = None, again: bool = False
+) -> None:
     """Let it out as it is, in the thread as it stands.
 
-    With *again*, also what a vendor refused; never what a person refused. Raises
-    NotWaitingError.
+    *question* is the one that was decided about, None the one that is asked now, whichever
+    that is: so everywhere here. With *again*, also what a vendor refused; never what a
+    person refused. Raises NotWaitingError.
     """
-    intent, case = _waiting(tx, intent_id, also=IntentState.REFUSED if again else None)
+    intent, case = _waiting(tx, intent_id, question, also=IntentState.REFUSED if again else None)
     if intent.state == IntentState.REFUSED:
         if intent.decided_by is not None:
             raise NotWaitingError(f"{intent.decided_by} has refused it")
@@ -50,22 +61,25 @@ def approve(tx: Session, world: World, intent_id: str, by: str, *, again: bool =
     _tell(tx, world, case, intent, f"approved by {by}")
 
 
-def refuse(tx: Session, world: World, intent_id: str, by: str) -> None:
+def refuse(tx: Session, world: World, intent_id: str, by: str, *, question: int | None = None) -> None:
     """Never let it out. Raises NotWaitingError."""
-    intent, case = _waiting(tx, intent_id)
+    intent, case = _waiting(tx, intent_id, question)
     intents.advance(intent, IntentState.REFUSED, reason=f"{by} decided against it")
     intent.decided_by, intent.settled_at = by, world.clock.now()
     recipe(world, intent.effect).refused(tx, case, intent, None)
     _tell(tx, world, case, intent, f"refused by {by}")
 
 
-def there_already(world: World, intent_id: str, by: str) -> bool:
+def there_already(
+    world: World, intent_id: str, by: str, question: int, first: Callable[[Session], bool]
+) -> bool:
     """Somebody posted it by hand: find that post on the thread, and end with it.
 
+    *first* begins the transaction that writes down what was found, and says whether to.
     False when the thread does not show it. Raises NotWaitingError, VendorError.
     """
     with world.database.write() as tx:
-        intent, case = _waiting(tx, intent_id)
+        intent, case = _waiting(tx, intent_id, question)
         claimed = intents.claimed_objects(tx, case.id, but=intent.id)
     if intent.effect != Effect.REPLY:
         raise NotWaitingError("only a public reply can be there already")
@@ -73,12 +87,16 @@ def there_already(world: World, intent_id: str, by: str) -> bool:
     account = world.account(reply.account)
     found = None if account is None else world.connect(account).find_own_answer(reply.target, claimed)
     with world.database.write() as tx:
+        if not first(tx):
+            return False
+        intent, case = _waiting(tx, intent_id, question)
         if found is None:
-            intent, case = _waiting(tx, intent_id)
-            intent.reason = f"{by} said that it is there already, but the thread does not show it."
+            said = f"{by} said that it is there already, but the thread does not show it."
+            if said not in (intent.reason or ""):
+                # Before the reason, which whoever decides next has to see as well.
+                intent.reason = f"{said} {intent.reason or ''}".strip()
             _tell(tx, world, case, intent, "said to be there already; not found on the thread")
             return False
-        intent, case = _waiting(tx, intent_id)
         _happened(tx, world, case, intent, outcome_of(found), by)
         return True
 
@@ -130,7 +148,9 @@ def claim(tx: Session, world: World, case: Case, user_id: str, at: datetime) -> 
     return True
 
 
-def _waiting(tx: Session, intent_id: str, also: IntentState | None = None) -> tuple[Intent, Case]:
+def _waiting(
+    tx: Session, intent_id: str, question: int | None = None, also: IntentState | None = None
+) -> tuple[Intent, Case]:
     known = tx.get(Intent, intent_id)
     if known is None:
         raise NotWaitingError(f"there is no intent {intent_id}")
@@ -138,6 +158,9 @@ def _waiting(tx: Session, intent_id: str, also: IntentState | None = None) -> tu
     intent = tx.get_one(Intent, intent_id, populate_existing=True)
     if not IntentState(intent.state).needs_person and intent.state != also:
         raise NotWaitingError(f"intent {intent_id} is {intent.state}; it waits for nobody")
+    asked = intents.question(intent)
+    if question is not None and question != asked:
+        raise QuestionChangedError(asked, question)
     return intent, case
 
 

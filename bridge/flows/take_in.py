@@ -85,12 +85,14 @@ def _understand(world: World, slots: Slots, delivery: Delivery) -> Turn | None:
 
 
 def _obey(world: World, delivery: Delivery, body: bytes) -> None:
-    """A press may ask vendors, so no transaction holds its place meanwhile: a lease does."""
+    """A press may ask vendors, so no transaction holds its place meanwhile: a lease does.
+
+    What it does last and that it is done are one transaction.
+    """
     with world.lease(f"delivery:{delivery.id}") as lease:
         if lease is None:
             return
-        press.obey(world, world.read_press(body))
-        _settle(world, delivery.id, "done")
+        press.obey(world, world.read_press(body), lambda tx: _settle_in(tx, world, delivery.id, "done"))
 
 
 def _take_events(world: World, slots: Slots, delivery: Delivery, body: bytes) -> Turn | None:
@@ -210,9 +212,16 @@ def _wait_for_ticket(tx: Session, world: World, delivery: Delivery, hint: Hint) 
 
 def _settle(world: World, delivery_id: str, state: str, reason: str | None = None) -> None:
     with world.database.write() as tx:
-        delivery = _open_delivery(tx, delivery_id)
-        if delivery is not None:
-            _finish(world, delivery, state, reason)
+        _settle_in(tx, world, delivery_id, state, reason)
+
+
+def _settle_in(tx: Session, world: World, delivery_id: str, state: str, reason: str | None = None) -> bool:
+    """Settle the delivery with whatever else *tx* writes; False when somebody has."""
+    delivery = _open_delivery(tx, delivery_id)
+    if delivery is None:
+        return False
+    _finish(world, delivery, state, reason)
+    return True
 
 
 def _open_delivery(tx: Session, delivery_id: str) -> Delivery | None:

@@ -27,6 +27,7 @@ TOTAL_LIMIT = 12_000
 FALLBACK_LIMIT = 1_500
 URL_LIMIT = 1_000
 ACTION_PREFIX = "bridge_"
+_NUMBER = "#"  # in a button's value: before the question's number
 
 LABELS = {
     Action.CLAIM: "I'll take this",
@@ -62,6 +63,21 @@ ROOMS = (
 def action_id(action: Action) -> str:
     """The stable name of *action*'s button."""
     return ACTION_PREFIX + action.value
+
+
+def button_value(subject: str, question: int) -> str:
+    """What a button carries: the case, or the intent and which question about it is asked.
+
+    The first question goes without its number, as in versions that asked no other.
+    """
+    return subject if question == 1 else f"{subject}{_NUMBER}{question}"
+
+
+def read_button_value(carried: str) -> tuple[str, int]:
+    """The subject and the question in the *value* of a button."""
+    subject, _, number = carried.rpartition(_NUMBER)
+    is_numbered = subject and number.isascii() and number.isdigit() and len(number) < 10
+    return (subject, int(number)) if is_numbered else (carried, 1)
 
 
 def render(card: Card) -> tuple[list[Block], str]:
@@ -215,21 +231,21 @@ def _ask(ask: Ask, room: int) -> list[Block]:
         lines.append(_section(_words(fit(hint, 200))))
     blocks = [_rich(*lines)]
     if actions:
-        blocks.append(_buttons(actions, ask.intent_id))
+        blocks.append(_buttons(actions, button_value(ask.intent_id, ask.question)))
     return blocks
 
 
-def _buttons(actions: tuple[Action, ...], subject: str) -> Block:
+def _buttons(actions: tuple[Action, ...], carried: str) -> Block:
     unique = dict.fromkeys(actions)
-    return {"type": "actions", "elements": [_button(action, subject) for action in unique]}
+    return {"type": "actions", "elements": [_button(action, carried) for action in unique]}
 
 
-def _button(action: Action, subject: str) -> Block:
+def _button(action: Action, carried: str) -> Block:
     button: Block = {
         "type": "button",
         "action_id": action_id(action),
         "text": _plain(LABELS[action]),
-        "value": subject,
+        "value": carried,
     }
     if action is Action.APPROVE:
         button["style"] = "primary"

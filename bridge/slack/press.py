@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from bridge.core.card import Action, Press
 from bridge.errors import UnreadablePayloadError, UnsupportedEventError
-from bridge.slack.blocks import ACTION_PREFIX
+from bridge.slack.blocks import ACTION_PREFIX, read_button_value
 
 _BUTTONS = {ACTION_PREFIX + action.value: action for action in Action}
 _NAME_LIMIT = 80
@@ -60,13 +60,15 @@ def read_press(body: bytes) -> Press:
         fields = sorted({".".join(map(str, fault["loc"])) for fault in error.errors(include_input=False)})
         raise UnreadablePayloadError(f"Slack: a press with unreadable {', '.join(fields)}") from None
     button = next(button for button in read.actions if button.action_id in _BUTTONS)
+    subject, question = read_button_value(button.value)
     return Press(
         id=press_id(payload),
         action=_BUTTONS[button.action_id],
-        subject=button.value,
+        subject=subject,
         user_id=read.user.id,
         user_name=(read.user.username or read.user.name)[:_NAME_LIMIT],
         at=datetime.fromtimestamp(float(button.action_ts), UTC),
+        question=question,
     )
 
 

@@ -34,7 +34,7 @@ BLANK_MESSAGE: dict[str, Any] = {
 # What a draft says about our own rows; the rest of it is words.
 KEPT_OF_DRAFT = (
     "message", "version", "number", "follow_up_of",
-    "of", "erasure", "ticket_id", "requester_id", "channel", "id", "queue",
+    "of", "erasure", "ticket_id", "requester_id", "channel", "id", "queue", "question",
 )  # fmt: skip
 HIDDEN = "(erased)"
 # A shorter quotation may be anybody's words.

@@ -14,6 +14,8 @@ from bridge.store import cases
 from bridge.store.ids import new_id
 from bridge.store.tables import Case, Intent
 
+_QUESTION = "question"  # in an intent's draft: how often a person has been asked about it
+
 
 def draft(
     tx: Session,
@@ -103,10 +105,24 @@ def named(intent: Intent) -> str:
 
 
 def advance(intent: Intent, to: IntentState, *, reason: str | None = None) -> None:
-    """Move *intent* along the table of `core.intent`. Raises CaseMoveError."""
+    """Move *intent* along the table of `core.intent`. Raises CaseMoveError.
+
+    To have a person decide about it is a new question, also where it waited already.
+    """
+    if to.needs_person:
+        intent.draft = {**intent.draft, _QUESTION: question(intent) + 1}
     if intent.state != to:
         intent.state = move(IntentState(intent.state), to).value
     intent.reason = reason
+
+
+def question(intent: Intent) -> int:
+    """Which question a person is asked about *intent*, or was asked last: 1 for the first, 0 for none yet."""
+    counted = intent.draft.get(_QUESTION)
+    if counted is not None:
+        return int(counted)
+    # Earlier versions did not count; what they asked about waits still, or somebody has decided.
+    return int(intent.state in NEEDS_PERSON or intent.decided_by is not None)
 
 
 def wake_case(case: Case, at: datetime) -> None:

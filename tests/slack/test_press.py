@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 from bridge.core.card import Action
 from bridge.errors import UnreadablePayloadError, UnsupportedEventError
 from bridge.slack import read_press
+from bridge.slack.blocks import render
+from tests.slack.cards import ASK, card
 from tests.slack.payloads import press
 
 
@@ -34,6 +37,28 @@ def test_a_press_says_who_wants_what_and_when() -> None:
     assert (read.action, read.subject) == (Action.THERE_ALREADY, "intent-7")
     assert (read.user_id, read.user_name) == ("U0AGENT1", "agent")
     assert read.at == datetime.fromtimestamp(1700000100.25, UTC)
+
+
+def test_a_press_carries_the_question_that_its_button_was_drawn_for() -> None:
+    """The first goes without a number, as on cards of earlier versions."""
+    for question in (1, 2, 31):
+        blocks, _ = render(card(asks=(replace(ASK, question=question),)))
+        carried = next(
+            element["value"]
+            for block in blocks
+            for element in block.get("elements", [])
+            if element.get("action_id") == "bridge_approve"
+        )
+        read = read_press(json.dumps(press("bridge_approve", carried)).encode())
+        assert (read.subject, read.question) == ("intent-7", question)
+        assert (carried == "intent-7") is (question == 1)
+
+
+@pytest.mark.parametrize("value", ["intent-7#", "#7", "intent-7#two", "intent-7#²", "7#" + "9" * 30])
+def test_a_value_without_a_number_is_a_subject(value: str) -> None:
+    """Nobody knows such a one: the press is settled, and nothing happens."""
+    read = read_press(json.dumps(press("bridge_approve", value)).encode())
+    assert (read.subject, read.question) == (value, 1)
 
 
 @pytest.mark.parametrize(

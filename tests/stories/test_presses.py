@@ -1,0 +1,238 @@
+"""A press counts for the question that the button asked, and once."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import requests
+from sqlalchemy import select
+
+from bridge.core.intent import Effect, IntentState
+from bridge.errors import StoreBusyError
+from bridge.flows import take_in
+from bridge.sandbox import Sandbox
+from bridge.sandbox.plaza import PostView
+from bridge.sandbox.signing import slack_headers
+from bridge.sandbox.slack import Button
+from bridge.store import deliveries, intents, lanes
+from bridge.store.tables import Case, Delivery, Event, Intent
+from tests.intake.knocking import press as pressed
+from tests.running import InProcess, eventually, stays
+from tests.stories.seen import brand_posts, quiet, the_card, the_ticket
+
+TECH = "support-technical"
+WORDS = "The app logs me out every hour"
+HELD = "Write to me at ana@kopi.example please"
+times = itertools.count(1)
+
+pytestmark = pytest.mark.usefixtures("quick_sweep")
+
+
+@pytest.fixture
+def post(sandbox: Sandbox, running: InProcess) -> PostView:
+    """A case, the answer of whose agent waits for a person."""
+    post = sandbox.plaza.post("dewi", WORDS, language="en", tags=["technical-issue"])
+    ticket = the_ticket(sandbox)
+    eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("Why here", public=False), what="the note")
+    sandbox.zendesk.agent_comments(ticket.id, HELD)
+    eventually(lambda: the_card(sandbox, TECH).button("Post it"), what="the question")
+    return post
+
+
+def press(running: InProcess, sandbox: Sandbox, button: Button) -> None:
+    """Press *button* as it was drawn, on a screen that may still show an earlier card."""
+    action = {
+        "type": "button",
+        "action_id": button.action_id,
+        "value": button.value,
+        "action_ts": f"{next(times)}.5",
+    }
+    body = pressed(actions=[action])
+    headers = slack_headers(sandbox.slack.signing_secret, body, "application/x-www-form-urlencoded")
+    assert (
+        200 == requests.post(f"{running.url}/slack/events", data=body, headers=headers, timeout=5).status_code
+    )
+
+
+def button(sandbox: Sandbox, label: str) -> Button:
+    found = the_card(sandbox, TECH).button(label)
+    assert found is not None
+    return found
+
+
+def the_reply(running: InProcess) -> Intent:
+    with running.database.read() as tx:
+        return tx.scalars(select(Intent).where(Intent.effect == Effect.REPLY)).one()
+
+
+def forget_the_count(running: InProcess) -> None:
+    """Have the reply's row as an earlier version wrote it."""
+    with running.database.write() as tx:
+        tx.scalars(select(Intent).where(Intent.effect == Effect.REPLY)).one().draft = {}
+
+
+def said_of_presses(running: InProcess) -> list[str]:
+    """What the case file tells of presses and decisions."""
+    with running.database.read() as tx:
+        return list(tx.scalars(select(Event.text).where(Event.kind == "person").order_by(Event.id)))
+
+
+def edit_unheard(sandbox: Sandbox, post: PostView) -> None:
+    """The customer edits the post, and no webhook tells of it: the look before sending finds it."""
+    sandbox.plaza.sender.losing = True
+    sandbox.plaza.edit(post.id, "My dog died, never mind the app")
+
+
+def test_a_double_click_does_not_answer_what_was_asked_in_between(sandbox, running, post):
+    """The first click found that the customer had edited the post; the second never saw that."""
+    yes = button(sandbox, "Post it")
+    edit_unheard(sandbox, post)
+    press(running, sandbox, yes)
+    eventually(lambda: "edited" in the_card(sandbox, TECH).words, what="the new question")
+    press(running, sandbox, yes)
+
+    card = the_card(sandbox, TECH)
+    eventually(lambda: sandbox.slack.thread(card.ts), what="a word to who pressed")
+    [told] = sandbox.slack.thread(card.ts)
+    assert "changed" in told.words
+    assert "edited" in told.words
+    eventually(lambda: quiet(running), what="a quiet moment")
+    stays(lambda: not brand_posts(sandbox.plaza), seconds=0.5)
+    assert the_reply(running).state == IntentState.HELD
+
+    press(running, sandbox, button(sandbox, "Post it"))
+    eventually(lambda: [HELD] == [one.text for one in brand_posts(sandbox.plaza)], what="the post")
+
+
+def test_a_double_click_does_not_answer_over_a_colleague(sandbox, running, post):
+    """Somebody answered in the app a moment before: two clicks do not post a second answer."""
+    yes = button(sandbox, "Post it")
+    sandbox.plaza.brand_posts("Hi Dewi, we called you.", reply_to=post.id)
+    press(running, sandbox, yes)
+    eventually(lambda: "outside the bridge" in the_card(sandbox, TECH).words, what="the new question")
+    press(running, sandbox, yes)
+
+    eventually(lambda: quiet(running), what="a quiet moment")
+    stays(lambda: len(brand_posts(sandbox.plaza)) == 1, seconds=0.5)
+
+
+@pytest.mark.parametrize("label", ["Don't", "there already"])
+def test_no_button_of_an_earlier_question_decides(sandbox, running, post, label):
+    """Whatever was pressed, what it was about is asked no more."""
+    yes, other = button(sandbox, "Post it"), button(sandbox, label)
+    sandbox.plaza.brand_posts("Hi Dewi, we called you.", reply_to=post.id)
+    press(running, sandbox, yes)
+    eventually(lambda: "outside the bridge" in the_card(sandbox, TECH).words, what="the new question")
+    press(running, sandbox, other)
+
+    card = the_card(sandbox, TECH)
+    eventually(lambda: sandbox.slack.thread(card.ts), what="a word to who pressed")
+    assert the_reply(running).state == IntentState.HELD
+    assert "outside the bridge" in the_card(sandbox, TECH).words
+
+
+def test_a_press_on_closing_words_does_not_count_for_what_the_customer_wrote_since(sandbox, running, post):
+    """They waited all the time, and so they do now: but somebody has to see the new post first."""
+    sandbox.zendesk.solve(the_ticket(sandbox).id)
+    eventually(lambda: the_reply(running).closing, what="that it closes the loop")
+    for number in (1, 2):
+        yes = button(sandbox, "Post it")
+        sandbox.plaza.post("dewi", f"It is worse now! {number}", reply_to=post.id)
+        eventually(lambda: button(sandbox, "Post it").value != yes.value, what="the new question")  # noqa: B023
+        press(running, sandbox, yes)
+        eventually(lambda: quiet(running), what="a quiet moment")
+
+    stays(lambda: not brand_posts(sandbox.plaza), seconds=0.5)
+    press(running, sandbox, button(sandbox, "Post it"))
+    eventually(lambda: brand_posts(sandbox.plaza), what="the post")
+
+
+@pytest.mark.parametrize("label", ["Post it", "Don't"])
+def test_a_decision_and_its_delivery_are_written_together(
+    sandbox, running, post, label, monkeypatch: pytest.MonkeyPatch
+):
+    """ONE press, and the database fails once when it is to be written down as done."""
+    finish, failed = take_in._finish, []
+
+    def fails_once(world, delivery, state, reason=None):
+        if delivery.source == deliveries.TEAM_SOURCE and state == "done" and not failed:
+            failed.append(delivery.id)
+            raise StoreBusyError("the database cannot be written: disk I/O error")
+        finish(world, delivery, state, reason)
+
+    monkeypatch.setattr(take_in, "_finish", fails_once)
+    edit_unheard(sandbox, post)
+    press(running, sandbox, button(sandbox, label))
+    eventually(lambda: failed, what="the failure")
+    eventually(lambda: quiet(running), what="the second time")
+
+    assert [] == brand_posts(sandbox.plaza)
+    [said] = said_of_presses(running)  # and nobody pressed too late
+    assert "by ana" in said or "ana decided" in said
+
+
+def test_a_press_that_is_replayed_decides_nothing_new(sandbox, running, post):
+    """`bridge delivery replay`, after the bridge has asked something else."""
+    edit_unheard(sandbox, post)
+    press(running, sandbox, button(sandbox, "Post it"))
+    eventually(lambda: "edited" in the_card(sandbox, TECH).words, what="the new question")
+    with running.database.write() as tx:
+        [delivery] = tx.scalars(select(Delivery).where(Delivery.source == deliveries.TEAM_SOURCE))
+        deliveries.take_again(delivery, running.bridge.world.clock.now())
+
+    eventually(lambda: quiet(running), what="a quiet moment")
+    stays(lambda: not brand_posts(sandbox.plaza), seconds=0.5)
+
+
+def test_there_already_obeyed_twice_ends_the_case_once(
+    sandbox, running, post, monkeypatch: pytest.MonkeyPatch
+):
+    """It asks the network first, and the database fails once when the answer is written down."""
+    finish, failed = take_in._finish, []
+
+    def fails_once(world, delivery, state, reason=None):
+        if delivery.source == deliveries.TEAM_SOURCE and not failed:
+            failed.append(delivery.id)
+            raise StoreBusyError("the database cannot be written: disk I/O error")
+        finish(world, delivery, state, reason)
+
+    monkeypatch.setattr(take_in, "_finish", fails_once)
+    sandbox.plaza.brand_posts("Hi Dewi, we called you.", reply_to=post.id)
+    press(running, sandbox, button(sandbox, "there already"))
+    eventually(lambda: failed and quiet(running), what="the second time")
+
+    assert the_reply(running).state == IntentState.CONFIRMED
+    assert ["answer was done by hand, said by ana"] == said_of_presses(running)
+
+
+def test_a_card_of_an_earlier_version_asks_the_first_question(sandbox, running, post):
+    """Its buttons carry the intent alone: that lets out what waits for the first time, and no more."""
+    old = Button("Post it", button(sandbox, "Post it").action_id, the_reply(running).id)
+    forget_the_count(running)
+    edit_unheard(sandbox, post)
+    press(running, sandbox, old)
+    eventually(lambda: "edited" in the_card(sandbox, TECH).words, what="the new question")
+    press(running, sandbox, old)
+
+    eventually(lambda: quiet(running), what="a quiet moment")
+    stays(lambda: not brand_posts(sandbox.plaza), seconds=0.5)
+
+
+def test_what_an_earlier_version_let_out_is_asked_anew(sandbox, running, post):
+    """Approved before the update, held after it: the old button does not count for that."""
+    old = Button("Post it", button(sandbox, "Post it").action_id, the_reply(running).id)
+    with running.database.write() as tx:
+        lanes.park(tx, lanes.PUBLIC, "an update", "ana", running.bridge.world.clock.now())
+    press(running, sandbox, old)
+    eventually(lambda: the_reply(running).state == IntentState.APPROVED, what="the approval")
+    forget_the_count(running)
+    edit_unheard(sandbox, post)
+    with running.database.write() as tx:
+        lanes.resume(tx, lanes.PUBLIC)
+        intents.wake_case(tx.scalars(select(Case)).one(), running.bridge.world.clock.now())
+    eventually(lambda: "edited" in the_card(sandbox, TECH).words, what="the new question")
+    press(running, sandbox, old)
+
+    eventually(lambda: quiet(running), what="a quiet moment")
+    stays(lambda: not brand_posts(sandbox.plaza), seconds=0.5)
