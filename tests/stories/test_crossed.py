@@ -17,9 +17,9 @@ from sqlalchemy import select
 from bridge.sandbox import Sandbox
 from bridge.store import intents, lanes
 from bridge.store.tables import Case, Cursor, Intent
-from tests.running import InProcess, eventually
+from tests.running import InProcess, eventually, stays
 from tests.stories.seen import brand_posts, first_poll, the_card, the_ticket
-from tests.stories.test_held import replies
+from tests.stories.test_held import press, replies, waiting_notes
 
 pytestmark = pytest.mark.usefixtures("quick_sweep")
 
@@ -102,6 +102,133 @@ def solve_again(sandbox: Sandbox, running: InProcess, ticket: Any) -> None:
 
 def said(sandbox: Sandbox, site: str) -> list[str]:
     return [post.text for post in brand_posts(getattr(sandbox, site))]
+
+
+# --- before the closing reply leaves ------------------------------------------------------
+
+
+@SITES
+def test_words_that_no_agent_has_read_hold_the_closing_reply(sandbox: Sandbox, running: InProcess, site: str):
+    """They are public, and nobody has told the bridge: it sees them when it looks, and so does the ticket."""
+    root, ticket = complain(sandbox, running, site)
+    write_unheard(sandbox, site, STILL, root)
+    sandbox.zendesk.agent_comments(ticket.id, FIXED, status="solved")
+
+    eventually(lambda: replies(running, "held") == 1, what="the hold")
+    the_card(sandbox, TECH, "The customer wrote again after the ticket was solved.")
+    eventually(on_ticket(sandbox, ticket, STILL), what="their words on the ticket, without a poll")
+    stays(lambda: not said(sandbox, site), seconds=0.5)
+    assert 1 == len(waiting_notes(sandbox, ticket.id))
+
+    solve_again(sandbox, running, ticket)
+    [text] = said(sandbox, site)
+    assert FIXED not in text
+
+
+@pytest.mark.parametrize("linger", ["1.5"])
+@SITES
+def test_words_that_come_right_after_the_solve_hold_the_closing_reply(
+    sandbox: Sandbox, running: InProcess, site: str
+):
+    """Solved, and about to be answered: the brand's "all done" does not stand under "still broken"."""
+    root, ticket = complain(sandbox, running, site)
+    sandbox.zendesk.solve(ticket.id)
+    eventually(lambda: replies(running, "approved") == 1, what="the template")
+    write_unheard(sandbox, site, STILL, root)
+
+    eventually(lambda: replies(running, "held") == 1, what="the hold")
+    eventually(on_ticket(sandbox, ticket, STILL), what="their words on the ticket")
+    stays(lambda: not said(sandbox, site), seconds=0.5)
+
+
+def test_words_beside_the_post_that_is_answered_are_seen_too(sandbox: Sandbox, running: InProcess):
+    """The answer would stand under the customer's latest post that is known; they wrote under the first."""
+    root, ticket = complain(sandbox, running, "mastodon")
+    second = write_unheard(sandbox, "mastodon", "On Android, by the way", root)
+    ask(running)
+    eventually(on_ticket(sandbox, ticket, "On Android"), what="the second post")
+    sandbox.mastodon.post("dewi", STILL, reply_to=root, mention=False)
+    time.sleep(1.1)
+    sandbox.zendesk.agent_comments(ticket.id, FIXED, status="solved")
+
+    eventually(lambda: replies(running, "held") == 1, what="the hold")
+    eventually(on_ticket(sandbox, ticket, STILL), what="their words on the ticket")
+    assert second.id
+    assert not said(sandbox, "mastodon")
+
+
+def test_a_webhook_that_got_lost_costs_no_word(sandbox: Sandbox, running: InProcess):
+    """The relay says in its look what the customer wrote since: no sweep is needed to hear it."""
+    root, ticket = complain(sandbox, running, "plaza")
+    sandbox.plaza.sender.losing = True
+    sandbox.plaza.post("dewi", STILL, reply_to=root)
+    sandbox.zendesk.agent_comments(ticket.id, FIXED, status="solved")
+
+    eventually(lambda: replies(running, "held") == 1, what="the hold")
+    eventually(on_ticket(sandbox, ticket, STILL), what="their words on the ticket")
+    assert not said(sandbox, "plaza")
+
+
+def test_a_relay_that_does_not_say_what_came_since_holds_nothing(sandbox: Sandbox, running: InProcess):
+    """What cannot be seen is heard when its webhook comes, and the next solve answers it."""
+    sandbox.plaza.tells_newer = False
+    root, ticket = complain(sandbox, running, "plaza")
+    post = write_unheard(sandbox, "plaza", STILL, root)
+    sandbox.zendesk.agent_comments(ticket.id, FIXED, status="solved")
+    eventually(is_(running, "closed"), what="the first receipt")
+    tell(sandbox, running, "plaza", post)
+    eventually(on_ticket(sandbox, ticket, STILL), what="their words on the ticket")
+
+    solve_again(sandbox, running, ticket)
+    assert 2 == len(said(sandbox, "plaza"))
+
+
+@SITES
+def test_what_a_person_lets_out_all_the_same_leaves(sandbox: Sandbox, running: InProcess, site: str):
+    """Asked once, and who pressed knew the customer's words: the next solve has nothing to add."""
+    root, ticket = complain(sandbox, running, site)
+    write_unheard(sandbox, site, STILL, root)
+    sandbox.zendesk.agent_comments(ticket.id, FIXED, status="solved")
+    eventually(on_ticket(sandbox, ticket, STILL), what="their words on the ticket")
+
+    assert 200 == press(sandbox, "Post it")
+    eventually(lambda: len(said(sandbox, site)) == 1, what="the words")
+    assert 0 == replies(running, "held")
+
+    solve_again(sandbox, running, ticket)
+    assert 1 == len(said(sandbox, site))
+
+
+@SITES
+def test_an_answer_waits_for_nobody_and_what_crossed_it_is_taken_in(
+    sandbox: Sandbox, running: InProcess, site: str
+):
+    """It closes nothing: the question leaves, and the ticket has the customer's words at once."""
+    root, ticket = complain(sandbox, running, site)
+    write_unheard(sandbox, site, STILL, root)
+    sandbox.zendesk.agent_comments(ticket.id, "Which version do you use?")
+
+    eventually(on_ticket(sandbox, ticket, STILL), what="their words on the ticket")
+    eventually(lambda: len(said(sandbox, site)) == 1, what="the question")
+    assert 0 == replies(running, "held")
+
+
+@SITES
+def test_what_others_wrote_and_what_is_known_holds_nothing(sandbox: Sandbox, running: InProcess, site: str):
+    """Our own answer, the customer's to it, a bystander's that nobody has heard: the closing words leave."""
+    root, ticket = complain(sandbox, running, site)
+    sandbox.zendesk.agent_comments(ticket.id, "Which version do you use?")
+    [question] = eventually(lambda: brand_posts(getattr(sandbox, site)), what="the question")
+    tell(sandbox, running, site, write_unheard(sandbox, site, "Version 4.2", question.id))
+    eventually(on_ticket(sandbox, ticket, "Version 4.2"), what="the customer's answer")
+    write_unheard(sandbox, site, "I have that, too", root, author="somchai")
+    write_unheard(sandbox, site, "And me", question.id, author="ani")
+    time.sleep(1.1)
+    sandbox.zendesk.agent_comments(ticket.id, FIXED, status="solved")
+
+    eventually(is_(running, "closed"), what="the receipt")
+    assert 2 == len(said(sandbox, site))
+    assert not waiting_notes(sandbox, ticket.id)
 
 
 # --- after it has left ----------------------------------------------------------------------

@@ -16,7 +16,7 @@ from bridge.core.intent import Effect
 from bridge.core.ports import Connection
 from bridge.core.reply import Obstacle, Preflight, Published
 from bridge.errors import VendorAuthError, VendorError, VendorGoneError, VendorRefusedError
-from bridge.flows import cards, drafting, ending, replies, told, writing
+from bridge.flows import cards, drafting, ending, news, replies, told, writing
 from bridge.flows.close_loop import WROTE_AGAIN
 from bridge.flows.recipe import Outcome, Recipe, Stop
 from bridge.flows.replies import thawed
@@ -68,7 +68,14 @@ class PublicReply(Recipe):
         stop = stop or self._voice_stop(case, intent)
         if stop is not None:
             return stop
-        return _stop_for(self._line(intent).preflight(reply.target, known), intent)
+        account = self._account(intent)
+        seen = self._line(intent).preflight(reply.target, known)
+        found = news.take_in(self.world, case, account, reply.target, seen.thread)
+        stop = _stop_for(seen, intent)
+        unread = news.not_let_pass(found, known)
+        if stop is None and intent.closing and unread:
+            return Stop(False, WROTE_AGAIN, unread[-1].id)
+        return stop
 
     def waive(self, tx: Session, case: Case, intent: Intent) -> None:
         seen = [f"{BANNED}{word}" for word in replies.banned_words(self.world, case, intent)]
