@@ -151,3 +151,14 @@ class InboundEvent:
     at: datetime
     message: SocialMessage | None = None
     tags: tuple[Tag, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RawItem:
+    """A polled item in its own bytes, to be recorded before it is understood.
+
+    ``delivery_id`` is the same whenever the same version of the same thing is read.
+    """
+
+    delivery_id: str
+    body: bytes

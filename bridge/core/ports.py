@@ -15,7 +15,7 @@ from typing import Protocol
 from bridge.core.account import Account, AccountField
 from bridge.core.card import Card, CardRef
 from bridge.core.desk import Changes, Customer, Ticket, TicketDraft, TicketRef, TicketUpdate, Update
-from bridge.core.message import InboundEvent, SocialMessage
+from bridge.core.message import InboundEvent, RawItem, SocialMessage
 from bridge.core.reply import Composed, Light, Preflight, Published, Reply
 
 
@@ -93,17 +93,6 @@ class Capabilities:
 
 
 @dataclass(frozen=True, slots=True)
-class RawItem:
-    """A polled item in its own bytes, to be recorded before it is understood.
-
-    ``delivery_id`` is the same whenever the same version of the same thing is read.
-    """
-
-    delivery_id: str
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Polled:
     """One page of a poll. ``cursor`` is opaque, stored together with the items."""
 
@@ -124,7 +113,10 @@ class Connection(Protocol):
         ...
 
     def preflight(self, target: SocialMessage, known: Collection[str]) -> Preflight:
-        """Read the parent again. *known* are ids of posts that the bridge made itself."""
+        """Read the parent again, and what the thread shows below it.
+
+        *known* are ids of posts that the bridge made itself.
+        """
         ...
 
     def reply(self, reply: Reply, key: str) -> Published:

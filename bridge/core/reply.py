@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from bridge.core.message import SocialMessage, Visibility
+from bridge.core.message import RawItem, SocialMessage, Visibility
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +61,16 @@ class Obstacle(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
-    """What the parent looks like right before a reply. ``obstacle`` None means: go."""
+    """What the parent looks like right before a reply. ``obstacle`` None means: go.
+
+    ``thread`` is what the look showed of the thread below it, to be recorded like what a
+    poll brings; posts of anybody, known ones too. Empty where the network shows none.
+    """
 
     obstacle: Obstacle | None = None
     detail: str = ""
     answer: Published | None = None
+    thread: tuple[RawItem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

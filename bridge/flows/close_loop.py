@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.core.case import Receipt
@@ -14,11 +13,13 @@ from bridge.core.desk import Resolution, Update
 from bridge.core.intent import MOVING, UNSENT, UNSETTLED, Effect, IntentState
 from bridge.flows import drafting, ending, replies, writing
 from bridge.flows.replies import Wording
+from bridge.flows.told import Told
 from bridge.flows.world import World
 from bridge.routing import wording
-from bridge.store import casefile, intents
-from bridge.store.tables import Case, Intent, Message
+from bridge.store import casefile, intents, messages
+from bridge.store.tables import Case, Intent
 
+WROTE_AGAIN = "The customer wrote again after the ticket was solved."
 RESTORED = "The database was restored from a backup: this may have been posted already."
 REOPENED = "The ticket was reopened since: it would leave as an answer."
 NOT_BY_HAND = "What it says of the resolution was not written by a person in the desk."
@@ -53,20 +54,21 @@ def close(
     update: Update,
     *,
     hold: str | None,
+    told: Told,
     resolution: Resolution | None = None,
     notes: Sequence[str] = (),
 ) -> None:
     """Close the loop of a case that was solved without a word to the customer.
 
-    A recent public answer after which the customer was silent is the closing reply
-    already, or will be when it has left. Else the brand's template is posted in the
-    customer's language; it may say the *resolution*, but none of the internal *notes*.
+    A recent public answer is the closing reply already, or will be when it has left, if whoever
+    wrote it could know all that the customer wrote: *told* tells. Else the brand's template is
+    posted in the customer's language; it may say the *resolution*, but none of the internal *notes*.
     """
     now = world.clock.now()
-    if _closing_under_way(tx, case):
+    if _closing_under_way(tx, case, told):
         casefile.tell(tx, case.id, now, "desk", "a closing reply is on its way already")
         return
-    recent = _recent_answer(tx, world, case, update)
+    recent = _recent_answer(tx, world, case, update, told)
     # What may have been posted already is held; here nothing is posted, the answer is there.
     if recent is not None and recent.state == IntentState.CONFIRMED and hold in (None, RESTORED):
         ending.close(tx, world, case, Receipt.PUBLIC, url=(recent.outcome or {}).get("permalink"))
@@ -174,13 +176,15 @@ def _say_template(
     replies.say(tx, world, case, said)
 
 
-def _closing_under_way(tx: Session, case: Case) -> bool:
+def _closing_under_way(tx: Session, case: Case, told: Told) -> bool:
+    """Whether a closing reply was let out that missed no word of the customer."""
     found = intents.of_case(tx, case.id, _LET_OUT)
-    return any(intent.effect == Effect.REPLY and intent.closing for intent in found)
+    closing = [intent for intent in found if intent.effect == Effect.REPLY and intent.closing]
+    return any(not told.wrote_after(tx, case, intent) for intent in closing)
 
 
-def _recent_answer(tx: Session, world: World, case: Case, update: Update) -> Intent | None:
-    """The last answer, said or about to be, if it is recent and the customer wrote nothing after it.
+def _recent_answer(tx: Session, world: World, case: Case, update: Update, told: Told) -> Intent | None:
+    """The last answer, said or about to be, if it is recent and the customer wrote nothing that it missed.
 
     Where a network tolerates one reply only, it is never too old to be that reply.
     """
@@ -198,12 +202,11 @@ def _recent_answer(tx: Session, world: World, case: Case, update: Update) -> Int
     queue = world.mappings.current.queues.get(case.queue)
     if queue is None or (said_at < update.at - queue.closing_grace and not _one_is_all(world, case)):
         return None
-    wrote_after = tx.scalars(
-        select(Message.id).where(
-            Message.case_id == case.id, Message.posted_at > said_at, Message.deleted_at.is_(None)
-        )
-    ).first()
-    return None if wrote_after else last
+    if last.state == IntentState.HELD:
+        # A person decides on it who sees what it missed; only what was said since puts it out of date.
+        posts = [row for row in messages.of_case(tx, case.id) if row.deleted_at is None]
+        return None if any(row.posted_at and row.posted_at > said_at for row in posts) else last
+    return None if told.wrote_after(tx, case, last) else last
 
 
 def _one_is_all(world: World, case: Case) -> bool:

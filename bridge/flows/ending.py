@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from bridge.core.case import CaseState, Receipt, move
-from bridge.core.intent import Effect, IntentState
+from bridge.core.intent import UNSETTLED, Effect, IntentState
 from bridge.flows import cards, drafting, writing
 from bridge.flows.world import World
 from bridge.store import casefile, intents
@@ -41,6 +41,17 @@ def _take_back(tx: Session, world: World, case: Case, intent: Intent, why: str) 
     intents.advance(intent, IntentState.REFUSED, reason=why)
     intent.decided_by, intent.settled_at = "the bridge", now
     casefile.tell(tx, case.id, now, "refused", f"closing reply: {why}", intent=intent.id)
+
+
+def ends(tx: Session, case: Case, intent: Intent) -> bool:
+    """Whether what became of the reply *intent* is the end of *case*.
+
+    Not when the brand's template is to follow, because the customer wrote while this was unclear.
+    """
+    if not intent.closing or case.state != CaseState.SOLVED:
+        return False
+    later = [one for one in intents.of_case(tx, case.id, UNSETTLED) if one.id > intent.id]
+    return not any(one.closing and one.draft.get(TEMPLATE) for one in later)
 
 
 def close(

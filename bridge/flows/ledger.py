@@ -349,6 +349,8 @@ class Attempt:
 
     def _stop(self, tx: Session, case: Case, stop: Stop) -> None:
         intent = intents.one(tx, case, self.intent_id)
+        if intent.state not in MOVING:
+            return  # somebody has decided about it while we looked
         now = self.world.clock.now()
         to = IntentState.GONE if stop.gone else IntentState.HELD
         intents.advance(intent, to, reason=stop.reason)

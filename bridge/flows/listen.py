@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Session
 
 from bridge.core.account import Account
+from bridge.core.message import RawItem
 from bridge.core.plural import counted
-from bridge.core.ports import Polled, RawItem
+from bridge.core.ports import Polled
 from bridge.errors import VendorBusyError, VendorError, VendorGoneError, VendorRefusedError
 from bridge.flows import finds
 from bridge.flows.world import World
@@ -121,23 +123,7 @@ def _record(world: World, account: Account, key: str, page: Polled, wait: timede
     """
     with world.database.write() as tx:
         now = world.clock.now()
-        known = erasure.known_hidden(
-            tx, world.installation, account.network, account.key, [item.delivery_id for item in page.items]
-        )
-        new = [
-            deliveries.record(
-                tx,
-                installation=world.installation,
-                source=account.network,
-                account=account.key,
-                delivery_id=item.delivery_id,
-                body=item.body,
-                at=now,
-            )
-            for item in page.items
-            if item.delivery_id not in known
-        ]
-        recorded = [delivery for delivery in new if delivery is not None]
+        recorded = write_down(tx, world, account, page.items)
         missed = len(recorded) if _pushes(world, account.network) else 0
         if missed:
             what = f"{counted(missed, 'delivery', 'deliveries')} for account {account.key}"
@@ -148,6 +134,28 @@ def _record(world: World, account: Account, key: str, page: Polled, wait: timede
     finds.count(world, account.network, missed)
     for delivery in recorded:
         world.wake("take_in", delivery)
+
+
+def write_down(tx: Session, world: World, account: Account, items: Sequence[RawItem]) -> list[str]:
+    """Record what *account* was shown; the rows of the deliveries that are new, to be taken in."""
+    known = erasure.known_hidden(
+        tx, world.installation, account.network, account.key, [item.delivery_id for item in items]
+    )
+    now = world.clock.now()
+    new = [
+        deliveries.record(
+            tx,
+            installation=world.installation,
+            source=account.network,
+            account=account.key,
+            delivery_id=item.delivery_id,
+            body=item.body,
+            at=now,
+        )
+        for item in items
+        if item.delivery_id not in known
+    ]
+    return [delivery for delivery in new if delivery is not None]
 
 
 def _put_off(world: World, cursor: Cursor, error: VendorError) -> None:

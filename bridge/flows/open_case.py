@@ -295,7 +295,7 @@ def _gather(tx: Session, case: Case, opener: Message, now: datetime) -> None:
 
 
 def _reopen(tx: Session, world: World, case: Case, now: datetime) -> None:
-    close_loop.withdraw(tx, world, case, "The customer wrote again after the ticket was solved.")
+    close_loop.withdraw(tx, world, case, close_loop.WROTE_AGAIN)
     if case.state == CaseState.OPEN or not case.with_ticket:
         return
     case.state = move(CaseState(case.state), CaseState.OPEN).value

@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 
 from bridge.core.case import CaseState, move
 from bridge.core.desk import Resolution, Ticket, Update
-from bridge.core.intent import Effect, IntentState
 from bridge.core.verdict import Verdict, judge
 from bridge.errors import VendorGoneError
 from bridge.flows import cards, close_loop, drafting, finds, writing
+from bridge.flows.told import Told
 from bridge.flows.world import World
 from bridge.store import backup, casefile, cases, intents, leases, tickets
 from bridge.store.deliveries import DESK_SOURCE
@@ -102,6 +102,10 @@ class _Reading:
     history: list[Update]
     goes_on: bool
 
+    @property
+    def told(self) -> Told:
+        return Told(self.ticket.id, self.history)
+
     def answer(self, update: Update, verdict: Verdict, *, hold: str | None, closing: bool = False) -> None:
         if verdict.say is not None:
             close_loop.answer(
@@ -156,7 +160,7 @@ def _solved(reading: _Reading, update: Update, verdict: Verdict) -> None:
     if case.state == CaseState.CLOSED:
         _solved_again(reading, update, verdict)
         return
-    if _unseen_words(reading, update):
+    if reading.told.unseen(reading.tx, case, update.id):
         casefile.tell(
             reading.tx,
             case.id,
@@ -177,6 +181,7 @@ def _solved(reading: _Reading, update: Update, verdict: Verdict) -> None:
             case,
             update,
             hold=verdict.hold,
+            told=reading.told,
             resolution=_resolution(reading, update),
             notes=reading.notes,
         )
@@ -196,28 +201,6 @@ def _resolution(reading: _Reading, update: Update) -> Resolution | None:
     place = [one.id for one in reading.history].index(update.id)
     told = (one.resolution for one in reversed(reading.history[: place + 1]) if one.resolution is not None)
     return next(told, None)
-
-
-def _unseen_words(reading: _Reading, update: Update) -> bool:
-    """Whether the customer wrote something that was not on the ticket yet when *update* was made.
-
-    Told by the order of the ticket's own updates: clocks of networks and desks differ.
-    """
-    place = [one.id for one in reading.history].index(update.id)
-    earlier = reading.history[:place]
-    # By their stamps too: an update whose answer was lost is there before our tables know it.
-    there = {one.id for one in earlier} | {one.stamp for one in earlier}
-    for intent in intents.of_case(reading.tx, reading.case.id):
-        if intent.effect != Effect.UPDATE_TICKET or not intent.draft.get("message"):
-            continue
-        if intent.state in (IntentState.REFUSED, IntentState.GONE):
-            continue
-        elsewhere = (intent.payload or {}).get("ticket_id") != reading.ticket.id
-        if intent.state == IntentState.CONFIRMED and elsewhere:
-            continue  # on an earlier ticket of the case
-        if intent.outcome_id not in there and intent.id not in there:
-            return True
-    return False
 
 
 def _follow_merge(

@@ -13,7 +13,7 @@ from bridge.core.case import Receipt
 from bridge.core.intent import Effect, IntentState
 from bridge.core.message import SocialMessage, Visibility
 from bridge.core.reply import Reply
-from bridge.flows import drafting, ending, writing
+from bridge.flows import drafting, ending, told, writing
 from bridge.flows.world import World
 from bridge.routing import airlock, voice
 from bridge.routing.model import ClosingPolicy
@@ -27,7 +27,6 @@ _POLICY_HOLDS = {
     ClosingPolicy.MANUAL: "Closing replies of this queue are posted by hand.",
 }
 ALL_DELETED = "the customer deleted every post of the case"
-_ELSEWHERE = ":elsewhere:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +119,7 @@ def say_elsewhere(tx: Session, world: World, case: Case, intent: Intent) -> bool
     wider = _audience(target) < _audience(gone.target)
     reasons = ["It answered a post that fewer people could read, which is gone."] if wider else []
     reply = replace(gone, target=target, visibility=target.visibility)
-    cause = f"{intent.cause.partition(_ELSEWHERE)[0]}{_ELSEWHERE}{len(tried)}"
+    cause = told.elsewhere(intent, len(tried))
     content = {key: value for key, value in intent.draft.items() if key == ending.TEMPLATE}
     _draft(tx, world, case, reply, cause, reasons, closing=intent.closing, content=content)
     return True

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from bridge.core.case import CaseState, Receipt
+from bridge.core.case import Receipt
 from bridge.core.intent import Effect, IntentState
 from bridge.errors import BridgeError
 from bridge.flows import cards, drafting, ending, writing
@@ -128,7 +128,7 @@ def _happened(tx: Session, world: World, case: Case, intent: Intent, outcome: Ou
     else:
         case.first_public_word_at = case.first_public_word_at or now
         link = outcome.data.get("permalink") or ""
-        if intent.closing and case.state == CaseState.SOLVED:
+        if ending.ends(tx, case, intent):
             ending.close(tx, world, case, Receipt.BY_HAND, url=link)
         else:
             note = writing.posted_note(link, intent.closing)

@@ -8,7 +8,8 @@ text, language, visibility}`` → 201 ``{id, permalink}``; the same ``webhook-id
 and the same answer; 410 parent_gone, 403 author_blocked, 409 replies_closed, 422 too_long
 ``GET <reply_url>?key=<webhook-id>`` (signed, without a body) → 200 ``{id, permalink}`` or 404
 ``GET <reply_url>?since=<time or mark>`` (signed) → ``{deliveries: [{id, at, body}], next}``
-``GET <reply_url>?message=<id>`` (signed) → ``{state, edited_at, answers: [{id, permalink, at, own}]}``
+``GET <reply_url>?message=<id>`` (signed) → ``{state, edited_at, answers: [{id, permalink, at, own}],
+newer: [data of a created]}``
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ class PlazaSandbox:
     """One site. ``secret`` signs both ways, ``reply_url`` takes the brand's answers.
 
     ``list_page``: how many webhooks it lists at once to those who ask what was sent.
+    ``tells_newer``: whether its look shows what the author of a post wrote after it.
     ``network`` is the name that its webhooks give the network. ``echo_own``: whether the
     brand's own posts are told to the bridge too, as many networks do.
     """
@@ -94,6 +96,7 @@ class PlazaSandbox:
         self._answered: dict[str, Post] = {}
         self._told: list[Json] = []
         self.list_page = 100
+        self.tells_newer = True
         self.sender = Sender("plaza", MANNERS)
         self._served = Served("plaza", FaultyApp("plaza", self._app(), faults, calls))
         self.url = self._served.url
@@ -313,7 +316,16 @@ class PlazaSandbox:
                 if one.parent is post and not one.deleted
             ]
             edited = post.edited_at.isoformat() if post.edited_at else None
-            return {"state": self._state(post), "edited_at": edited, "answers": answers}, 200
+            newer = [self._data("created", one) for one in self._newer(post)] if self.tells_newer else []
+            state = {"state": self._state(post), "edited_at": edited, "answers": answers, "newer": newer}
+            return state, 200
+
+    def _newer(self, post: Post) -> list[Post]:
+        """What the author of *post* wrote after it in its thread."""
+        after = list(self._posts.values())[list(self._posts).index(post.id) + 1 :]
+        return [
+            one for one in after if one.root is post.root and one.author == post.author and not one.deleted
+        ]
 
     def _sent_since(self, since: str) -> Json:
         """Webhooks that left at or after a time; a page's mark is the place of the next one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 
@@ -78,6 +78,13 @@ def _erased(tx: Session, installation: str, events: Sequence[InboundEvent]) -> d
     place = {"at": installation, "on": network}
     found = tx.scalars(_BY_IDS, {**place, "ids": list(hidden)})
     return {hidden[row.global_id]: row for row in found}
+
+
+def considered(tx: Session, installation: str, network: str, ids: Collection[str]) -> set[str]:
+    """Which of *ids* are posts that are known, and that no flow has to consider any more."""
+    asked = {one: one for one in ids} | {erasure.pseudonym(installation, network, one): one for one in ids}
+    found = tx.scalars(_BY_IDS, {"at": installation, "on": network, "ids": list(asked)})
+    return {asked[row.global_id] for row in found if row.complete and row.due_at is None}
 
 
 def _less(message: SocialMessage, erased: Mapping[str, Message]) -> SocialMessage:

@@ -16,7 +16,8 @@ from bridge.core.intent import Effect
 from bridge.core.ports import Connection
 from bridge.core.reply import Obstacle, Preflight, Published
 from bridge.errors import VendorAuthError, VendorError, VendorGoneError, VendorRefusedError
-from bridge.flows import cards, drafting, ending, replies, writing
+from bridge.flows import cards, drafting, ending, news, replies, told, writing
+from bridge.flows.close_loop import WROTE_AGAIN
 from bridge.flows.recipe import Outcome, Recipe, Stop
 from bridge.flows.replies import thawed
 from bridge.store import casefile, intents, messages
@@ -25,7 +26,6 @@ from bridge.store.tables import Case, Intent
 _published = TypeAdapter(Published)
 
 EDITED = "the customer's edit"
-NO_NEWS = "posts:none"
 CLOSED = "a closed thread"
 NOT_THERE = "The network does not let us reply there."
 BULK_SOLVE = "a bulk solve"
@@ -68,7 +68,14 @@ class PublicReply(Recipe):
         stop = stop or self._voice_stop(case, intent)
         if stop is not None:
             return stop
-        return _stop_for(self._line(intent).preflight(reply.target, known), intent)
+        account = self._account(intent)
+        seen = self._line(intent).preflight(reply.target, known)
+        found = news.take_in(self.world, case, account, reply.target, seen.thread)
+        stop = _stop_for(seen, intent)
+        unread = news.not_let_pass(found, known)
+        if stop is None and intent.closing and unread:
+            return Stop(False, WROTE_AGAIN, unread[-1].id)
+        return stop
 
     def waive(self, tx: Session, case: Case, intent: Intent) -> None:
         seen = [f"{BANNED}{word}" for word in replies.banned_words(self.world, case, intent)]
@@ -94,7 +101,7 @@ class PublicReply(Recipe):
         now = self.world.clock.now()
         link = outcome.data.get("permalink") or ""
         case.first_public_word_at = case.first_public_word_at or now
-        if intent.closing and case.state == CaseState.SOLVED:
+        if ending.ends(tx, case, intent):
             ending.close(tx, self.world, case, _receipt(intent), url=link)
         else:
             drafting.note(tx, case, f"posted:{intent.id}", writing.posted_note(link, intent.closing), now)
@@ -106,7 +113,7 @@ class PublicReply(Recipe):
         if replies.say_elsewhere(tx, self.world, case, intent):
             return
         reason = intent.reason or "the post is gone"
-        if intent.closing and case.state == CaseState.SOLVED:
+        if ending.ends(tx, case, intent):
             ending.close(tx, self.world, case, Receipt.CUSTOMER_GONE, reason=reason)
         else:
             note = writing.not_posted_note(reason)
@@ -118,7 +125,7 @@ class PublicReply(Recipe):
         if error is not None:
             casefile.tell(tx, case.id, now, "open loop", "the network refused the reply; a person has to act")
             drafting.note(tx, case, f"refused:{intent.id}", writing.not_posted_note(str(error)), now)
-        elif intent.closing and case.state == CaseState.SOLVED:
+        elif ending.ends(tx, case, intent):
             reason = f"{intent.decided_by} decided not to post the closing reply"
             ending.close(tx, self.world, case, Receipt.NOT_CLOSABLE, reason=reason)
         else:
@@ -160,8 +167,8 @@ def _case_stop(tx: Session, case: Case, intent: Intent) -> Stop | None:
     seen = _posts_seen(tx, case, intent)
     if seen in intent.waived:
         return None
-    if seen != NO_NEWS:
-        return Stop(False, "The customer wrote again after the ticket was solved.", seen)
+    if seen != told.NO_NEWS:
+        return Stop(False, WROTE_AGAIN, seen)
     if case.state != CaseState.SOLVED:
         # Another word closed the loop first: an agent's next one is an answer as any other.
         is_answer = case.state == CaseState.CLOSED and not intent.draft.get(ending.TEMPLATE)
@@ -185,8 +192,8 @@ def _solved_together(tx: Session, case: Case) -> int:
 
 def _posts_seen(tx: Session, case: Case, intent: Intent) -> str:
     """Up to which post of the customer a decision about *intent* counts."""
-    newer = [row.id for row in messages.of_case(tx, case.id) if row.received_at > intent.created_at]
-    return f"posts:{newer[-1]}" if newer else NO_NEWS
+    newer = [row for row in messages.of_case(tx, case.id) if row.received_at > intent.created_at]
+    return told.mark(newer[-1]) if newer else told.NO_NEWS
 
 
 def _stop_for(seen: Preflight, intent: Intent) -> Stop | None:

@@ -22,10 +22,10 @@ from bridge.core.message import (
     EventKind,
     InboundEvent,
     MessageKind,
+    RawItem,
     SocialMessage,
     Visibility,
 )
-from bridge.core.ports import RawItem
 from bridge.errors import UnreadablePayloadError
 from bridge.networks.mastodon.text import plain_text
 from bridge.networks.shape import Count, Id, Language, Name, Shape, Text, Time, WebAddress

@@ -11,16 +11,16 @@ import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import TypeVar
+from typing import Annotated, TypeVar
 from urllib.parse import quote
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AfterValidator, TypeAdapter, ValidationError
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
 from bridge.core.account import Account
-from bridge.core.message import SocialMessage, Visibility
-from bridge.core.ports import Finding, Polled, RawItem
+from bridge.core.message import RawItem, SocialMessage, Visibility
+from bridge.core.ports import Finding, Polled
 from bridge.core.reply import Obstacle, Preflight, Published, Reply
 from bridge.errors import VendorBusyError, VendorError, VendorGoneError, VendorRefusedError
 from bridge.networks.http import Answer, HttpLine, is_confidential
@@ -83,10 +83,17 @@ class _Instance(Shape):
     configuration: _Configuration
 
 
+def _is_status(entity: JsonObject) -> JsonObject:
+    Status.model_validate(entity)
+    return entity
+
+
 _NOTIFICATIONS = TypeAdapter(list[_Notification])
 _CONTEXT = TypeAdapter(_Context)
 _STATUS = TypeAdapter(Status)
 _JSON_OBJECT: TypeAdapter[JsonObject] = TypeAdapter(JsonObject)
+# A status as the server wrote it: what is recorded of a thread has every field.
+_WHOLE_STATUS: TypeAdapter[JsonObject] = TypeAdapter(Annotated[JsonObject, AfterValidator(_is_status)])
 _FOUND = TypeAdapter(_Found)
 _ACCOUNT = TypeAdapter(AccountEntity)
 _INSTANCE = TypeAdapter(_Instance)
@@ -139,32 +146,26 @@ class MastodonConnection:
             # A wrong address and a proxy's error page answer 404 to everything, too.
             self._read_own_account()
             return (deletion(message),)
-        first = next((above for above in context.ancestors if _same_author(above, status)), None)
-        if first is None:
-            return tuple(_items(context.ancestors, [status, *context.descendants]))
-        try:
-            context = self._context("read_thread", str(first.get("id")))
-        except VendorGoneError:
-            # Deleted between the two reads: the next look at this thread starts below it.
-            return tuple(_items(context.ancestors, [status, *context.descendants]))
-        return tuple(_items(context.ancestors, [first, *context.descendants]))
+        return self._thread("read_thread", status, context)
 
     def preflight(self, target: SocialMessage, known: Collection[str]) -> Preflight:
         native_id = target.native_id or self._find_native_id(target)
         if not native_id:
             return Preflight(Obstacle.CLOSED, "our server cannot see that post")
         try:
-            status = self._status("preflight", native_id, _STATUS)
-            answer = self._own_answer("preflight", native_id, known)
+            status = self._status("preflight", native_id, _WHOLE_STATUS)
+            context = self._context("preflight", native_id)
         except VendorGoneError:
             self._read_own_account()
             return Preflight(Obstacle.GONE, "deleted, or its author blocked us")
+        answer = self._own_answer(context, native_id, known)
+        thread = self._thread("preflight", status, context)
         # First what somebody else did: an edit that a person let pass must not hide it.
         if answer:
-            return Preflight(Obstacle.ANSWERED, "answered from our account already", answer)
-        if _was_edited(status, target):
-            return Preflight(Obstacle.EDITED, "the customer edited the post since")
-        return Preflight()
+            return Preflight(Obstacle.ANSWERED, "answered from our account already", answer, thread)
+        if _was_edited(Status.model_validate(status), target):
+            return Preflight(Obstacle.EDITED, "the customer edited the post since", thread=thread)
+        return Preflight(thread=thread)
 
     def reply(self, reply: Reply, key: str) -> Published:
         native_id = reply.target.native_id or self._find_native_id(reply.target)
@@ -196,7 +197,7 @@ class MastodonConnection:
         if not native_id:
             return None
         wanted = folded(reply.text)
-        for status in self._own_replies("find_reply", native_id):
+        for status in self._own_replies(self._context("find_reply", native_id), native_id):
             is_free = status.uri not in claimed and status.id not in claimed
             is_recent = status.created_at >= reply.not_before - CLOCK_SKEW
             if is_free and is_recent and folded(text_of(status)) == wanted:
@@ -205,7 +206,9 @@ class MastodonConnection:
 
     def find_own_answer(self, target: SocialMessage, claimed: Collection[str]) -> Published | None:
         native_id = target.native_id or self._find_native_id(target)
-        return self._own_answer("find_own_answer", native_id, claimed) if native_id else None
+        if not native_id:
+            return None
+        return self._own_answer(self._context("find_own_answer", native_id), native_id, claimed)
 
     def check(self) -> list[Finding]:
         try:
@@ -253,10 +256,21 @@ class MastodonConnection:
         path = f"statuses/{quote(native_id, safe='')}/context"
         return self._read(operation, path, _CONTEXT, gone=_GONE).value
 
-    def _own_replies(self, operation: str, native_id: str) -> Iterator[Status]:
+    def _thread(self, operation: str, status: JsonObject, context: _Context) -> tuple[RawItem, ...]:
+        """*status*, and all that was said under its author's first post above it."""
+        first = next((above for above in context.ancestors if _same_author(above, status)), None)
+        if first is not None:
+            try:
+                context = self._context(operation, str(first.get("id")))
+                status = first
+            except VendorGoneError:
+                pass  # deleted between the two reads: the next look at this thread starts below it
+        return tuple(_items(context.ancestors, [status, *context.descendants]))
+
+    def _own_replies(self, context: _Context, native_id: str) -> Iterator[Status]:
         """Posts of our account right under *native_id*, as the server orders them: oldest first."""
         own = self._own_account()
-        for entity in self._context(operation, native_id).descendants:
+        for entity in context.descendants:
             if entity.get("in_reply_to_id") != native_id:
                 continue
             try:
@@ -267,11 +281,11 @@ class MastodonConnection:
             if status.account.id == own.id:
                 yield status
 
-    def _own_answer(self, operation: str, native_id: str, known: Collection[str]) -> Published | None:
+    def _own_answer(self, context: _Context, native_id: str, known: Collection[str]) -> Published | None:
         """The latest reply of our account that nobody knows of and that the customer's readers can see."""
         unknown = [
             status
-            for status in self._own_replies(operation, native_id)
+            for status in self._own_replies(context, native_id)
             if status.uri not in known and status.id not in known and status.visibility.is_public
         ]
         return _published(unknown[-1]) if unknown else None

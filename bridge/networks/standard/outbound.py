@@ -9,6 +9,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -17,8 +18,8 @@ from requests import PreparedRequest
 from requests.auth import AuthBase
 
 from bridge.core.account import Account
-from bridge.core.message import SocialMessage, Visibility
-from bridge.core.ports import Finding, Polled, RawItem
+from bridge.core.message import RawItem, SocialMessage, Visibility
+from bridge.core.ports import Finding, Polled
 from bridge.core.reply import Obstacle, Preflight, Published, Reply
 from bridge.errors import VendorAuthError, VendorError, VendorGoneError, VendorRefusedError
 from bridge.networks.http import HttpLine
@@ -53,6 +54,7 @@ class _State(Shape):
     state: Literal["present", "edited", "deleted", "blocked", "closed"]
     edited_at: Time | None = None
     answers: tuple[_PostedAnswer, ...] = ()
+    newer: Annotated[tuple[dict[str, Any], ...], Field(max_length=1000)] = ()
 
 
 _POSTED = TypeAdapter(_Posted)
@@ -116,7 +118,7 @@ class StandardConnection:
         if not self._reply_url:
             return Preflight(Obstacle.CLOSED, "this account has no reply_url")
         state = self._read_state("preflight", target)
-        return _judged(state, target, known) if state else Preflight()
+        return replace(_judged(state, target, known), thread=_thread(state)) if state else Preflight()
 
     def reply(self, reply: Reply, key: str) -> Published:
         if not self._reply_url:
@@ -251,6 +253,17 @@ def _judged(state: _State, target: SocialMessage, known: Collection[str]) -> Pre
     if answer:
         return Preflight(Obstacle.ANSWERED, "answered from our account already", answer)
     return Preflight()
+
+
+def _thread(state: _State) -> tuple[RawItem, ...]:
+    """What the author wrote since, in the form of webhooks; each version has an id of its own."""
+    items = []
+    for data in state.newer:
+        envelope = {"type": "social.message.created", "data": data}
+        body = json.dumps(envelope, ensure_ascii=False).encode()
+        version = data.get("edited_at") or data.get("created_at")
+        items.append(RawItem(_read_id(f"{data.get('id')}@{version}"), body))
+    return tuple(items)
 
 
 def _was_edited(state: _State, target: SocialMessage) -> bool:

@@ -402,6 +402,31 @@ def test_our_own_earlier_answer_does_not(server):
     assert line().preflight(TARGET, {"https://pub.example/posts/20"}).obstacle is None
 
 
+def test_look_before_a_reply_shows_the_thread(server):
+    """What the customer wrote since, also beside the post that is answered: as a poll would bring it."""
+    first, target = status("10"), status("11", in_reply_to_id="10")
+    beside = status("12", in_reply_to_id="10", content="<p>Still nothing!</p>")
+    server.get(f"{API}/statuses/11", json=target)
+    server.get(f"{API}/statuses/11/context", json=context(above=(first,)))
+    server.get(f"{API}/statuses/10/context", json=context(target, beside))
+    shown = line().preflight(TARGET, ())
+    assert shown.obstacle is None
+    assert shown.thread == line().read_thread(TARGET)
+    heard = the_message(shown.thread[-1].body)
+    assert (heard.text, heard.root_id) == ("Still nothing!", first["uri"])
+
+
+def test_look_whose_first_post_goes_away_meanwhile_shows_what_is_left(server):
+    """Deleted between the two reads: the reply may leave, and what stands under its target is shown."""
+    server.get(f"{API}/statuses/11", json=status("11", in_reply_to_id="10"))
+    below = status("12", in_reply_to_id="11")
+    server.get(f"{API}/statuses/11/context", json=context(below, above=(status("10"),)))
+    server.get(f"{API}/statuses/10/context", status=404)
+    shown = line().preflight(TARGET, ())
+    assert shown.obstacle is None
+    assert [the_message(item.body).native_id for item in shown.thread] == ["11", "12"]
+
+
 def test_answer_by_hand_is_found_unless_claimed(server):
     """The latest that nobody claims."""
     with_thread(server, status("11"), answer("20", "first"), answer("21", "second"))

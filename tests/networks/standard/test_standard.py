@@ -263,6 +263,24 @@ class TestStandard(PushContract):
             relay.get(RELAY, json=state)
             assert self.connect().preflight(self.target(), {"known"}).obstacle is obstacle
 
+    def test_what_the_author_wrote_since_is_shown_as_a_webhook_would_bring_it(self):
+        """A relay that says it: each version is a delivery of its own, the same at each look."""
+        author = {"id": "customer-7", "handle": "@somchai"}
+        data = {"id": "post-2", "author": author, "text": "Still!", "created_at": "2026-11-21T11:59:30Z"}
+        edited = {**data, "edited_at": "2026-11-21T11:59:50Z"}
+        with responses.RequestsMock() as relay:
+            for newer in ([data], [data], [edited]):
+                relay.get(RELAY, json={"state": "present", "newer": newer})
+            first, again, later = (self.connect().preflight(self.target(), ()).thread for _ in range(3))
+        assert first == again != later
+        [event] = self.network.normalise(self.account, first[0].body, RECEIVED_AT)
+        assert event.message is not None
+        assert ("post-2", "Still!", "customer-7") == (
+            event.message_id,
+            event.message.text,
+            event.message.author.id,
+        )
+
     @pytest.mark.parametrize("status", [404, 501])
     def test_relay_that_cannot_say_is_no_obstacle(self, status):
         """A relay without this part of the protocol lets replies through."""
