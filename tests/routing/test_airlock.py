@@ -207,10 +207,10 @@ def test_any_text_can_be_looked_at(text, notes):
 @pytest.mark.parametrize("text", ["\u0301\u0323" * 30_000, "\ufdfa" * 10_000, "a\u200b" * 30_000])
 def test_a_text_of_any_signs_is_brought_to_one_form_in_time(text):
     """Marks that pile up, and signs that stand for a whole sentence."""
-    started = time.perf_counter()
+    started = time.process_time()
     assert sights(text)
 
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 @given(st.text(alphabet=st.characters(max_codepoint=127)))
