@@ -14,6 +14,8 @@ import phonenumbers
 from rapidfuzz import fuzz
 
 from bridge.routing.match import fold
+from bridge.routing.placeholder import is_field
+from bridge.routing.sight import sights
 
 REGIONS = ("ID", "TH", "PL", "GB", "US")
 """Where a number without its country's code may come from, when nobody says otherwise."""
@@ -43,15 +45,23 @@ def inspect(
     *internal_notes* are the ticket's; *customer_name_required* is a name that the text
     must say; *regions* are ISO country codes for telephone numbers without a prefix.
     """
+    seen, *parted = sights(text)
     findings = [
-        *_addresses(text),
-        *_cards(text),
-        *_telephones(text, regions),
-        *_markup(text),
-        *_names(text, customer_name_required),
-        *_notes(text, internal_notes),
-        *_links(text),
+        *_addresses(seen),
+        *_cards(seen),
+        *_accounts(seen),
+        *_telephones(seen, regions),
+        *_markup(seen),
+        *_names(seen, customer_name_required),
+        *_notes(seen, internal_notes),
+        *_links(seen),
+        *_directions(text),
     ]
+    known = {finding.rule for finding in findings}
+    for other in parted:
+        # Where a sign that nobody sees parts two words, what must stand alone does.
+        apart = (*_accounts(other), *_telephones(other, regions), *_links(other))
+        findings += [finding for finding in apart if finding.rule not in known]
     return list(dict.fromkeys(findings))
 
 
@@ -84,6 +94,30 @@ def _luhn(digits: list[int]) -> bool:
     return any(digits) and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
 
 
+# By fours, or in one piece: https://en.wikipedia.org/wiki/International_Bank_Account_Number
+_IBAN = re.compile(
+    r"\b[A-Z]{2} ?\d{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,4})?\b"
+    r"|\b(?i:[a-z]{2}\d{2}[a-z0-9]{11,30})\b"
+)
+_GROUPS = re.compile(r"[ -]")
+_SHORTEST_IBAN, _LONGEST_IBAN = 15, 34
+
+
+def _accounts(text: str) -> Iterator[Finding]:
+    for match in _IBAN.finditer(text):
+        groups = _GROUPS.split(match[0])
+        # A word in capitals behind it looks like one more group.
+        whole = ("".join(groups[:end]) for end in range(len(groups), 0, -1))
+        if any(_is_iban(one) for one in whole):
+            yield Finding("bank-account", f"A bank account number would be public (of {match[0][:2]}).")
+
+
+def _is_iban(account: str) -> bool:
+    if not _SHORTEST_IBAN <= len(account) <= _LONGEST_IBAN or not account.isascii():
+        return False
+    return int("".join(str(int(letter, 36)) for letter in account[4:] + account[:4])) % 97 == 1
+
+
 def _telephones(text: str, regions: Sequence[str]) -> Iterator[Finding]:
     if sum(letter.isdigit() for letter in text) < 7:
         return
@@ -96,9 +130,22 @@ def _telephones(text: str, regions: Sequence[str]) -> Iterator[Finding]:
 
 def telephone_numbers(text: str, regions: Sequence[str] = REGIONS) -> Iterator[str]:
     """What reads like a telephone number in one of *regions*, as it stands in *text*."""
+    text = text[:_MAX_COMPARED]
     for region in regions:
-        for match in phonenumbers.PhoneNumberMatcher(text[:_MAX_COMPARED], region):
+        for match in phonenumbers.PhoneNumberMatcher(text, region):
             yield match.raw_string
+    # With its country's code it is told by its digits, however they are parted.
+    for written in _INTERNATIONAL.finditer(text):
+        digits = "".join(letter for letter in written[0] if letter.isdigit())
+        try:
+            number = phonenumbers.parse(f"+{digits}")
+        except phonenumbers.NumberParseException:
+            continue
+        if phonenumbers.is_valid_number(number):
+            yield written[0]
+
+
+_INTERNATIONAL = re.compile(r"\+\s?\d(?:[ .\-()/]{0,3}\d){6,14}(?!\d)")
 
 
 # Words by what they are not: in Thai, not every mark of a word counts as a letter.
@@ -109,13 +156,17 @@ _MARKUP = re.compile(
     # Where a name was to be put: {name}, { first name }, [[name]].
     rf"|\{{{_WORDS}\}}|\[\[{_WORDS}\]\]"
 )
+# [name], <name>, %name%: held where the words are a field's. [words](https://…) is a link.
+_INSIDE = r"([^\[\]<>{}()%\d\n]{1,40})"
+_SINGLE = re.compile(rf"\[{_INSIDE}\](?!\()|<{_INSIDE}>|(?<![\w%])%(?=\S){_INSIDE}(?<=\S)%(?![\w%])")
 
 
 def _markup(text: str) -> Iterator[Finding]:
-    if _MARKUP.search(text):
+    if _MARKUP.search(text) or any(is_field(match[match.lastindex or 0]) for match in _SINGLE.finditer(text)):
         yield Finding(
             "template-markup",
-            "Part of a template ({{, {%, {name} or [[name]]) would be public: a word was not filled in.",
+            "Part of a template ({{, {%, {name}, [name], <name> or %name%) would be public: "
+            "a word was not filled in.",
         )
 
 
@@ -143,7 +194,7 @@ def greets_nobody(text: str) -> bool:
 def _names(text: str, required: str | None) -> Iterator[Finding]:
     if greets_nobody(text):
         yield Finding("empty-name", "The greeting has no name in it.")
-    elif required and fold(required) not in fold(text):
+    elif required and fold(sights(required)[0]) not in fold(text):
         yield Finding("empty-name", "The customer's name is not in the text, though it should be.")
 
 
@@ -160,6 +211,7 @@ def _notes(text: str, notes: Sequence[str]) -> Iterator[Finding]:
 
 def _parts(note: str) -> list[str]:
     """The whole note, and each of its sentences that is long enough to be somebody's own words."""
+    note = sights(note)[0]
     pieces = [note, *re.split(r"(?<=[.!?…])\s+|\n+", note)]
     folded = (fold(piece)[:_MAX_COMPARED] for piece in pieces)
     return list(dict.fromkeys(piece for piece in folded if len(piece) >= SHORT_NOTE))
@@ -167,8 +219,12 @@ def _parts(note: str) -> list[str]:
 
 _INTERNAL = re.compile(
     r"\.zendesk\.com/agent\b"
-    r"|\.slack\.com/archives\b"
+    r"|\.slack\.com/(?:archives|client|files)\b"
+    r"|\.atlassian\.net/(?:browse|jira|wiki)\b"
     r"|\blocalhost[:/]|//localhost\b"
+    r"|(?<![\w./@-])intranet[:/]\w|(?<![\w.@-])intranet\.[\w-]+\.\w"
+    # A host of one word is only known inside.
+    r"|https?://[\w-]+\.?(?=[/:?#\s)\]]|\Z)"
     r"|\b(?:127|10)\.\d{1,3}\.\d{1,3}\.\d{1,3}\b|\b192\.168\.\d{1,3}\.\d{1,3}\b"
     r"|\b172\.(?:1[6-9]|2\d|3[01])\.\d{1,3}\.\d{1,3}\b"
     r"|[\w-]\.(?:internal|intranet|corp|local|lan)(?![\w-]|\.\w)",
@@ -179,3 +235,14 @@ _INTERNAL = re.compile(
 def _links(text: str) -> Iterator[Finding]:
     if _INTERNAL.search(text):
         yield Finding("internal-link", "A link that only works inside the company would be public.")
+
+
+_OVERRIDES = ("\u202d", "\u202e")
+
+
+def _directions(text: str) -> Iterator[Finding]:
+    """Right to left by its letters is how many people write; turned round letter by letter, nobody."""
+    if any(mark in text for mark in _OVERRIDES):
+        yield Finding(
+            "direction-mark", "An invisible mark in it turns letters round: readers would see another text."
+        )

@@ -11,6 +11,7 @@ from bridge.core.ports import Network
 from bridge.errors import Fault
 from bridge.routing.folder import shown
 from bridge.routing.model import Calendar, Condition, Mapping, Place, Route
+from bridge.routing.nodes import nearest
 from bridge.routing.promise import promise_end
 from bridge.routing.reply import unused_parts
 from bridge.routing.rules import WARNINGS
@@ -32,6 +33,7 @@ def lint(mapping: Mapping, networks: Map[str, Network] = MappingProxyType({})) -
         *_windows(mapping, networks),
         *_tags(mapping),
         *_parts(mapping),
+        *_unused_replies(mapping),
         *_replies(mapping),
         *_lengths(mapping),
     }
@@ -156,6 +158,16 @@ def _tags(mapping: Mapping) -> Iterator[Fault]:
 def _parts(mapping: Mapping) -> Iterator[Fault]:
     for path in unused_parts(mapping.files, mapping.templates.values()):
         yield _warning(Place(shown(path), 1), "unused-part", "no reply takes this part in")
+
+
+def _unused_replies(mapping: Mapping) -> Iterator[Fault]:
+    wanted = {queue.closing_template for queue in mapping.queues.values()}
+    wanted |= {route.closing_template for route in mapping.routes if route.closing_template}
+    for template in mapping.templates.values():
+        if template.name not in wanted:
+            hint = nearest(template.name, wanted)
+            message = f"{template.name}: no queue and no route asks for this reply{hint}"
+            yield _warning(Place(template.file, 1), "unused-reply", message)
 
 
 def _replies(mapping: Mapping) -> Iterator[Fault]:

@@ -25,6 +25,7 @@ from bridge.routing.entry import (
 )
 from bridge.routing.fit import Section, fit, refuse_unknown_keys, section
 from bridge.routing.folder import QUEUES, ROUTES, TESTS, check_files, read_folder, shown
+from bridge.routing.held import require_fitting, require_free_to_leave
 from bridge.routing.match import tag_name
 from bridge.routing.model import (
     AutoTag,
@@ -37,7 +38,7 @@ from bridge.routing.model import (
     Vip,
 )
 from bridge.routing.nodes import Node, Report, Spot, instead, read
-from bridge.routing.reply import hold_against_voices, read_templates, reply_names, require_closing_replies
+from bridge.routing.reply import read_templates, reply_names, require_closing_replies
 from bridge.routing.route import RouteReader, items_of, name_of, place_of, require_templates
 from bridge.routing.shape import CLOSING, DAYS, FALLBACK, Known, duration, is_span
 from bridge.routing.testfile import Stated, read_tests, run_tests
@@ -129,9 +130,9 @@ class _Reading:
         require_closing_replies(sure, wanted, replies, self.report)
         self.tests = read_tests(self.documents, self.known, self.report)
         voices = read_voices(self.documents, brands, self.known, self.report)
-        hold_against_voices(brands, voices, replies, files, self.report)
+        require_free_to_leave(brands, voices, replies, files, self.report)
         accounts = [account for brand in brands.values() for account in brand.accounts]
-        return Mapping(
+        mapping = Mapping(
             version=version_of(files),
             files=dict(files),
             brands=brands,
@@ -152,6 +153,8 @@ class _Reading:
             promises=self.known.promises or {},
             promise_places={key: place_of(spot) for key, (spot, _) in self._top("promises").items()},
         )
+        require_fitting(mapping, replies, self.networks, self.report)
+        return mapping
 
     def require_templates(self, mapping: Mapping) -> None:
         """Report routes whose own closing reply is not there, for brands whose languages are known."""
@@ -403,14 +406,22 @@ _NONE = Node(Spot(""))
 _FILE_OF = {key: file for file, keys in _TOP.items() for key in keys}
 
 
+_OF_WORDS_ALONE = frozenset(
+    {
+        "example-mismatch",
+        "example-unplaced",
+        "banned-word",
+        "reply-held",
+        "reply-beyond-limit",
+        "unknown-file",
+    }
+)
+
+
 def _leaves_tests_alone(fault: Fault) -> bool:
     """Whether *fault* has no say in what becomes of a post: then the tests are told of as well."""
     path = fault.file.removeprefix(shown(""))
-    return (
-        path == canary.FILE
-        or TESTS.fullmatch(path) is not None
-        or fault.rule in ("example-mismatch", "example-unplaced", "banned-word", "unknown-file")
-    )
+    return path == canary.FILE or TESTS.fullmatch(path) is not None or fault.rule in _OF_WORDS_ALONE
 
 
 def _calendar(key: str, week: Week, entry: CalendarShape) -> Calendar:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,19 +10,17 @@ from datetime import UTC, datetime
 from bridge.routing import airlock
 from bridge.routing.folder import PART, REPLY, shown
 from bridge.routing.language import normalise_language, widen
-from bridge.routing.match import first_found, fold
-from bridge.routing.model import Brand, Place, Template, Voice
+from bridge.routing.model import Brand, Place, Template
 from bridge.routing.nodes import Report, Spot, nearest
 from bridge.routing.shape import Known
 from bridge.routing.template import MAX_SOURCE, Inclusion, check_source
-from bridge.routing.voice import banned_in
-from bridge.routing.wording import Parts, Words, render_source, render_template
+from bridge.routing.wording import Parts, Words, render_source
 
 MAX_TEXT = 2_000
 MAX_PARTS_DEEP = 5
-_HANDLE = "@user"
+HANDLE = "@user"
 """No customer's name: who is called as their handle has none fit to print."""
-_SOME_MOMENT = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+SOME_MOMENT = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
 Key = tuple[str, str, str]
 
@@ -161,15 +158,16 @@ def _take_in(
 
 def unused_parts(files: Iterable[str], templates: Iterable[Template]) -> list[str]:
     """The paths of parts that no reply takes in."""
-    there = _part_paths(files)
-    used = {path for one in templates for path, _ in _parts_of(one, there)}
+    there = part_paths(files)
+    used = {path for one in templates for path, _ in parts_of(one, there)}
     return [path for path in there.values() if path not in used]
 
 
 _Paths = Mapping[tuple[str, str, str | None], str]  # by (brand, name, language or None for all)
 
 
-def _part_paths(files: Iterable[str]) -> _Paths:
+def part_paths(files: Iterable[str]) -> _Paths:
+    """The path of each part in *files*."""
     return {
         (match["brand"], match["name"], normalise_language(match["language"])): path
         for path in files
@@ -177,7 +175,7 @@ def _part_paths(files: Iterable[str]) -> _Paths:
     }
 
 
-def _parts_of(template: Template, there: _Paths) -> Iterator[tuple[str, str]]:
+def parts_of(template: Template, there: _Paths) -> Iterator[tuple[str, str]]:
     """(path, source) of each part that *template* takes in."""
     for name, source in template.parts:
         ways = ((template.brand, name, code) for code in (*widen(template.language), None))
@@ -215,9 +213,9 @@ def _try_out(source: str, parts: Parts, file: str, language: str, report: Report
     )
     bare = Brand("sample", "Sample", (language,), {}, "", "UTC", (), Place(file, 1))
     full = render_source(
-        source, language, brand, Words("Anna", _HANDLE, "Mastodon", _SOME_MOMENT, "We replaced it."), parts
+        source, language, brand, Words("Anna", HANDLE, "Mastodon", SOME_MOMENT, "We replaced it."), parts
     )
-    nameless = render_source(source, language, bare, Words("", _HANDLE, "Mastodon"), parts)
+    nameless = render_source(source, language, bare, Words("", HANDLE, "Mastodon"), parts)
     if not full or not nameless:
         report.add(Spot(file), "template-empty", "nothing is said when the optional words are empty")
     if max(len(full), len(nameless)) > MAX_TEXT:
@@ -228,47 +226,3 @@ def _try_out(source: str, parts: Parts, file: str, language: str, report: Report
         advice = "write {% if customer %}Hi {{ customer }},{% else %}Hi,{% endif %}"
         report.add(Spot(file), "template-empty-name", f"greets nobody when the name is not known: {advice}")
     return len(report.faults) == before
-
-
-_CUSTOMERS = ("Anna", "", "สมชาย", "محمد", "O'Neil-Łukasiewicz")
-
-
-def hold_against_voices(
-    brands: Mapping[str, Brand],
-    voices: Mapping[str, Voice],
-    replies: Replies,
-    files: Iterable[str],
-    report: Report,
-) -> None:
-    """Report replies that their brand's voice would hold back, or that its own words make too long."""
-    there = _part_paths(files)
-    for template in (*replies.templates.values(), *replies.wrongly_said):
-        brand, voice = brands.get(template.brand), voices.get(template.brand)
-        if brand is None:
-            continue
-        said = [
-            render_template(template, brand, Words(name, _HANDLE, "Mastodon", _SOME_MOMENT), voice)
-            for name in _CUSTOMERS
-        ]
-        if max(map(len, said)) > MAX_TEXT and template not in replies.wrongly_said:
-            message = f"more than {MAX_TEXT:,} characters, with the words of {brand.key}"
-            report.add(Spot(template.file), "template-too-long", message)
-        for word in banned_in("\n\n".join(said), voice, [template.language]):
-            banned_by = voice.place.file.removeprefix(shown("")) if voice else ""
-            parts = ((shown(path), source) for path, source in _parts_of(template, there))
-            written = ((template.file, template.source), *parts)
-            spots = (Spot(file, line) for file, source in written if (line := _line_of(word, source)))
-            spot = next(spots, None)
-            filled_in = "" if spot else " in what is filled in"
-            message = f'says "{word}"{filled_in}, which {banned_by} bans'
-            report.add(spot or Spot(template.file), "banned-word", message)
-
-
-def _line_of(word: str, source: str) -> int | None:
-    """The line on which *word* begins; None: it is not in *source*."""
-    lines = source.splitlines()
-
-    def lacks(number: int) -> bool:
-        return not first_found(fold("\n".join(lines[number:])), [word])  # a phrase may go on in the next line
-
-    return bisect.bisect_left(range(len(lines)), True, key=lacks) or None

@@ -86,6 +86,8 @@ RULES: dict[str, str] = {
     "template-empty-name": "Without a usable name of the customer, the reply would greet nobody.",
     "template-too-long": "The reply is longer than any network takes.",
     "banned-word": "A reply says what its brand's voice bans.",
+    "reply-held": "A reply says what the airlock holds: each would wait for a person.",
+    "reply-beyond-limit": "A reply is longer than its network takes, however little is filled in.",
     # Examples
     "example-mismatch": "An example does not take the route that it expects.",
     "example-unplaced": "No account fits the brand, network and account that an example names.",
@@ -100,6 +102,7 @@ WARNINGS: dict[str, str] = {
     "unused-queue": "A queue that no route leads to.",
     "unused-promise": "A promise that no queue and no route gives.",
     "unused-tag": "A tag that no route asks for.",
+    "unused-reply": "A reply that no queue and no route asks for.",
     "unused-part": "A part that no reply takes in.",
     "reply-beyond-target": "A reply is longer than its brand's voice aims at.",
     "promise-beyond-window": "A promise ends when the network takes no reply any more.",

@@ -21,6 +21,7 @@ from bridge.routing.match import first_found, fold
 from bridge.routing.model import Brand, Mapping, Place, Voice
 from bridge.routing.nodes import Node, Report, Spot, nearest
 from bridge.routing.shape import Known, Language, Shape, Text, wrong
+from bridge.routing.sight import says
 
 EVERY_LANGUAGE = "all"
 MAX_BANNED = 1_000
@@ -160,11 +161,10 @@ def banned_in(text: str, voice: Voice | None, languages: Collection[str] | None 
     asked = (
         voice.banned if languages is None else {EVERY_LANGUAGE, *(w for one in languages for w in widen(one))}
     )
-    folded = fold(text)
     words = dict.fromkeys(
         word for language in voice.banned if language in asked for word in voice.banned[language]
     )
-    return [word for word in words if first_found(folded, [word]) is not None]
+    return says(text, words)
 
 
 def objections(

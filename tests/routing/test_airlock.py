@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.routing.airlock import greets_nobody, inspect
+from bridge.routing.sight import sights
 
 NOTE = "Customer is on the legacy plan; billing double charged them, refund is approved by finance."
 
@@ -22,12 +23,21 @@ def rules(text: str, *notes: str, **given: object) -> list[str]:
     [
         ("Write to anna.k+x@mail.example.com, please", "email"),
         ("mail: ktoś@poczta.example.pl.", "email"),
+        ("joe＠acme.example", "email"),
+        ("joe\u200b@acme.example", "email"),
+        ("joe@ac\u00adme.example", "email"),
         ("Call +66 2 123 4567 today", "telephone"),
+        ("tel: +62-811.1234(5678)", "telephone"),
+        ("Call +62 (811) / 1234 / 5678", "telephone"),
+        ("Call\u200b081-234-5678", "telephone"),
         ("Zadzwoń: 601 234 567", "telephone"),
         ("Hubungi 0812-3456-7890 ya", "telephone"),
         ("โทร 081-234-5678 ค่ะ", "telephone"),
         ("Your card 4111 1111 1111 1111 was charged", "payment-card"),
         ("4111-1111-1111-1111", "payment-card"),
+        ("card 4111\u200b1111\u200b1111\u200b1111", "payment-card"),
+        ("card ４１１１ 1111 1111 1111", "payment-card"),
+        ("card 4111\u20111111\u20111111\u20111111", "payment-card"),
         ("378282246310005", "payment-card"),
         ("Hi {{ customer }}, done", "template-markup"),
         ("Hi {% if x %}", "template-markup"),
@@ -46,7 +56,38 @@ def rules(text: str, *notes: str, **given: object) -> list[str]:
         ("Cześć ! Gotowe", "empty-name"),
         ("Drogi, gotowe", "empty-name"),
         ("สวัสดีค่ะ คุณ , เรียบร้อยแล้ว", "empty-name"),
+        ("Hi [NAME], done", "template-markup"),
+        ("Hi [name], done", "template-markup"),
+        ("Hi [Customer Name], done", "template-markup"),
+        ("Hi [customer's first name], done", "template-markup"),
+        ("Your order [order_number] is on its way", "template-markup"),
+        ("Hi [firstName], done", "template-markup"),
+        ("It arrives on [date].", "template-markup"),
+        ("Our guide: [insert link here]", "template-markup"),
+        ("Halo Kak [nama pelanggan], sudah beres", "template-markup"),
+        ("Cześć [IMIĘ]! Gotowe", "template-markup"),
+        ("Numer: [nr zamówienia]", "template-markup"),
+        ("สวัสดีค่ะ คุณ[ชื่อลูกค้า] เรียบร้อยแล้ว", "template-markup"),
+        ("เลขที่ [เลขที่คำสั่งซื้อ] ค่ะ", "template-markup"),
+        ("Hi <name>, done", "template-markup"),
+        ("Hi <FIRST NAME>, done", "template-markup"),
+        ("Hi %name%, done", "template-markup"),
+        ("Hi %FIRST_NAME%, done", "template-markup"),
+        ("Hi ［name］, done", "template-markup"),
+        ("Hi [na\u200bme], done", "template-markup"),
+        ("Pay to DE89 3704 0044 0532 0130 00, please", "bank-account"),
+        ("Pay to GB82WEST12345698765432.", "bank-account"),
+        ("Na konto PL61 1090 1014 0000 0712 1981 2874 PILNE", "bank-account"),
+        ("\u202eThis is done", "direction-mark"),
         ("See https://acme.zendesk.com/agent/tickets/5", "internal-link"),
+        ("See https://app.slack.com/client/T1/C1", "internal-link"),
+        ("See https://acme.atlassian.net/browse/PRJ-1", "internal-link"),
+        ("see intranet/wiki", "internal-link"),
+        ("see 10.0.0.5/wiki", "internal-link"),
+        ("see https://intranet.acme.example/wiki", "internal-link"),
+        ("see http://wiki/page", "internal-link"),
+        ("see https://go", "internal-link"),
+        ("see 10.0.0.5\u200band more", "internal-link"),
         ("See https://acme.slack.com/archives/C1/p1", "internal-link"),
         ("Try http://localhost:8080/x", "internal-link"),
         ("It is on wiki.acme.internal.", "internal-link"),
@@ -87,12 +128,40 @@ def test_what_should_not_be_public_is_found(text, rule):
         "One { alone, 30% off",
         'Paste {"colour": "red"} there, and [1] or [[1], [2]] here',
         "We ship all of {red, green, blue} from now on",
+        "We \U0001f468\u200d\U0001f469\u200d\U0001f467 love it \u2764\ufe0f\u200d\U0001f525 <3",
+        "Hi\u200b, good news: this is sorted.",
+        "Hi … good news: this is sorted.",
+        "@\u200bkopi@social.example is our account",
+        "می\u200cخواهم سفارش دهم",
+        "\u2067שלום\u2069, all is well",
+        "See [1] and [2], or [see below] [link in bio] [photo: Anna]",
+        "[SOLVED] [Update] [EN] This is fixed now",
+        "The order [finally] left us; it took a day [sorry] and an agent [Ola]",
+        "[the date to follow]",
+        "Read [our guide](https://help.kopi.example) or [link](https://help.kopi.example)",
+        "We <3 you. a < b > c, and 1 <2> 3; <- look there ->",
+        "100%",
+        "50 % off 20 %, or 10% and 20%, 100% sure and 5 % more",
+        "Rp 250.000, $5, 1.000,00 zł; +10 000 000 points; 05/12/2026-07/12/2026",
+        "Order AB12 CDEF 3456 7890 1234 is on its way",
+        "and/or, he/she, 24/7; https://kopi.example/intranet/x is public, and so is en.wiki.example/wiki",
+        "https://acme.atlassian.net/servicedesk/customer/portal/1",
+        "Our intranet: more about it soon",
         "",
     ],
 )
 def test_an_ordinary_reply_passes(text):
     """A text that is held for nothing teaches people to press the button without reading."""
     assert inspect(text, [NOTE, "ok, done"]) == []
+
+
+def test_only_what_is_looked_at_is_brought_to_one_form():
+    """A text in full-width letters and with signs that nobody sees says what it says."""
+    note = NOTE.replace("l", "l\u200b").replace("a", "ａ")
+
+    assert rules(note, NOTE) == ["internal-note"]
+    assert rules(NOTE, note) == ["internal-note"]
+    assert rules("Cześć, Łu\u00adkasz!", customer_name_required="Łukasz") == []
 
 
 def test_a_short_note_is_nobodys_secret():
@@ -135,6 +204,21 @@ def test_any_text_can_be_looked_at(text, notes):
     assert inspect(text, notes) == inspect(text, notes)
 
 
+@pytest.mark.parametrize("text", ["\u0301\u0323" * 30_000, "\ufdfa" * 10_000, "a\u200b" * 30_000])
+def test_a_text_of_any_signs_is_brought_to_one_form_in_time(text):
+    """Marks that pile up, and signs that stand for a whole sentence."""
+    started = time.process_time()
+    assert sights(text)
+
+    assert time.process_time() - started < 2
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=127)))
+def test_plain_letters_are_looked_at_as_they_are(text):
+    """There is one way to read them."""
+    assert sights(text) == (text,)
+
+
 @given(st.from_regex(r"\A[A-Z][a-z]{2,8}\Z"))
 def test_a_greeting_with_a_name_greets_somebody(name):
     """Unless that name is None."""
@@ -144,7 +228,24 @@ def test_a_greeting_with_a_name_greets_somebody(name):
 
 
 @pytest.mark.parametrize(
-    "text", ["a." * 50_000, "a-" * 50_000, "@" * 50_000, "1 " * 50_000, "hi " * 30_000, "a@b." * 20_000]
+    "text",
+    [
+        "a." * 50_000,
+        "a-" * 50_000,
+        "@" * 50_000,
+        "1 " * 50_000,
+        "hi " * 30_000,
+        "a@b." * 20_000,
+        "[" * 50_000,
+        "[a " * 30_000,
+        "<a " * 30_000,
+        "%a " * 30_000,
+        "+1" * 30_000,
+        "AB12 " * 20_000,
+        "\u200b" * 50_000,
+        "\u0301\u0323" * 30_000,
+        "http://a" * 10_000,
+    ],
 )
 def test_a_hostile_text_costs_no_more_than_its_length(text):
     """No pattern runs away."""

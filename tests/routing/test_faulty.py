@@ -233,6 +233,9 @@ def test_any_edit_gives_a_mapping_or_a_report(data):
         "vip-twice",
         "empty-value-in-conditions",
         "empty-value-of-a-tag",
+        "reply-held",
+        "reply-beyond-limit",
+        "banned-word-behind-a-condition",
     ],
 )
 def test_what_a_release_came_to_ask_is_not_asked_of_what_has_served(name, tmp_path):

@@ -53,6 +53,14 @@ MADE: tuple[tuple[str, str, str, str, str], ...] = (
         "mappings/replies/kopi/parts/hours.en.txt.j2:1:1 no reply takes this part in (unused-part)",
     ),
     (
+        "unused-reply",
+        "replies/kopi/clsoing.en.txt.j2",
+        "",
+        "This is sorted.",
+        "mappings/replies/kopi/clsoing.en.txt.j2:1:1 clsoing: no queue and no route asks for this reply. "
+        'Did you mean "closing"? (unused-reply)',
+    ),
+    (
         "reply-beyond-target",
         "replies/rower/voice.yaml",
         "target_length: 280",
@@ -117,6 +125,14 @@ def test_each_warning_says_what_and_where(rule, file, written, instead, expected
 def test_every_warning_has_an_edit_that_brings_it():
     """A warning without one has never been seen to work."""
     assert {rule for rule, *_ in MADE} | {"promise-beyond-window"} == set(WARNINGS)
+
+
+def test_an_unused_reply_of_another_name_is_not_taken_for_a_slip():
+    """Nothing is near: nothing is guessed."""
+    files = starter_files()
+    files["replies/kopi/zzz.en.txt.j2"] = "This is sorted."
+
+    assert warnings(files).endswith("zzz: no queue and no route asks for this reply (unused-reply)")
 
 
 DAY = timedelta(hours=24)

@@ -31,7 +31,10 @@ UNREAD = re.compile(
 TRIED_OUT = re.compile(r"(example|test)-(mismatch|unplaced)|bad-name-no-case")
 # (hidden, what hides it): the second changes what the first would have to be asked of.
 DEPENDENT = (
-    (r"unknown-.*|banned-word.*|template-missing.*|missing-key-of-a-voice", r"empty-value-of-a-section"),
+    (
+        r"unknown-.*|banned-word.*|reply-.*|template-missing.*|missing-key-of-a-voice",
+        r"empty-value-of-a-section",
+    ),
     (r"unknown-tag", r"wrong-type-section"),  # no vocabulary
     (r".*", r"unknown-network"),  # the fields of an account are its network's
     (r"template-missing.*", r"bad-language|empty-value"),  # the language that it would be missing in
@@ -45,6 +48,13 @@ DEPENDENT = (
     (r"group-without-ticket", r"unknown-key"),  # one key less
     (r"account-twice-by-handle", r"handle-format"),  # another one
     (r"part-cycle", r"template-name-in-a-part"),  # what a faulty part includes is not known
+    # A reply without the signature, or one that cannot be filled in; and a brand that now has one.
+    (
+        r"reply-held-for-a-signature",
+        r"template-.*|too-deep-.*|unknown-part.*|part-cycle|reply-.*|banned-word-.*",
+    ),
+    (r"missing-key-of-a-voice", r"reply-held-for-a-signature"),
+    (r"unknown-part-in-a-language", r"reply-held-in-a-part"),  # it is there now
     (r"queue-twice|missing-file-routes", r"route-twice|queue-twice"),
     (r"missing-key-in-an-empty-file", r"route-twice|queue-twice|unknown-queue-among-many"),
 )

@@ -29,7 +29,7 @@ WRONG, RIGHT = 1, 2
 CODE = re.compile(r"`[^`]+`(?:<br>`[^`]+`)*")
 
 # What no text can show: the file system, bytes, sizes, and what only the vendors know.
-NOT_TEXT = {"unreadable-file", "not-utf8", "file-too-large", "template-too-long", *LIVE}
+NOT_TEXT = {"unreadable-file", "not-utf8", "file-too-large", "template-too-long", "reply-beyond-limit", *LIVE}
 
 
 def example(rule: str, column: int) -> str:
@@ -119,6 +119,7 @@ PLACES: dict[str, tuple[str, str]] = {
         "  - {@, text: all is well, tags: [praise], expect: {queue: triage}}\n",
     ),
     "unknown-file": ("@", "Sorted."),
+    "unused-reply": ("@", "Sorted."),
     "unknown-kind": (ROUTES, LATER),
     "unknown-severity": (ROUTES, LATER),
     "unknown-sentiment": (ROUTES, LATER),
@@ -200,6 +201,7 @@ SET_UP: dict[str, Callable[[Files, str], None]] = {
     "template-empty": whole_reply,
     "template-empty-name": whole_reply,
     "banned-word": banned,
+    "reply-held": whole_reply,
     "unknown-promise": named_promise,
     "unused-promise": named_promise,
     "copy-to-owner": kept_off,

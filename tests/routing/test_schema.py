@@ -18,7 +18,7 @@ from tests.routing.test_faulty import BASE, FAULTY
 # What a schema of one file cannot know: other files, the file system, YAML itself, and what is counted.
 BEYOND = re.compile(
     "account-twice|route-twice|queue-twice|test-|canary-without-limit|bad-name|example-|template-|unknown-part|"
-    "part-cycle|banned-word|missing-key-of-a-voice|missing-file|unknown-file|not-utf8|yaml-|too-deep|"
+    "part-cycle|banned-word|reply-|missing-key-of-a-voice|missing-file|unknown-file|not-utf8|yaml-|too-deep|"
     "several-documents|duplicate-key|many-faults|secret-in-file|env-name|unknown-(account|brand|queue|tag|"
     "calendar|reply|route|network|zone|country)|bad-language|shift-overlap|never-open|no-condition|"
     "vip-twice|bad-shift|unknown-key-of-an-account|queue-without-group|group-without-ticket|missing-key-of-an-account|bad-url|unknown-(shift|promise)|missing-key-of-a-vip|copy-to-owner|never-reached|"

@@ -90,6 +90,18 @@ def test_a_signed_text_is_never_signed_again(text):
         ("غبي", "هذا غَبِيّ"),
         ("笨蛋", "你是笨蛋吗"),
         ("as per our policy", "As per our policy, no."),
+        ("calm down", "ca\u200blm down"),
+        ("calm down", "Calm\u200bdown"),
+        ("calm down", "Ｃａｌｍ down"),
+        ("calm down", "Calm\u00a0down"),
+        ("valued customer", "Dear valued-customer!"),
+        ("valued customer", "valued\u00adcustomer"),
+        ("valued customer", "valued\u2011customer"),
+        ("valued customer", "valued_customer"),
+        ("state-of-the-art", "it is state of the art"),
+        ("—", "so — no"),
+        ("wiki.kopi.example", "see https://wiki.kopi.example/page"),
+        ("-ish", "small-ish"),
     ],
 )
 def test_a_banned_word_is_found_in_any_script(word, text):
@@ -100,6 +112,7 @@ def test_a_banned_word_is_found_in_any_script(word, text):
 def test_a_banned_word_must_stand_alone():
     """ "cheap" is not in "cheapest", where a script writes spaces."""
     assert banned_in("the cheapest", with_ban(all=("cheap",))) == []
+    assert banned_in("maybe, not a-part", with_ban(all=("may be", "apart"))) == []
 
 
 def test_an_agents_text_is_held_against_every_language_and_a_template_against_its_own():
