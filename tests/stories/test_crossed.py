@@ -18,7 +18,7 @@ from bridge.sandbox import Sandbox
 from bridge.store import intents, lanes
 from bridge.store.tables import Case, Cursor, Intent
 from tests.running import InProcess, eventually, stays
-from tests.stories.seen import brand_posts, first_poll, the_card, the_ticket
+from tests.stories.seen import brand_posts, first_poll, quiet, the_card, the_ticket
 from tests.stories.test_held import press, replies, waiting_notes
 
 pytestmark = pytest.mark.usefixtures("quick_sweep")
@@ -190,6 +190,7 @@ def test_what_a_person_lets_out_all_the_same_leaves(sandbox: Sandbox, running: I
     write_unheard(sandbox, site, STILL, root)
     sandbox.zendesk.agent_comments(ticket.id, FIXED, status="solved")
     eventually(on_ticket(sandbox, ticket, STILL), what="their words on the ticket")
+    eventually(lambda: sandbox.wait_idle() and quiet(running), what="the question as it is asked now")
 
     assert 200 == press(sandbox, "Post it")
     eventually(lambda: len(said(sandbox, site)) == 1, what="the words")
