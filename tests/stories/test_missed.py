@@ -445,6 +445,27 @@ def test_where_the_export_is_refused_open_loops_are_read_unasked(
     assert 1 == finds(running)
 
 
+def test_where_the_export_is_refused_a_ticket_that_nobody_ever_hinted_at_is_read_too(
+    sandbox: Sandbox, running: InProcess
+):
+    """Every webhook since the opening got lost: it has been unread for as long as it has been there."""
+    sandbox.zendesk.sender.losing = True
+    sandbox.faults.add("zendesk", "export_tickets", "status", times=1000, status=403)
+    sandbox.plaza.post("dewi", "The app logs me out", language="en", tags=["technical-issue"])
+    ticket = the_ticket(sandbox)
+    eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("Why here", public=False), what="the note")
+    due(running)
+    eventually(lambda: cursor_of(running).failures, what="the refusal")
+    sandbox.zendesk.agent_comments(ticket.id, FAREWELL, status="solved")
+    with running.database.write() as tx:
+        row = tx.scalars(select(TicketRow)).one()
+        assert row.hinted_at is None
+        row.opened_at = datetime.now(UTC) - timedelta(minutes=11)
+
+    eventually(closed(running), within=20, what="the receipt")
+    assert 1 == finds(running)
+
+
 def test_two_workers_do_not_both_sweep(sandbox: Sandbox, running: InProcess, ticket: TicketView):
     """Whoever has the lease does; the other finds nothing due."""
     world = running.bridge.world
