@@ -18,7 +18,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
@@ -157,7 +157,8 @@ class Attempt:
             if intent.state == IntentState.SENDING:
                 found = self.recipe.look(intent, claimed)
                 if found is not None:
-                    return lambda tx, case: self._confirm(tx, case, found, how=", found outside")
+                    seen = replace(found, found=True)
+                    return lambda tx, case: self._confirm(tx, case, seen, how=", found outside")
                 way, at = self._way(intent)
                 if way is not Way.SEND:
                     return lambda tx, case: self._leave(tx, case, way, at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -106,7 +107,7 @@ def _happened(tx: Session, world: World, case: Case, intent: Intent, outcome: Ou
     intent.decided_by, intent.settled_at = by, now
     intent.outcome_id, intent.outcome = outcome.id, outcome.data
     if intent.effect != Effect.REPLY:
-        recipe(world, intent.effect).confirmed(tx, case, intent, outcome)
+        recipe(world, intent.effect).confirmed(tx, case, intent, replace(outcome, found=True))
     else:
         case.first_public_word_at = case.first_public_word_at or now
         link = outcome.data.get("permalink") or ""
