@@ -37,7 +37,7 @@ from bridge.errors import (
 from bridge.flows import cards, effects
 from bridge.flows.recipe import Outcome, Recipe, Stop
 from bridge.flows.world import World
-from bridge.store import casefile, cases, counting, intents, lanes, leases
+from bridge.store import casefile, cases, counting, erasure, intents, lanes, leases
 from bridge.store.leases import Lease
 from bridge.store.tables import Case, Intent
 
@@ -162,7 +162,8 @@ class Attempt:
                 way, at = self._way(intent)
                 if way is not Way.SEND:
                     return lambda tx, case: self._leave(tx, case, way, at)
-            stop = self.recipe.check(intent)
+            quotes = erasure.quotes(intent)  # it was on its way when that was erased
+            stop = Stop(False, erasure.QUOTES_WHY) if quotes else self.recipe.check(intent)
             if stop is not None:
                 return lambda tx, case: self._stop(tx, case, stop)
         except VendorError as error:
