@@ -26,6 +26,7 @@ ON_BOTH = (
     "tests.stories.test_order",
     "tests.stories.test_plans",
     "tests.stories.test_presses",
+    "tests.stories.test_quotes",
 )
 
 CHROMIUM = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)

@@ -108,7 +108,8 @@ class Update:
     """One update of a ticket, read from its audit: the desk's truth.
 
     ``stamp`` is ours when we made the update ourselves. ``status`` is the new status
-    if this update changed it, ``resolution`` the new one likewise.
+    if this update changed it, ``resolution`` the new one likewise. ``merged`` are the
+    tickets that were merged into this one by it.
     """
 
     id: str
@@ -119,6 +120,7 @@ class Update:
     comment: Comment | None = None
     status: TicketStatus | None = None
     resolution: Resolution | None = None
+    merged: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.core.case import CaseState, Receipt
-from bridge.core.intent import UNCLEAR, UNSENT, Effect, IntentState
+from bridge.core.intent import UNSENT, Effect, IntentState
 from bridge.flows import cards, drafting, ending
 from bridge.flows.world import World
 from bridge.store import casefile, cases, erasure, intents, lanes, messages
@@ -74,7 +74,7 @@ def _refuse_waiting(tx: Session, case: Case, now: datetime, only: Effect | None 
 
 def _redact(tx: Session, case: Case, source: Intent, proof: str, now: datetime) -> None:
     """Have the words that *source* brought to a ticket redacted, if it brought any."""
-    if source.state not in (IntentState.CONFIRMED, *UNCLEAR):
+    if source.state != IntentState.CONFIRMED and not erasure.may_have_been_sent(source):
         return
     if source.effect == Effect.OPEN_TICKET:
         _draft(tx, case, Effect.REDACT_COMMENT, source.id, proof, now, of=source.id)
@@ -207,18 +207,24 @@ def _take_back_one(
     for intent in intents.of_case(tx, case.id):
         about = _is_about(intent, row, first=posts[0].id == row.id)
         waits = intent.state in UNSENT
+        sent = erasure.may_have_been_sent(intent)
         if about and waits and intent.effect == Effect.UPDATE_TICKET:
             intents.advance(intent, IntentState.REFUSED, reason=GONE_ON_THE_NETWORK)
             intent.decided_by, intent.settled_at = "the bridge", now
-        elif about and waits and intent.effect == Effect.OPEN_TICKET:
+        elif about and waits and not sent and intent.effect == Effect.OPEN_TICKET:
             intent.payload = None  # nothing was sent: it is drawn up anew, without the words
         elif about:
             _redact(tx, case, intent, proof.id, now)
         if about and IntentState(intent.state).is_final:
             erasure.blank_intent(intent)
+        elif about and intent.payload is not None:
+            erasure.blank_later(intent)
         # None of these by their text: an earlier version of the post had another.
         shown = _off_the_card(intent) or _off_the_reply(intent, row)
-        number += _strike(intent, words) or shown or about
+        number += erasure.rewrite(intent, lambda kept: erasure.without(kept, words)) or shown or about
+        if erasure.quotes(intent):
+            erasure.remains_too(tx, proof.id, erasure.QUOTED)
+            ask_about_quote(tx, world, case, intent)
     current = cards.current_card(tx, case)
     for card in cases.rows(tx, CardRow, case.id):
         if current is None or card.id == current.id:
@@ -267,16 +273,16 @@ def _unquote(tx: Session, case: Case, answers: Collection[Message]) -> int:
     return number
 
 
-def _strike(intent: Intent, words: Collection[str]) -> bool:
-    """Take *words* out of what an intent keeps, unless a call with exactly these bytes may be repeated."""
-    if intent.state in UNCLEAR and intent.effect != Effect.REPLY:
-        return False
-    kept = (intent.draft, intent.payload, intent.outcome)
-    draft, payload, outcome = (erasure.without(one, words) for one in kept)
-    if (draft, payload, outcome) == kept:
-        return False
-    intent.draft, intent.payload, intent.outcome = draft, payload, outcome
-    return True
+def ask_about_quote(tx: Session, world: World, case: Case, intent: Intent) -> None:
+    """A reply that quotes what was erased does not leave by itself; whoever is asked about it knows."""
+    why = erasure.QUOTES_WHY
+    if intent.state == IntentState.APPROVED:
+        now = world.clock.now()
+        intents.advance(intent, IntentState.HELD, reason=why)
+        casefile.tell(tx, case.id, now, "held", f"{intents.named(intent)}: {why}", intent=intent.id)
+        drafting.note_waiting(tx, case, intent, why, now)
+    elif IntentState(intent.state).needs_person and why not in (intent.reason or ""):
+        intent.reason = f"{intent.reason or ''} {why}".strip()
 
 
 def _addresses(row: Message) -> list[str]:

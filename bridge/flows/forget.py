@@ -21,13 +21,15 @@ from sqlalchemy.orm import Session
 
 from bridge.core.intent import UNCLEAR, IntentState
 from bridge.errors import BridgeError
-from bridge.flows.erase import bodies, take_back
+from bridge.flows import cards
+from bridge.flows.erase import ask_about_quote, bodies, take_back
 from bridge.flows.world import World
+from bridge.store import cases as casework
 from bridge.store import erasure, intents
 from bridge.store.forget import Eraser, cases_of
 from bridge.store.person import Person, Traces, case_ids_of, traces
 from bridge.store.portion import BODIES, Portion, portions
-from bridge.store.tables import Erasure, LeaseRow
+from bridge.store.tables import Erasure, Intent, LeaseRow
 
 ASKED = "asked"
 PATIENCE = timedelta(seconds=30)
@@ -156,6 +158,14 @@ class _Erasing:
             self.remains += take_back(tx, world, case, proof.id)
         eraser = Eraser(tx, world.installation, person, found, world.clock.now())
         counts = eraser(cases, portion)
+        for intent_id in sorted(eraser.quoting):
+            intent = tx.get_one(Intent, intent_id)
+            case = casework.lock(tx, intent.case_id)
+            ask_about_quote(tx, world, case, intent)
+            cards.show(tx, world, case)
+            intents.wake_case(case, world.clock.now())
+        if eraser.quoting and erasure.QUOTED not in self.remains:
+            self.remains.append(erasure.QUOTED)
         # A case of somebody else may be met by several portions.
         counts["intents of others"] = len(eraser.scrubbed - self.scrubbed)
         self.scrubbed |= eraser.scrubbed

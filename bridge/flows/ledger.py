@@ -18,7 +18,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
@@ -37,7 +37,7 @@ from bridge.errors import (
 from bridge.flows import cards, effects
 from bridge.flows.recipe import Outcome, Recipe, Stop
 from bridge.flows.world import World
-from bridge.store import casefile, cases, counting, intents, lanes, leases
+from bridge.store import casefile, cases, counting, erasure, intents, lanes, leases
 from bridge.store.leases import Lease
 from bridge.store.tables import Case, Intent
 
@@ -157,11 +157,13 @@ class Attempt:
             if intent.state == IntentState.SENDING:
                 found = self.recipe.look(intent, claimed)
                 if found is not None:
-                    return lambda tx, case: self._confirm(tx, case, found, how=", found outside")
+                    seen = replace(found, found=True)
+                    return lambda tx, case: self._confirm(tx, case, seen, how=", found outside")
                 way, at = self._way(intent)
                 if way is not Way.SEND:
                     return lambda tx, case: self._leave(tx, case, way, at)
-            stop = self.recipe.check(intent)
+            quotes = erasure.quotes(intent)  # it was on its way when that was erased
+            stop = Stop(False, erasure.QUOTES_WHY) if quotes else self.recipe.check(intent)
             if stop is not None:
                 return lambda tx, case: self._stop(tx, case, stop)
         except VendorError as error:

@@ -44,8 +44,7 @@ def read(world: World, row: TicketRow, lease: Lease) -> None:
         ticket, history = None, []
     swept = row.swept_at is not None and row.swept_at == row.hinted_at
     seen = [update.id for update in history]
-    updates = history[seen.index(row.last_update_id) + 1 :] if row.last_update_id in seen else history
-    updates = [update for update in updates if row.read_since is None or update.at > row.read_since]
+    since_read = history[seen.index(row.last_update_id) + 1 :] if row.last_update_id in seen else history
     notes = [
         update.comment.text
         for update in history
@@ -57,6 +56,7 @@ def read(world: World, row: TicketRow, lease: Lease) -> None:
         stored = tx.get_one(TicketRow, row.id)
         stored.read_at = row.hinted_at
         case.failures = 0
+        updates = _since_merge(tx, stored, history, since_read)
         if ticket is None:
             news = _miss(tx, world, case, stored)
         else:
@@ -72,6 +72,22 @@ def read(world: World, row: TicketRow, lease: Lease) -> None:
             what = f"{news} changes of ticket {row.ticket_id}" if news > 1 else f"ticket {row.ticket_id}"
             finds.tell(tx, case.id, world.clock.now(), what, DESK_SOURCE, news)
     finds.count(world, DESK_SOURCE, news if swept else 0)
+
+
+def _since_merge(tx: Session, row: TicketRow, history: list[Update], updates: list[Update]) -> list[Update]:
+    """Those of *updates* that speak for the case: on a merge's target, what came after the merge.
+
+    Told by the place of the merge in the ticket's own history: the desk closes our ticket some time
+    after it tells the target, and its times are whole seconds. By the time where none names our ticket.
+    """
+    if row.read_since is None:
+        return updates
+    ours = {one.ticket_id for one in cases.rows(tx, TicketRow, row.case_id) if one.state == "merged"}
+    places = [place for place, update in enumerate(history) if update.merged & ours]
+    if not places:
+        return [update for update in updates if update.at > row.read_since]
+    after = {update.id for update in history[places[-1] + 1 :]}
+    return [update for update in updates if update.id in after]
 
 
 def _miss(tx: Session, world: World, case: Case, row: TicketRow) -> int:

@@ -17,10 +17,14 @@ from bridge.store.tables import Case, Intent
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the vendor made of an intent: its object's id, and what our tables need of it."""
+    """What the vendor made of an intent: its object's id, and what our tables need of it.
+
+    ``found``: it was come upon later, by a look or a person, and is no answer to the call itself.
+    """
 
     id: str
     data: dict[str, Any] = field(default_factory=dict)
+    found: bool = False
 
 
 @dataclass(frozen=True, slots=True)

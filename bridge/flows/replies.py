@@ -17,7 +17,7 @@ from bridge.flows import drafting, ending, told, writing
 from bridge.flows.world import World
 from bridge.routing import airlock, voice
 from bridge.routing.model import ClosingPolicy
-from bridge.store import casefile, intents, lanes, messages
+from bridge.store import casefile, erasure, intents, lanes, messages
 from bridge.store.tables import Case, Intent
 
 _reply = TypeAdapter(Reply)
@@ -118,9 +118,10 @@ def say_elsewhere(tx: Session, world: World, case: Case, intent: Intent) -> bool
     gone = thawed(intent)
     wider = _audience(target) < _audience(gone.target)
     reasons = ["It answered a post that fewer people could read, which is gone."] if wider else []
+    reasons += [erasure.QUOTES_WHY] if intent.draft.get(erasure.LATER) else []
     reply = replace(gone, target=target, visibility=target.visibility)
     cause = told.elsewhere(intent, len(tried))
-    content = {key: value for key, value in intent.draft.items() if key == ending.TEMPLATE}
+    content = {key: value for key, value in intent.draft.items() if key in (ending.TEMPLATE, erasure.LATER)}
     _draft(tx, world, case, reply, cause, reasons, closing=intent.closing, content=content)
     return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -17,7 +18,7 @@ from bridge.flows.ledger import SEEN
 from bridge.flows.recipe import Outcome
 from bridge.flows.replies import thawed
 from bridge.flows.world import World
-from bridge.store import casefile, cases, intents
+from bridge.store import casefile, cases, erasure, intents
 from bridge.store.tables import Case, Intent
 
 
@@ -47,8 +48,12 @@ def approve(
             raise NotWaitingError(f"{intent.decided_by} has refused it")
         if intent.effect != Effect.REPLY:
             intent.payload = None  # nothing happened: what the mapping says today counts
+        elif intent.payload is None or erasure.LATER in intent.draft:
+            raise NotWaitingError("its words were erased since; write the answer anew, on the ticket")
     if SEEN in intent.draft:
         intent.waived = [*intent.waived, intent.draft[SEEN]]
+    if erasure.quotes(intent):
+        intent.waived = [*intent.waived, erasure.QUOTES]
     recipe(world, intent.effect).waive(tx, case, intent)
     now = world.clock.now()
     # A person has decided; what an earlier try may have done is theirs to know.
@@ -67,6 +72,7 @@ def refuse(tx: Session, world: World, intent_id: str, by: str, *, question: int 
     intents.advance(intent, IntentState.REFUSED, reason=f"{by} decided against it")
     intent.decided_by, intent.settled_at = by, world.clock.now()
     recipe(world, intent.effect).refused(tx, case, intent, None)
+    intents.wake_case(case, intent.settled_at)  # what had to wait for this: see `erasure.finish`
     _tell(tx, world, case, intent, f"refused by {by}")
 
 
@@ -122,9 +128,10 @@ def _happened(tx: Session, world: World, case: Case, intent: Intent, outcome: Ou
     now = world.clock.now()
     intents.advance(intent, IntentState.CONFIRMED)
     intent.decided_by, intent.settled_at = by, now
+    intents.wake_case(case, now)
     intent.outcome_id, intent.outcome = outcome.id, outcome.data
     if intent.effect != Effect.REPLY:
-        recipe(world, intent.effect).confirmed(tx, case, intent, outcome)
+        recipe(world, intent.effect).confirmed(tx, case, intent, replace(outcome, found=True))
     else:
         case.first_public_word_at = case.first_public_word_at or now
         link = outcome.data.get("permalink") or ""

@@ -19,7 +19,7 @@ from bridge.flows import read_desk
 from bridge.flows.effects import recipe
 from bridge.flows.ledger import Attempt, Settle, stumbled
 from bridge.flows.world import World
-from bridge.store import casefile, cases, intents, lanes, leases
+from bridge.store import casefile, cases, erasure, intents, lanes, leases
 from bridge.store.lanes import DESK, TEAM
 from bridge.store.leases import Lease, LeaseLostError
 from bridge.store.tables import Case, Intent, TicketRow
@@ -240,6 +240,7 @@ class Turn:
         """
         world, again_at = self._world, self._again_at
         now = world.clock.now()
+        erasure.finish(intents.of_case(tx, case.id))
         due: list[datetime] = []
         ticket = read_desk.unread(tx, case.id)
         if ticket is not None and world.desk is not None:

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
+from bridge.core.intent import UNCLEAR, UNSENT, Effect, IntentState
 from bridge.store.tables import Delivery, Erasure, Intent, Message
 
 PREFIX = "erased:"
@@ -36,6 +37,21 @@ KEPT_OF_DRAFT = (
     "message", "version", "number", "follow_up_of",
     "of", "erasure", "ticket_id", "requester_id", "channel", "id", "queue", "question",
 )  # fmt: skip
+# What calls and our own rows need, and nobody has said: never struck, whatever word somebody has posted.
+_NO_WORDS = frozenset(KEPT_OF_DRAFT) | {
+    "account", "network", "native_id", "root_id", "parent_id", "posted_at", "edited_at", "language",
+    "visibility", "kind", "not_before", "at", "external_id", "author_id", "assignee_email", "public", "tags",
+    "group", "priority", "type", "brand", "stage", "route", "case_id", "intent_id", "claimed_by", "receipt",
+    "actions", "severity", "copies", "template", "seen",
+}  # fmt: skip
+# In the draft of an intent: what becomes of parts of its payload when it is final (none left: it became),
+# None for "blank it". A call that is under way, or a person who decides, needs them as they are till then.
+LATER = "later"
+# What a person lets pass who lets a reply out that `quotes` what was erased, and why one is asked.
+QUOTES = "quotes:erased"
+QUOTES_WHY = "It quotes or names what its author has deleted since, or had erased."
+# Of the proof, while there is such a reply.
+QUOTED = "in public answers that quote or name it and have not left: until that is decided for each"
 HIDDEN = "(erased)"
 # A shorter quotation may be anybody's words.
 _LEAST_QUOTE = 12
@@ -97,8 +113,79 @@ def blank_target(intent: Intent, post: str) -> bool:
     return True
 
 
+def may_have_been_sent(intent: Intent) -> bool:
+    """Whether the outside may know *intent* by its key already: its bytes must stay the same then."""
+    let_out = intent.state in UNSENT and intent.decided_by is not None and intent.first_sent_at is not None
+    return intent.payload is not None and (intent.state in UNCLEAR or let_out)
+
+
+def rewrite(intent: Intent, change: Callable[[Any], Any]) -> bool:
+    """Put *change* on what *intent* keeps: at once or, where that is still needed, by `finish`.
+
+    Returns whether there was anything to change.
+    """
+    now, later = intent.payload or {}, intent.draft.get(LATER) or {}
+    draft, outcome, payload = change(intent.draft), change(intent.outcome), change({**now, **later})
+    if (draft, outcome, payload) == (intent.draft, intent.outcome, {**now, **later}):
+        return False
+    struck = {name for name in now if payload[name] != now[name]}
+    waits = struck & _needed(intent)
+    if waits:
+        if draft.get(LATER, {}) is not None:
+            draft = {**draft, LATER: {name: payload[name] for name in waits}}
+    elif later or (intent.effect == Effect.REPLY and "text" in struck):
+        draft = {**draft, LATER: {}}
+    intent.draft, intent.outcome = draft, outcome
+    if intent.payload is not None:
+        intent.payload = {**payload, **{name: now[name] for name in waits}}
+    return True
+
+
+def _needed(intent: Intent) -> frozenset[str]:
+    """The parts of a payload that must stay as they are for now."""
+    if IntentState(intent.state).is_final:
+        return frozenset()
+    if intent.effect == Effect.REPLY:
+        # No call may say other words than a person wrote, or look for others than were sent.
+        return frozenset({"text"})
+    return frozenset(intent.payload or ()) if may_have_been_sent(intent) else frozenset()
+
+
+def blank_later(intent: Intent) -> None:
+    """Have *intent* blanked when it is final."""
+    intent.draft = {**intent.draft, LATER: None}
+
+
+def quotes(intent: Intent) -> bool:
+    """Whether a reply that has not left holds what was erased since, and nobody has let that pass."""
+    return "text" in (intent.draft.get(LATER) or {}) and QUOTES not in intent.waived
+
+
+def finish(settled: Collection[Intent]) -> None:
+    """Do what had to wait until the intents of a case were final; *settled* are all of that case."""
+    for intent in settled:
+        if not IntentState(intent.state).is_final or intent.draft.get(LATER, {}) == {}:
+            continue
+        later, words = intent.draft[LATER], (intent.payload or {}).get("text")
+        if later is None:
+            blank_intent(intent)
+            continue
+        intent.draft = {**intent.draft, LATER: {}}
+        if intent.payload is not None:
+            intent.payload = {**intent.payload, **later}
+            if "card" in later:
+                blank_card(intent)
+        if intent.effect == Effect.REPLY and words:
+            for card in settled:  # it stood there as a question
+                if "card" in (card.payload or {}):
+                    rewrite(card, lambda value, said=words: without(value, [said]))  # type: ignore[misc]
+
+
 def without(value: Any, words: Collection[str]) -> Any:
-    """*value*, as JSON has it, without the strings in *words* and without long quotations of them."""
+    """*value*, as JSON has it, without the strings in *words* and without long quotations of them.
+
+    What is no words by its name in a dict stays as it is.
+    """
     if isinstance(value, str):
         if value in words:
             return ""
@@ -109,7 +196,7 @@ def without(value: Any, words: Collection[str]) -> Any:
     if isinstance(value, list):
         return [without(one, words) for one in value]
     if isinstance(value, dict):
-        return {name: without(one, words) for name, one in value.items()}
+        return {name: one if name in _NO_WORDS else without(one, words) for name, one in value.items()}
     return value
 
 

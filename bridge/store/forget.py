@@ -37,7 +37,8 @@ def cases_of(
 class Eraser:
     """Erases *person* from all tables but the deliveries, in the caller's transaction.
 
-    ``scrubbed``: the intents of other people's cases that named them.
+    ``scrubbed``: the intents of other people's cases that named them; ``quoting``: the replies
+    among these that have not left, and somebody has to be asked about.
     """
 
     tx: Session
@@ -46,6 +47,7 @@ class Eraser:
     found: Traces
     at: datetime
     scrubbed: set[str] = field(default_factory=set)
+    quoting: set[str] = field(default_factory=set)
 
     def __call__(self, theirs: Collection[Case], portion: Portion) -> dict[str, int]:
         """Erase *portion*, *theirs* being its cases. Returns the number of rows touched, by table."""
@@ -125,12 +127,14 @@ class Eraser:
 
     def _scrub_intents(self, case_ids: Collection[str], words: Collection[str]) -> None:
         for part in parts(case_ids):
-            for row in self.tx.scalars(select(Intent).where(Intent.case_id.in_(part))):
-                kept = (row.draft, row.payload, row.outcome)
-                scrubbed = tuple(self._unnamed(erasure.without(one, words)) for one in kept)
-                if scrubbed != kept:
-                    row.draft, row.payload, row.outcome = scrubbed
+            # Somebody may be working on them: what is on its way keeps what its call needs.
+            self.tx.scalars(cases.locked(select(Case).where(Case.id.in_(part)).order_by(Case.id))).all()
+            found = select(Intent).where(Intent.case_id.in_(part)).execution_options(populate_existing=True)
+            for row in self.tx.scalars(found):
+                if erasure.rewrite(row, lambda kept: self._unnamed(erasure.without(kept, words))):
                     self.scrubbed.add(row.id)
+                if erasure.quotes(row):
+                    self.quoting.add(row.id)
 
     def _unnamed(self, value: Any, name: str = "") -> Any:
         if isinstance(value, str):

@@ -15,7 +15,7 @@ from sqlalchemy import CursorResult, Executable, delete, func, null, select, upd
 from sqlalchemy.orm import Session
 
 from bridge.core.intent import MOVING, NEEDS_PERSON, IntentState
-from bridge.store.erasure import BLANK_MESSAGE, PREFIX
+from bridge.store.erasure import BLANK_MESSAGE, PREFIX, blank_later
 from bridge.store.tables import Case, Delivery, Erasure, Intent, Message, MessageTag
 
 RETENTION = "retention"
@@ -52,6 +52,10 @@ def blank_cases(tx: Session, mark: Mark, until: datetime, at: datetime) -> Batch
         .where(Intent.case_id.in_(ids), Intent.state.in_(NEEDS_PERSON))
         .values(state=IntentState.REFUSED.value, reason="erased", decided_by="the bridge", settled_at=at)
     )
+    # What is on its way still needs its words, and no later run comes back to this case.
+    moving = select(Intent).where(Intent.case_id.in_(ids), Intent.state.in_(MOVING))
+    for intent in tx.scalars(moving):
+        blank_later(intent)
     intents = _run(
         tx,
         update(Intent)

@@ -68,6 +68,7 @@ def as_update(audit: AuditBody, staff: Collection[int], resolution_field: int | 
         comment=_as_comment(comment, audit, staff) if comment else None,
         status=TicketStatus(status.value) if status else None,
         resolution=_resolution_in(audit, staff, resolution_field),
+        merged=_merged_by(audit),
     )
 
 
@@ -116,6 +117,25 @@ def merge_target(audits: Iterable[AuditBody], ticket_id: int) -> str | None:
         if named and int(named[0]) != ticket_id:
             return str(int(named[0]))
     return None
+
+
+def _merged_by(audit: AuditBody) -> frozenset[str]:
+    """The tickets that *audit* merged into its own: from the source of the merge, else from the notice."""
+    found: set[int] = set()
+    merges = [
+        via
+        for via in (audit.via, *(event.via for event in audit.events))
+        if via is not None and origin_of(via) is Origin.MERGE
+    ]
+    for via in merges:
+        source = (via.source.from_ if via.source else None) or {}
+        several = source.get("ticket_ids")
+        named = [source.get("ticket_id"), *(several if isinstance(several, list) else ())]
+        found |= {one for one in named if isinstance(one, int)}
+    comment = _comment_in(audit)
+    if merges and not found and comment is not None:
+        found |= {int(one) for one in _TICKET_NUMBER.findall(_text_of(comment))}
+    return frozenset(map(str, found))
 
 
 def _comment_in(audit: AuditBody) -> EventBody | None:

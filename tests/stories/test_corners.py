@@ -384,6 +384,24 @@ def test_the_words_of_a_merged_ticket_from_before_the_merge_stay_where_they_are(
     assert not replies(running), [(i.state, i.payload["text"]) for i in replies(running)]
 
 
+@pytest.mark.parametrize("lag_s", [0, 3])
+def test_an_answer_right_after_the_merge_is_passed_on(sandbox, running, ticket, lag_s):
+    """In the very second of the merge; or the desk, for which that is a job, closes ours seconds after it."""
+    made = a_foreign_ticket(sandbox)
+    sandbox.zendesk.agent_comments(made, "Your divorce lawyer's bill is attached, Somebody.")
+    eventually(lambda: is_over(running), what="the end of the turn")
+    with sandbox.zendesk.lock:
+        sandbox.zendesk.merge(ticket.id, made)
+        source = sandbox.zendesk.records.tickets[ticket.id]
+        source.audits[-1].created_at += timedelta(seconds=lag_s)
+        source.updated_at += timedelta(seconds=lag_s)
+        sandbox.zendesk.agent_comments(made, "Please install 4.3.")
+
+    eventually(lambda: replies(running), what="a reply, held: the other ticket is somebody else's")
+    assert states_of_tickets(running) == ["merged", "current"]
+    assert [one.payload["text"] for one in replies(running)] == ["Please install 4.3."]
+
+
 @pytest.mark.parametrize("after", ["read_ticket", "read_updates"])
 def test_a_merge_between_two_reads_of_the_ticket_is_no_end_of_the_case(
     sandbox, running, ticket, after, monkeypatch

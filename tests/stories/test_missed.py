@@ -445,6 +445,46 @@ def test_where_the_export_is_refused_open_loops_are_read_unasked(
     assert 1 == finds(running)
 
 
+def test_where_the_export_is_refused_a_ticket_that_nobody_ever_hinted_at_is_read_too(
+    sandbox: Sandbox, running: InProcess
+):
+    """Every webhook since the opening got lost: it has been unread for as long as it has been there."""
+    sandbox.zendesk.sender.losing = True
+    sandbox.faults.add("zendesk", "export_tickets", "status", times=1000, status=403)
+    sandbox.plaza.post("dewi", "The app logs me out", language="en", tags=["technical-issue"])
+    ticket = the_ticket(sandbox)
+    eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("Why here", public=False), what="the note")
+    due(running)
+    eventually(lambda: cursor_of(running).failures, what="the refusal")
+    sandbox.zendesk.agent_comments(ticket.id, FAREWELL, status="solved")
+    with running.database.write() as tx:
+        row = tx.scalars(select(TicketRow)).one()
+        assert row.hinted_at is None
+        row.opened_at = datetime.now(UTC) - timedelta(minutes=11)
+
+    eventually(closed(running), within=20, what="the receipt")
+    assert 1 == finds(running)
+
+
+def test_an_answer_that_was_faster_than_the_look_that_finds_its_ticket_is_read(
+    sandbox: Sandbox, running: InProcess
+):
+    """The desk's answer got lost, and so did its webhooks: who knows what happened there before the look?"""
+    sandbox.zendesk.sender.losing = True
+    first_sweep(running)
+    sandbox.faults.add("zendesk", "open_ticket", "lost_response")
+    look = sandbox.faults.add("zendesk", "list_tickets", "hold")
+    sandbox.plaza.post("dewi", "The app logs me out", language="en", tags=["technical-issue"])
+    assert look.reached.wait(15)
+    sandbox.zendesk.agent_comments(the_ticket(sandbox).id, COMMENT)
+    look.release()
+
+    eventually(lambda: brand_posts(sandbox.plaza), what="the answer")
+    with running.database.read() as tx:
+        opening = tx.scalars(select(Intent).where(Intent.effect == "open_ticket")).one()
+    assert 1 == opening.attempts
+
+
 def test_two_workers_do_not_both_sweep(sandbox: Sandbox, running: InProcess, ticket: TicketView):
     """Whoever has the lease does; the other finds nothing due."""
     world = running.bridge.world

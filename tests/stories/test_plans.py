@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import event
 
+from bridge.flows import reconcile
 from bridge.sandbox import Sandbox
+from bridge.store.tables import Cursor
 from tests.running import InProcess, eventually
 from tests.stories.seen import the_card, the_ticket
 
 # What grows with the number of loops. The others have as many rows as there are accounts, workers or edits.
 GROWING = "deliveries|messages|message_tags|cases|tickets|cards|customers|intents|events|leases"
+WHOLE = re.compile(rf"(SCAN|Seq Scan on) ({GROWING})\b")
 
 
 class Asked:
@@ -66,5 +70,17 @@ def test_no_step_of_a_loop_reads_a_growing_table_from_end_to_end(sandbox: Sandbo
 
     plans = asked.plans()
     assert len(plans) > 60
-    whole = re.compile(rf"(SCAN|Seq Scan on) ({GROWING})\b")
-    assert [statement for statement, plan in plans.items() if whole.search(plan)] == []
+    assert [statement for statement, plan in plans.items() if WHOLE.search(plan)] == []
+
+
+def test_what_is_read_unasked_is_found_through_an_index(sandbox: Sandbox, running: InProcess, ticket):
+    """Where the export is refused, each beat asks for tickets of open loops, however many are closed."""
+    asked = Asked(running)
+    with running.database.write() as tx:
+        tx.get_one(Cursor, reconcile.KEY).failures = 1
+        reconcile.fall_back(tx, datetime.now(UTC) + timedelta(hours=1))
+
+    plans = asked.plans()
+    stale = [statement for statement in plans if "coalesce" in statement]
+    assert len(stale) == 1
+    assert [one for one in stale if WHOLE.search(plans[one])] == []

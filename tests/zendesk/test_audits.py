@@ -27,6 +27,7 @@ def test_an_audit_is_heard_as_the_update_it_was(name):
     """One audit is one update: who, which way, what was said, what became of the status."""
     expected = json.loads((AUDITS / f"{name}.expect.json").read_text())
     expected["at"] = datetime.fromisoformat(expected["at"]).astimezone(UTC)
+    expected["merged"] = set(expected.get("merged", ()))
     assert asdict(as_update(audit(name), STAFF)) == {"resolution": None, **expected}
 
 
@@ -110,3 +111,22 @@ def closing(text: str, via: dict) -> AuditBody:
 def test_where_a_ticket_was_merged_to_is_found_if_its_audits_tell(text, via, target):
     """In the source of the merge, else in the notice, in whatever language Zendesk writes it."""
     assert merge_target([closing(text, via)], 666) == target
+
+
+@pytest.mark.parametrize(
+    ("text", "via", "merged"),
+    [
+        ("…", {"channel": "web", "source": {"rel": "merge", "from": {"ticket_id": 700}}}, {"700"}),
+        (
+            "…",
+            {"channel": 19, "source": {"from": {"ticket_id": 700, "ticket_ids": [700, 701]}}},
+            {"700", "701"},
+        ),
+        ("Żądania #700 i #701 scalono z tym", {"channel": "web", "source": {"rel": "merge"}}, {"700", "701"}),
+        ("…", {"channel": "web", "source": {"rel": "merge", "to": {"ticket_id": 700}}}, set()),
+        ("As in #700", {"channel": "web", "source": {"rel": None, "from": {"ticket_id": 700}}}, set()),
+    ],
+)
+def test_which_tickets_were_merged_into_one_is_read_from_its_audit(text, via, merged):
+    """The same on the other side: none is named by an update that is no merge."""
+    assert as_update(closing(text, via), STAFF).merged == merged

@@ -123,6 +123,7 @@ class OpenTicket(DeskRecipe):
     def confirmed(self, tx: Session, case: Case, intent: Intent, outcome: Outcome) -> None:
         now = self.world.clock.now()
         payload = _ticket.validate_python(intent.payload)
+        found_late = outcome.found or intent.attempts > 1
         cases.add(
             tx,
             case,
@@ -136,7 +137,7 @@ class OpenTicket(DeskRecipe):
                 state="current",
                 opened_at=now,
                 # Somebody may have been faster than our record of the answer.
-                hinted_at=now if intent.attempts > 1 or deliveries.some_wait(tx) else None,
+                hinted_at=now if found_late or deliveries.some_wait(tx) else None,
             ),
         )
         case.ticket_opened_at = case.ticket_opened_at or now
