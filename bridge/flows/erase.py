@@ -282,7 +282,8 @@ def ask_about_quote(tx: Session, world: World, case: Case, intent: Intent) -> No
         casefile.tell(tx, case.id, now, "held", f"{intents.named(intent)}: {why}", intent=intent.id)
         drafting.note_waiting(tx, case, intent, why, now)
     elif IntentState(intent.state).needs_person and why not in (intent.reason or ""):
-        intent.reason = f"{intent.reason or ''} {why}".strip()
+        # Another question than the one that was asked: see `intents.advance`.
+        intents.advance(intent, IntentState(intent.state), reason=f"{intent.reason or ''} {why}".strip())
 
 
 def _addresses(row: Message) -> list[str]:

@@ -105,6 +105,27 @@ def test_a_double_click_does_not_answer_what_was_asked_in_between(sandbox, runni
     eventually(lambda: [HELD] == [one.text for one in brand_posts(sandbox.plaza)], what="the post")
 
 
+def test_what_is_held_and_then_quotes_what_was_deleted_asks_anew(sandbox, running, post):
+    """Who saw the words before their quoted post went has not decided about that."""
+    ticket = the_ticket(sandbox)
+    sandbox.plaza.post("dewi", "On Android, by the way", reply_to=post.id, language="en")
+    eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("On Android"), what="the second post")
+    sandbox.zendesk.agent_comments(ticket.id, f'You wrote "{WORDS}" to ana@kopi.example')
+    buttons = eventually(
+        lambda: (
+            (two := [one for one in the_card(sandbox, TECH).buttons if one.label == "Post it"])[1:] and two
+        ),
+        what="both questions",
+    )
+    sandbox.plaza.delete(post.id)
+    eventually(lambda: "deleted since" in the_card(sandbox, TECH).words, what="the new question")
+    press(running, sandbox, buttons[1])
+
+    eventually(lambda: "pressed too late" in " ".join(said_of_presses(running)), what="the press is taken in")
+    eventually(lambda: quiet(running), what="a quiet moment")
+    assert not brand_posts(sandbox.plaza)
+
+
 def test_a_double_click_does_not_answer_over_a_colleague(sandbox, running, post):
     """Somebody answered in the app a moment before: two clicks do not post a second answer."""
     yes = button(sandbox, "Post it")
