@@ -10,7 +10,7 @@ from bridge.core.case import CaseState, Receipt, move
 from bridge.core.intent import Effect, IntentState
 from bridge.flows import cards, drafting, writing
 from bridge.flows.world import World
-from bridge.store import casefile, intents
+from bridge.store import casefile, intents, logbook
 from bridge.store.tables import Case, Intent
 
 TEMPLATE = "template"  # in a reply's draft: whose words it has
@@ -58,6 +58,7 @@ def close(
     case.state = move(CaseState(case.state), CaseState.CLOSED).value
     case.closed_at = now
     _give(tx, case, receipt, now, url=url, reason=reason)
+    logbook.note(tx, "case closed", case=case.id, network=case.network)
     cards.show(tx, world, case)
 
 
@@ -83,5 +84,6 @@ def _give(
     case.receipt, case.receipt_url, case.receipt_reason = receipt.value, url or None, reason
     said = receipt.value + (f": {reason}" if reason else "") + (", after all" if after_all else "")
     casefile.tell(tx, case.id, now, "receipt", said, url=url)
+    logbook.note(tx, f"receipt: {receipt.value}", case=case.id, network=case.network)
     note = writing.receipt_note(receipt.value, url, reason)
     drafting.note(tx, case, f"receipt:{now.isoformat()}", note, now)

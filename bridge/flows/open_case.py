@@ -14,7 +14,7 @@ from bridge.flows.world import World
 from bridge.routing import language, voice
 from bridge.routing.decide import decide
 from bridge.routing.model import Decision
-from bridge.store import casefile, cases, insert, messages
+from bridge.store import casefile, cases, insert, logbook, messages
 from bridge.store.tables import Case, Message, MessageTag
 
 # Made once: SQLAlchemy needs longer to put a statement together than to run it.
@@ -200,6 +200,7 @@ def _open(
     casefile.tell(tx, case.id, now, "came in", came, message=row.id)
     opened = f"{decision.reason} ({decision.place}) → queue {decision.queue}"
     casefile.tell(tx, case.id, now, "opened", opened, mapping=decision.mapping_version)
+    _log(tx, case, "case opened")
     drafting.post_card(tx, case, now)
     drafting.post_copies(tx, case, decision.copies, now)
     if decision.ticket:
@@ -255,6 +256,7 @@ def _grow(tx: Session, world: World, case: Case, row: Message, message: SocialMe
     _reopen(tx, world, case, now)
     opened = f"{decision.reason} ({decision.place}) → queue {decision.queue}"
     casefile.tell(tx, case.id, now, "opened", opened, mapping=decision.mapping_version)
+    _log(tx, case, "case routed anew, by a tag that came later")
     if cards.current_card(tx, case) is not None:  # else the first is still to be drawn
         drafting.post_card(tx, case, now, cause=f"queue:{case.queue}")
     copies = [queue for queue in decision.copies if queue not in kept_off]
@@ -301,6 +303,12 @@ def _reopen(tx: Session, world: World, case: Case, now: datetime) -> None:
     case.state = move(CaseState(case.state), CaseState.OPEN).value
     case.receipt = case.receipt_url = case.receipt_reason = case.closed_at = case.solved_at = None
     casefile.tell(tx, case.id, now, "reopened", "the customer wrote again")
+    _log(tx, case, "case reopened")
+
+
+def _log(tx: Session, case: Case, what: str) -> None:
+    place = {"network": case.network, "route": case.route or "fallback", "queue": case.queue}
+    logbook.note(tx, what, case=case.id, **place)
 
 
 def _take_home(tx: Session, world: World, case: Case, message: SocialMessage) -> None:

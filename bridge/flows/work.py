@@ -152,7 +152,7 @@ class Turn:
             if isinstance(step.subject, TicketRow):
                 return self._read(step.subject)
             attempt = self._attempt(step.subject)
-            with bound_contextvars(intent=step.subject.id):
+            with _named(step):
                 return attempt.call(step.subject) if step.begun else attempt.look()
         except (LeaseLostError, StoreBusyError, SettingsError):
             raise
@@ -160,7 +160,8 @@ class Turn:
             # One thing that cannot be done must not keep the case's others from being done.
             if isinstance(step.subject, TicketRow):
                 raise
-            log.exception("intent %s of case %s failed", step.subject.id, self.key)
+            with _named(step):
+                log.exception("intent %s of case %s failed", step.subject.id, self.key)
             stumbled(self._world, step.subject.id, self._held)
             return None
         finally:
@@ -183,8 +184,9 @@ class Turn:
         try:
             with self._world.database.write() as tx:
                 case = self._hold(tx)
-                for _, settle in done:
-                    settle(tx, case)
+                for step, settle in done:
+                    with _named(step):
+                        settle(tx, case)
                 return self._next(tx, case)
         except (LeaseLostError, StoreBusyError, SettingsError):
             raise
@@ -202,12 +204,15 @@ class Turn:
         """What came of one intent must not keep what came of another from being written down."""
         try:
             with self._world.database.write() as tx:
-                settle(tx, self._hold(tx))
+                case = self._hold(tx)
+                with _named(step):
+                    settle(tx, case)
         except (LeaseLostError, StoreBusyError, SettingsError):
             raise
         except Exception:
             # It cannot be written down as it should: a person hears of it in the end.
-            log.exception("intent %s of case %s failed", step.subject.id, self.key)
+            with _named(step):
+                log.exception("intent %s of case %s failed", step.subject.id, self.key)
             stumbled(self._world, step.subject.id, self._held)
 
     def _hold(self, tx: Session) -> Case:
@@ -280,7 +285,8 @@ class Turn:
             raise
         except Exception:
             # `look` comes to the same place, and `_do` knows what to do about it there.
-            log.exception("intent %s of case %s cannot be begun", intent.id, case.id)
+            with bound_contextvars(intent=intent.id):
+                log.exception("intent %s of case %s cannot be begun", intent.id, case.id)
             return False
 
     def _attempt(self, intent: Intent) -> Attempt:
@@ -291,6 +297,16 @@ class Turn:
         if self._lease is None:
             raise LeaseLostError(self.key)
         return self._lease
+
+
+@contextmanager
+def _named(step: _Step) -> Iterator[None]:
+    """What is logged meanwhile says which intent it is about."""
+    if isinstance(step.subject, Intent):
+        with bound_contextvars(intent=step.subject.id):
+            yield
+    else:
+        yield
 
 
 def _has_port(world: World, intent: Intent) -> bool:

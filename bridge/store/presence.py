@@ -12,6 +12,7 @@ ends. A process that is only paused keeps it.
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import socket
 import time
@@ -29,6 +30,8 @@ from bridge.errors import FolderInUseError, StoreBusyError
 from bridge.store.database import Database
 from bridge.store.ids import new_id
 from bridge.store.tables import WorkerRow
+
+log = logging.getLogger(__name__)
 
 
 class NotPresentError(StoreBusyError):
@@ -154,6 +157,7 @@ class Presence:
                     id=self.worker, host=socket.gethostname(), pid=os.getpid(), started_at=at, seen_at=at
                 )
             )
+        log.info("worker %s signed on", self.worker)
 
     def stay(self, database: Database, at: datetime) -> None:
         """Say that this worker lives; come back as a new one when the proof was lost. Raises StoreError."""
@@ -173,6 +177,7 @@ class Presence:
                 row = tx.get(WorkerRow, self.worker)
                 if row is not None:
                     row.stopped_at = at
+            log.info("worker %s said goodbye", self.worker)
         finally:
             self._proof.release()
 
