@@ -60,9 +60,10 @@ def list_(everything: bool, limit: int) -> None:
 @intent.command()
 @click.argument("which", metavar="ID")
 def approve(which: str) -> None:
-    """Let a held text out; try a refused one again."""
+    """Let a held text out; try again what a vendor refused. What is unknown is settled instead."""
     with opened_world() as world, world.database.write() as tx:
         found = _find(tx, which)
+        _outcome_is_known(tx, found)
         settling.approve(tx, world, found, who(), again=True)
         shut = _shut(tx, found)
     if shut is None:
@@ -76,19 +77,21 @@ def approve(which: str) -> None:
 @intent.command()
 @click.argument("which", metavar="ID")
 def refuse(which: str) -> None:
-    """Never let a held text out."""
+    """Never let a held text out. What is unknown is settled instead."""
     with opened_world() as world, world.database.write() as tx:
-        settling.refuse(tx, world, _find(tx, which), who())
+        found = _find(tx, which)
+        _outcome_is_known(tx, found)
+        settling.refuse(tx, world, found, who())
     click.echo("Refused.")
 
 
 @intent.command()
 @click.argument("which", metavar="ID")
-@click.option("--sent", metavar="URL", help="It happened: here it is.")
+@click.option("--sent", metavar="URL", help="It happened, or was held and posted by hand: here it is.")
 @click.option("--not-sent", is_flag=True, help="It did not happen, and must not any more.")
 @click.option("--send", is_flag=True, help="It did not happen: send it (again).")
 def settle(which: str, sent: str | None, not_sent: bool, send: bool) -> None:
-    """Say what became of an intent whose outcome is unknown."""
+    """Say what became of an intent whose outcome is unknown. What is held is approved or refused instead."""
     if [bool(sent), not_sent, send].count(True) != 1:
         raise click.UsageError("Give exactly one of --sent URL, --not-sent and --send.")
     with opened_world() as world, world.database.write() as tx:
@@ -96,10 +99,28 @@ def settle(which: str, sent: str | None, not_sent: bool, send: bool) -> None:
         if sent:
             settling.happened(tx, world, found, sent, who())
         elif not_sent:
+            _is_not_held(tx, found, "refuse")
             settling.refuse(tx, world, found, who())
         else:
+            _is_not_held(tx, found, "approve")
             settling.approve(tx, world, found, who())
     click.echo("Settled.")
+
+
+def _outcome_is_known(tx: Session, intent_id: str) -> None:
+    if tx.get_one(Intent, intent_id).state == IntentState.UNKNOWN:
+        settle_it = f"`bridge intent settle {short(intent_id)} --sent URL | --not-sent | --send`"
+        raise settling.NotWaitingError(
+            f"intent {short(intent_id)} is unknown, it may be there already: look, and then {settle_it}"
+        )
+
+
+def _is_not_held(tx: Session, intent_id: str, instead: str) -> None:
+    if tx.get_one(Intent, intent_id).state == IntentState.HELD:
+        raise settling.NotWaitingError(
+            f"intent {short(intent_id)} is held, there is no outcome to settle: "
+            f"`bridge intent {instead} {short(intent_id)}`"
+        )
 
 
 def _shut(tx: Session, intent_id: str) -> lanes.Parked | None:

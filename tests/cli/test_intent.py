@@ -167,6 +167,38 @@ def test_settled_by_sending_it(sandbox: Sandbox, running: InProcess, unknown: st
     stays(lambda: len(brand_posts(sandbox.plaza)) == 1, seconds=0.3)
 
 
+@pytest.mark.parametrize(("word", "verb"), [("--send", "approve"), ("--not-sent", "refuse")])
+def test_what_is_held_is_approved_or_refused_and_not_settled(
+    sandbox: Sandbox, held: str, shell: Shell, word: str, verb: str
+):
+    """Two verbs that do not overlap; the command that is meant is named."""
+    said = shell("intent", "settle", held, word)
+    assert said.code == 2
+    assert f"is held, there is no outcome to settle: `bridge intent {verb} {held[-12:]}`" in said.err
+    stays(lambda: not brand_posts(sandbox.plaza), seconds=0.3)
+    assert " held " in shell("intent", "list").out
+
+
+@pytest.mark.parametrize("verb", ["approve", "refuse"])
+def test_what_is_unknown_is_settled_and_not_approved_or_refused(
+    sandbox: Sandbox, unknown: str, shell: Shell, verb: str
+):
+    """To approve it would send it again: whoever does that has looked first, and says so."""
+    said = shell("intent", verb, unknown)
+    assert said.code == 2
+    assert f"`bridge intent settle {unknown[-12:]} --sent URL | --not-sent | --send`" in said.err
+    stays(lambda: not brand_posts(sandbox.plaza), seconds=0.3)
+    assert " unknown " in shell("intent", "list").out
+
+
+def test_what_is_held_and_was_posted_by_hand_is_settled_by_its_address(
+    running: InProcess, held: str, shell: Shell
+):
+    """As with the card's button It is there already."""
+    assert shell("intent", "settle", held, "--sent", "https://plaza.example/p/by-hand").code == 0
+    assert receipt(running) == "closed by hand"
+
+
 @pytest.mark.parametrize(
     "words",
     [(), ("--send", "--not-sent"), ("--sent", "https://a.example", "--send"), ("--sent", "")],
