@@ -99,10 +99,10 @@ def settle(which: str, sent: str | None, not_sent: bool, send: bool) -> None:
         if sent:
             settling.happened(tx, world, found, sent, who())
         elif not_sent:
-            _is_not_held(tx, found, "refuse")
+            _is_not_held(tx, found, f"`bridge intent refuse {short(found)}`")
             settling.refuse(tx, world, found, who())
         else:
-            _is_not_held(tx, found, "approve")
+            _is_not_held(tx, found, f"`bridge intent approve {short(found)}`")
             settling.approve(tx, world, found, who())
     click.echo("Settled.")
 
@@ -118,8 +118,7 @@ def _outcome_is_known(tx: Session, intent_id: str) -> None:
 def _is_not_held(tx: Session, intent_id: str, instead: str) -> None:
     if tx.get_one(Intent, intent_id).state == IntentState.HELD:
         raise settling.NotWaitingError(
-            f"intent {short(intent_id)} is held, there is no outcome to settle: "
-            f"`bridge intent {instead} {short(intent_id)}`"
+            f"intent {short(intent_id)} is held, there is no outcome to settle: {instead}"
         )
 
 

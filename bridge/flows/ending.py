@@ -14,6 +14,7 @@ from bridge.store import casefile, intents, logbook
 from bridge.store.tables import Case, Intent
 
 TEMPLATE = "template"  # in a reply's draft: whose words it has
+UNSAID = "unsaid"  # there too: the template that had no place for what an agent gave as the resolution
 
 
 def supersede(tx: Session, world: World, case: Case, why: str) -> None:
@@ -85,5 +86,15 @@ def _give(
     said = receipt.value + (f": {reason}" if reason else "") + (", after all" if after_all else "")
     casefile.tell(tx, case.id, now, "receipt", said, url=url)
     logbook.note(tx, f"receipt: {receipt.value}", case=case.id, network=case.network)
-    note = writing.receipt_note(receipt.value, url, reason)
+    note = writing.receipt_note(receipt.value, url, reason, _unsaid_by(tx, case, receipt, url))
     drafting.note(tx, case, f"receipt:{now.isoformat()}", note, now)
+
+
+def _unsaid_by(tx: Session, case: Case, receipt: Receipt, url: str | None) -> str | None:
+    """The template whose words closed the loop without the resolution that an agent had given."""
+    if receipt not in (Receipt.PUBLIC, Receipt.PRIVATE):
+        return None
+    for intent in intents.of_case(tx, case.id, [IntentState.CONFIRMED]):
+        if UNSAID in intent.draft and ((intent.outcome or {}).get("permalink") or None) == (url or None):
+            return str(intent.draft[UNSAID])
+    return None

@@ -35,7 +35,8 @@ class Wording:
     """What is to be said, and why. ``notes`` are internal words, of which none may leave.
 
     ``hold`` is a reason to ask a person that is known already. ``language`` None: the case's.
-    ``template``: they are the brand's words, and no agent's.
+    ``template``: they are the brand's words, and no agent's. ``unsaid_by``: the file of theirs that
+    has no place for the resolution that an agent gave.
     """
 
     cause: str
@@ -45,6 +46,7 @@ class Wording:
     hold: str | None = None
     language: str | None = None
     template: bool = False
+    unsaid_by: str | None = None
 
 
 def frozen(reply: Reply) -> dict[str, Any]:
@@ -101,7 +103,9 @@ def say(tx: Session, world: World, case: Case, wording: Wording) -> None:
         visibility=target.visibility,
         not_before=now,
     )
-    content = {ending.TEMPLATE: True} if wording.template else {}
+    content: dict[str, Any] = {ending.TEMPLATE: True} if wording.template else {}
+    if wording.unsaid_by:
+        content[ending.UNSAID] = wording.unsaid_by
     _draft(tx, world, case, reply, wording.cause, reasons, closing=wording.closing, content=content)
 
 
@@ -121,7 +125,7 @@ def say_elsewhere(tx: Session, world: World, case: Case, intent: Intent) -> bool
     reasons = ["It answered a post that fewer people could read, which is gone."] if wider else []
     reply = replace(gone, target=target, visibility=target.visibility)
     cause = f"{intent.cause.partition(_ELSEWHERE)[0]}{_ELSEWHERE}{len(tried)}"
-    content = {key: value for key, value in intent.draft.items() if key == ending.TEMPLATE}
+    content = {key: value for key, value in intent.draft.items() if key in (ending.TEMPLATE, ending.UNSAID)}
     _draft(tx, world, case, reply, cause, reasons, closing=intent.closing, content=content)
     return True
 

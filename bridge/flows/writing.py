@@ -127,12 +127,17 @@ def closed_already_note(receipt: str, url: str | None) -> str:
     )
 
 
-def receipt_note(receipt: str, url: str | None, reason: str | None) -> str:
+def receipt_note(receipt: str, url: str | None, reason: str | None, unsaid_by: str | None = None) -> str:
+    """*unsaid_by*: the template that had no place for the resolution that the ticket's field holds."""
     parts = [f"Receipt: {receipt}."]
     if reason:
         parts.append(f"{reason}.")
     if url:
         parts.append(url)
+    if unsaid_by:
+        parts.append(
+            f"The field for the public resolution is filled, and was not said: {unsaid_by} has no place for it."
+        )
     return " ".join(parts)
 
 
