@@ -19,7 +19,7 @@ from bridge.cli.opened import (
     short,
     who,
 )
-from bridge.core.intent import IntentState
+from bridge.core.intent import MOVING, IntentState
 from bridge.flows import settle as settling
 from bridge.store import intents, lanes
 from bridge.store.tables import Intent
@@ -42,6 +42,7 @@ def list_(everything: bool, limit: int) -> None:
             refused_outside = (Intent.state == IntentState.REFUSED) & Intent.decided_by.is_(None)
             query = query.where(Intent.state.not_in(final) | refused_outside)
         rows, more = first_of(tx, query, limit)
+        shut = lanes.parked(tx, datetime.now(UTC))
         if not rows:
             click.echo("Nothing is open.")
         for row in rows:
@@ -50,6 +51,7 @@ def list_(everything: bool, limit: int) -> None:
                 f"{ago(row.created_at):>12}"
                 + (f"  {row.attempts} tries" if row.attempts > 1 else "")
                 + (f"  {row.reason}" if row.reason else "")
+                + _waits_for(shut, row)
             )
             text = (row.payload or {}).get("text") if row.effect == "reply" else None
             if text and IntentState(row.state).needs_person:
@@ -120,6 +122,13 @@ def _is_not_held(tx: Session, intent_id: str, instead: str) -> None:
         raise settling.NotWaitingError(
             f"intent {short(intent_id)} is held, there is no outcome to settle: {instead}"
         )
+
+
+def _waits_for(shut: dict[str, lanes.Parked], intent: Intent) -> str:
+    """Why what is free to go does not."""
+    if intent.state not in MOVING:
+        return ""
+    return "".join(f"  {one.said}." for one in shut.values() if lanes.blocks({one.name: one}, intent))
 
 
 def _shut(tx: Session, intent_id: str) -> lanes.Parked | None:

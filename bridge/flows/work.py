@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 from structlog.contextvars import bound_contextvars
 
-from bridge.core.intent import MOVING, IntentState
+from bridge.core.intent import MOVING, Effect, IntentState
 from bridge.errors import SettingsError, StoreBusyError, VendorBusyError, VendorError
-from bridge.flows import read_desk
+from bridge.flows import cards, drafting, read_desk
 from bridge.flows.effects import recipe
 from bridge.flows.ledger import Attempt, Settle, stumbled
 from bridge.flows.world import World
@@ -252,8 +252,10 @@ class Turn:
             if at <= now and self._slots.has_room(DESK):
                 return [_Step(ticket, DESK)]
             due.append(at if at > now else now + CROWDED)
-        waiting = [i for i in intents.of_case(tx, case.id, MOVING) if _has_port(world, i)]
+        waiting = _waiting(tx, world, case)
         shut = lanes.parked(tx, now) if waiting else {}
+        if lanes.PUBLIC in shut and _tell_paused(tx, world, case, shut[lanes.PUBLIC].said):
+            waiting = _waiting(tx, world, case)
         due += [
             lane.until for lane in shut.values() if lane.until and any(i.lane == lane.name for i in waiting)
         ]
@@ -307,6 +309,21 @@ def _named(step: _Step) -> Iterator[None]:
             yield
     else:
         yield
+
+
+def _waiting(tx: Session, world: World, case: Case) -> list[Intent]:
+    return [intent for intent in intents.of_case(tx, case.id, MOVING) if _has_port(world, intent)]
+
+
+def _tell_paused(tx: Session, world: World, case: Case, said: str) -> bool:
+    """Have the ticket and the card say, once, that words wait for the end of a pause; False: they did."""
+    now = world.clock.now()
+    approved = intents.of_case(tx, case.id, [IntentState.APPROVED])
+    replies = [intent for intent in approved if Effect(intent.effect).is_public]
+    told = [drafting.note_paused(tx, case, intent, said, now) for intent in replies]
+    if any(told):
+        cards.show(tx, world, case)
+    return any(told)
 
 
 def _has_port(world: World, intent: Intent) -> bool:

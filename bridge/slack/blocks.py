@@ -211,7 +211,8 @@ def _ask(ask: Ask, room: int) -> list[Block]:
     if length(text) > room:
         # Nobody approves what they have not seen whole.
         actions = tuple(action for action in actions if action is not Action.APPROVE)
-        hint = f"Too long to show whole: bridge intent list, then bridge intent approve {one_line(ask.intent_id)}"
+        then = f"bridge intent approve {one_line(ask.intent_id)}"
+        hint = f"Too long to show whole: bridge intent list, then {then}"
         lines.append(_section(_words(fit(hint, 200))))
     blocks = [_rich(*lines)]
     if actions:

@@ -74,6 +74,7 @@ _UPDATES = {
     "posted": "note on the ticket: posted",
     "retagged": "note on the ticket: tagged anew",
     "held": "note on the ticket: waits for a person",
+    "paused": "note on the ticket: waits for the end of the pause",
     "receipt": "receipt on the ticket",
     "astray": "note on a ticket that is not connected",
 }

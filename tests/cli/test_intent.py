@@ -276,13 +276,42 @@ def test_a_pause_stops_public_replies_and_nothing_else(sandbox: Sandbox, running
     assert shell("pause").out == said
     with running.database.read() as tx:
         assert tx.get_one(Lane, "public").reason == "a fire"
-    shell("pause", "--reason", "a flood")
-    assert "already: a flood" in shell("pause").out
+    assert "already: a fire. Now the reason is: a flood." in shell("pause", "--reason", "a flood").out
+    assert "already: a flood." in shell("pause").out
 
     resumed = shell("resume")
     assert (resumed.code, resumed.out) == (0, "Resumed.\n")
     eventually(lambda: receipt(running) == "closed publicly", what="the end of the loop")
     assert len(brand_posts(sandbox.plaza)) == 1
+
+
+def test_whoever_waits_for_a_pause_reads_that_it_is_one(sandbox: Sandbox, running: InProcess, shell: Shell):
+    """Once on the ticket, on the card, and wherever it is listed, with the reason and since when."""
+    sandbox.plaza.post("dewi", "The app logs me out every hour", language="en", tags=["technical-issue"])
+    ticket = the_ticket(sandbox)
+    the_card(sandbox, "support-technical")
+    shell("pause", "--reason", "a fire")
+    sandbox.zendesk.agent_comments(ticket.id, "Fixed in 4.3.", status="solved")
+    waits = lambda: "waits for the end of the pause" in the_card(sandbox, "support-technical").words.lower()  # noqa: E731
+    eventually(waits, what="the card")
+    assert "everything public is paused since" in the_card(sandbox, "support-technical").words
+
+    def notes() -> int:
+        text = "Not on the thread yet, and nobody has to do anything here"
+        return sum(text in comment.text for comment in sandbox.zendesk.ticket(ticket.id).comments)
+
+    eventually(lambda: notes() == 1, what="the note")
+    [line] = [line for line in shell("intent", "list").lines if "closing reply" in line]
+    assert "everything public is paused since" in line
+    assert line.endswith(": a fire.")
+    assert ": a fire\n" in shell("case", "show", str(ticket.id)).out.partition("Waits: closing reply")[2]
+
+    shell("pause", "--reason", "a flood")
+    eventually(lambda: ": a flood" in the_card(sandbox, "support-technical").words, what="the new reason")
+    shell("resume")
+    eventually(lambda: receipt(running) == "closed publicly", what="the end of the loop")
+    eventually(lambda: not waits(), what="the card")
+    assert notes() == 1
 
 
 def test_resuming_what_was_not_paused_changes_nothing(running: InProcess, shell: Shell):
