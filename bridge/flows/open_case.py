@@ -341,7 +341,7 @@ def _changed(tx: Session, world: World, case: Case, row: Message, message: Socia
 
 
 def _retagged(tx: Session, world: World, case: Case, row: Message, message: SocialMessage) -> bool:
-    """A new tag moves no case that people work on; they are told where it would go now."""
+    """A new tag moves no case that people work on; they, and the team it would go to, are told."""
     mapping = world.mappings.current
     if row.account not in mapping.account_brand or set(message.tags) <= set(case.tags):
         return False
@@ -350,6 +350,7 @@ def _retagged(tx: Session, world: World, case: Case, row: Message, message: Soci
     tags = ", ".join(sorted(decision.tags - set(case.tags)))
     case.tags = sorted({*case.tags, *decision.tags})
     casefile.tell(tx, case.id, now, "tagged", tags, message=row.id)
+    _tell_of_tag(tx, world, case, decision, tags, now)
     if decision.queue == case.queue:
         return True
     never = case.route if decision.queue in _kept_off(tx, world, case) else None
@@ -357,3 +358,11 @@ def _retagged(tx: Session, world: World, case: Case, row: Message, message: Soci
     drafting.note(tx, case, f"retagged:{row.id}:{tags}"[:255], text, now)
     drafting.post_note(tx, case, f"retagged:{row.id}:{tags}"[:255], text, now)
     return True
+
+
+def _tell_of_tag(tx: Session, world: World, case: Case, decision: Decision, tags: str, now: datetime) -> None:
+    """The team that would have the case now, and those that its route tells, hear of it once."""
+    here = world.route_of(tx, case)
+    told = {case.queue, *_kept_off(tx, world, case), *(here.copies if here else ())}
+    more = [queue for queue in (decision.queue, *decision.copies) if queue not in told]
+    drafting.post_copies(tx, case, more, now, cause="retagged", tags=tags)

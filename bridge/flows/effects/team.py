@@ -192,6 +192,7 @@ class PostCopy(TeamRecipe):
                 case.route or "fallback",
                 ticket.ticket_id if ticket else None,
                 owner.channel,
+                intent.draft.get("tags"),
             ),
             "link": ticket.url if ticket else None,
         }
