@@ -27,6 +27,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from bridge.errors import FolderInUseError, StoreBusyError
+from bridge.store import embedded
 from bridge.store.database import Database
 from bridge.store.ids import new_id
 from bridge.store.tables import WorkerRow
@@ -63,7 +64,8 @@ class FolderLock(ProofOfLife):
         self._worker = ""
 
     def acquire(self, worker: str = "") -> None:
-        """Raises FolderInUseError, naming the holder, when another process has it."""
+        """Raises FolderInUseError, naming the holder, when another process has it; StoreError."""
+        embedded.make_folder(self.path)
         file = self.path.open("a+", encoding="utf-8")
         if not _locked(file):
             file.seek(0)
