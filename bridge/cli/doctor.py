@@ -79,9 +79,7 @@ def _database(loaded: Settings) -> Iterator[Finding]:
         try:
             revision = database.revision()
             if revision is None:
-                fix = (
-                    "start `bridge serve`, which makes it, or set BRIDGE_DATA or DATABASE_URL as it has them"
-                )
+                fix = "start `bridge serve` or run `bridge migrate`; or set BRIDGE_DATA or DATABASE_URL"
                 yield Finding("database", False, f"there is none yet ({database.name})", fix)
                 return
             if revision != database.head():

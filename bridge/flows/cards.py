@@ -69,6 +69,7 @@ def draw(tx: Session, world: World, case: Case) -> Card:
         ticket_id=ticket.ticket_id if ticket else None,
         ticket_url=ticket.url if ticket else None,
         promise_at=case.promise_at,
+        zone=brand.zone if brand else "UTC",
         light=case.light_reason,
         claimed_by=case.claimed_by,
         receipt=_receipt(case),
