@@ -16,6 +16,8 @@ from bridge import log
 from bridge.errors import VendorRefusedError
 from bridge.flows.engine import Engine
 from bridge.sandbox import Sandbox
+from bridge.store import lanes, logbook
+from bridge.store.database import Database
 from tests.running import InProcess, eventually
 from tests.stories.seen import brand_posts, the_card, the_ticket
 
@@ -154,3 +156,84 @@ def test_a_whole_story_leaves_nobodys_words_and_no_key_in_the_log(
     )
     assert [one for one in hidden if one in text] == []
     assert any(line.get("case") for line in lines(stream))
+
+
+def told(stream: io.StringIO, what: str) -> dict[str, Any]:
+    """The one line of the log that says *what*."""
+    [line] = [line for line in lines(stream) if line["event"] == what]
+    return line
+
+
+def test_the_log_tells_a_case_from_its_opening_to_its_end(stream: io.StringIO, tmp_path: Path):
+    """One line each, with the ids of the case, of the intent where it is about one, and of the worker."""
+    log.configure("INFO", "json", stream)
+    with Sandbox() as sandbox:
+        running = InProcess(tmp_path / "data", sandbox)
+        worker = running.bridge.world.presence.worker
+        try:
+            sandbox.plaza.post("dewi", WORDS, language="en")
+            ticket = the_ticket(sandbox)
+            sandbox.zendesk.agent_comments(ticket.id, f"{ANSWER}, or mail ana@kopi.example")
+            eventually(lambda: "answer is held for a person" in stream.getvalue(), what="the held answer")
+            sandbox.zendesk.agent_comments(ticket.id, ANSWER)
+            eventually(lambda: brand_posts(sandbox.plaza), what="the answer")
+            with running.database.write() as tx:
+                lanes.park(tx, lanes.PUBLIC, "a fire among herons", "ana", running.bridge.world.clock.now())
+            eventually(lambda: "everything public is paused" in stream.getvalue(), what="the pause")
+            with running.database.write() as tx:
+                lanes.resume(tx, lanes.PUBLIC)
+            eventually(lambda: "the pause is over" in stream.getvalue(), what="its end")
+            sandbox.zendesk.agent_comments(ticket.id, FINAL, status="solved")
+            eventually(lambda: "case closed" in stream.getvalue(), what="the end of the case")
+        finally:
+            running.stop()
+    opened = told(stream, "case opened")
+    place = (opened["network"], opened["route"], opened["queue"])
+    assert place == ("standard", "technical-issue", "support-technical")
+    case = opened["case"]
+    assert told(stream, "ticket opened")["ticket"] == str(ticket.id)
+    about = [
+        told(stream, "ticket opened"),
+        told(stream, "answer is held for a person"),
+        told(stream, "answer is on the thread"),
+        told(stream, "closing reply is on the thread"),
+    ]
+    assert len({line["intent"] for line in about}) == 4
+    assert [line["case"] for line in about] == [case] * 4
+    assert [line["network"] for line in about] == ["standard"] * 4
+    assert told(stream, "receipt: closed publicly")["case"] == case
+    assert told(stream, "case closed")["case"] == case
+    assert told(stream, f"worker {worker} signed on")["level"] == "info"
+    assert told(stream, f"worker {worker} said goodbye")
+    assert [word for word in ("heron", "plover", "ana", "dewi") if word in stream.getvalue()] == []
+
+
+def test_every_line_about_an_intent_has_its_id(stream: io.StringIO, tmp_path: Path):
+    """Also what is logged when the call is over: who looks for a reply looks for its id."""
+    log.configure("INFO", "json", stream)
+    with Sandbox() as sandbox:
+        running = InProcess(tmp_path / "data", sandbox)
+        try:
+            sandbox.faults.add("plaza", "reply", "status", times=1, status=503, retry_after=0)
+            sandbox.plaza.post("dewi", WORDS, language="en")
+            sandbox.zendesk.agent_comments(the_ticket(sandbox).id, ANSWER)
+            eventually(lambda: "answer is on the thread" in stream.getvalue(), what="the answer")
+        finally:
+            running.stop()
+    [failed] = [line for line in lines(stream) if line["event"].startswith("answer of case")]
+    assert failed["intent"] == told(stream, "answer is on the thread")["intent"]
+
+
+def test_what_was_rolled_back_is_not_in_the_log(stream: io.StringIO, tmp_path: Path):
+    """The log says what is so."""
+    log.configure("INFO", "json", stream)
+    database = Database(f"sqlite:///{tmp_path / 'some.db'}")
+    database.migrate()
+    with pytest.raises(RuntimeError), database.write() as tx:
+        logbook.note(tx, "case opened", case="one")
+        raise RuntimeError("no")
+    with database.write() as tx:
+        logbook.note(tx, "case opened", case="two")
+        assert lines(stream) == []
+    database.close()
+    assert [line["case"] for line in lines(stream)] == ["two"]

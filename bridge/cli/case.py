@@ -20,8 +20,8 @@ from bridge.cli.opened import (
     who,
 )
 from bridge.core.case import CaseState
-from bridge.core.intent import IntentState
-from bridge.store import casefile, cases, intents, messages, tickets
+from bridge.core.intent import MOVING, IntentState
+from bridge.store import casefile, cases, intents, lanes, messages, tickets
 from bridge.store.tables import Case, TicketRow
 
 
@@ -82,6 +82,13 @@ def show(which: str) -> None:
             click.echo(
                 f"\nWaits for a person: {intents.named(intent)}, intent {short(intent.id)}\n  {intent.reason}"
             )
+        shut = lanes.parked(tx, datetime.now(UTC))
+        for intent in intents.of_case(tx, row.id, MOVING):
+            for parked in shut.values():
+                if lanes.blocks({parked.name: parked}, intent):
+                    click.echo(
+                        f"\nWaits: {intents.named(intent)}, intent {short(intent.id)}\n  {parked.said}"
+                    )
 
 
 @case.command()

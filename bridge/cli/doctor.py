@@ -77,7 +77,12 @@ def _database(loaded: Settings) -> Iterator[Finding]:
     try:
         database = Database(loaded.database_url)
         try:
-            if database.revision() != database.head():
+            revision = database.revision()
+            if revision is None:
+                fix = "start `bridge serve` or run `bridge migrate`; or set BRIDGE_DATA or DATABASE_URL"
+                yield Finding("database", False, f"there is none yet ({database.name})", fix)
+                return
+            if revision != database.head():
                 fix = "run `bridge migrate` (`bridge serve` does it by itself)"
                 yield Finding("database", False, f"{database.name} is not migrated", fix)
                 return

@@ -19,7 +19,7 @@ from bridge.cli.opened import (
     short,
     who,
 )
-from bridge.core.intent import IntentState
+from bridge.core.intent import MOVING, IntentState
 from bridge.flows import settle as settling
 from bridge.store import intents, lanes
 from bridge.store.tables import Intent
@@ -42,6 +42,7 @@ def list_(everything: bool, limit: int) -> None:
             refused_outside = (Intent.state == IntentState.REFUSED) & Intent.decided_by.is_(None)
             query = query.where(Intent.state.not_in(final) | refused_outside)
         rows, more = first_of(tx, query, limit)
+        shut = lanes.parked(tx, datetime.now(UTC))
         if not rows:
             click.echo("Nothing is open.")
         for row in rows:
@@ -50,6 +51,7 @@ def list_(everything: bool, limit: int) -> None:
                 f"{ago(row.created_at):>12}"
                 + (f"  {row.attempts} tries" if row.attempts > 1 else "")
                 + (f"  {row.reason}" if row.reason else "")
+                + _waits_for(shut, row)
             )
             text = (row.payload or {}).get("text") if row.effect == "reply" else None
             if text and IntentState(row.state).needs_person:
@@ -60,9 +62,10 @@ def list_(everything: bool, limit: int) -> None:
 @intent.command()
 @click.argument("which", metavar="ID")
 def approve(which: str) -> None:
-    """Let a held text out; try a refused one again."""
+    """Let a held text out; try again what a vendor refused. What is unknown is settled instead."""
     with opened_world() as world, world.database.write() as tx:
         found = _find(tx, which)
+        _outcome_is_known(tx, found)
         settling.approve(tx, world, found, who(), again=True)
         shut = _shut(tx, found)
     if shut is None:
@@ -76,19 +79,21 @@ def approve(which: str) -> None:
 @intent.command()
 @click.argument("which", metavar="ID")
 def refuse(which: str) -> None:
-    """Never let a held text out."""
+    """Never let a held text out. What is unknown is settled instead."""
     with opened_world() as world, world.database.write() as tx:
-        settling.refuse(tx, world, _find(tx, which), who())
+        found = _find(tx, which)
+        _outcome_is_known(tx, found)
+        settling.refuse(tx, world, found, who())
     click.echo("Refused.")
 
 
 @intent.command()
 @click.argument("which", metavar="ID")
-@click.option("--sent", metavar="URL", help="It happened: here it is.")
+@click.option("--sent", metavar="URL", help="It happened, or was held and posted by hand: here it is.")
 @click.option("--not-sent", is_flag=True, help="It did not happen, and must not any more.")
 @click.option("--send", is_flag=True, help="It did not happen: send it (again).")
 def settle(which: str, sent: str | None, not_sent: bool, send: bool) -> None:
-    """Say what became of an intent whose outcome is unknown."""
+    """Say what became of an intent whose outcome is unknown. What is held is approved or refused instead."""
     if [bool(sent), not_sent, send].count(True) != 1:
         raise click.UsageError("Give exactly one of --sent URL, --not-sent and --send.")
     with opened_world() as world, world.database.write() as tx:
@@ -96,10 +101,34 @@ def settle(which: str, sent: str | None, not_sent: bool, send: bool) -> None:
         if sent:
             settling.happened(tx, world, found, sent, who())
         elif not_sent:
+            _is_not_held(tx, found, f"`bridge intent refuse {short(found)}`")
             settling.refuse(tx, world, found, who())
         else:
+            _is_not_held(tx, found, f"`bridge intent approve {short(found)}`")
             settling.approve(tx, world, found, who())
     click.echo("Settled.")
+
+
+def _outcome_is_known(tx: Session, intent_id: str) -> None:
+    if tx.get_one(Intent, intent_id).state == IntentState.UNKNOWN:
+        settle_it = f"`bridge intent settle {short(intent_id)} --sent URL | --not-sent | --send`"
+        raise settling.NotWaitingError(
+            f"intent {short(intent_id)} is unknown, it may be there already: look, and then {settle_it}"
+        )
+
+
+def _is_not_held(tx: Session, intent_id: str, instead: str) -> None:
+    if tx.get_one(Intent, intent_id).state == IntentState.HELD:
+        raise settling.NotWaitingError(
+            f"intent {short(intent_id)} is held, there is no outcome to settle: {instead}"
+        )
+
+
+def _waits_for(shut: dict[str, lanes.Parked], intent: Intent) -> str:
+    """Why what is free to go does not."""
+    if intent.state not in MOVING:
+        return ""
+    return "".join(f"  {one.said}." for one in shut.values() if lanes.blocks({one.name: one}, intent))
 
 
 def _shut(tx: Session, intent_id: str) -> lanes.Parked | None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
+
+# What ends a sentence in one of the languages below.
+_END = re.compile(r"[.!?]\s|。|(?:ค่ะ|คะ)\s")
+_RESOLUTION = "{% if resolution %}{{ resolution }} {% endif %}"
 
 
 class Wording(NamedTuple):
@@ -17,11 +22,14 @@ class Wording(NamedTuple):
     thanks: str
 
     def template(self, said: str) -> str:
-        """The text of a reply's file."""
+        """The text of a reply's file. What an agent put into the field for the public follows the news."""
         greeting = self.hello_anybody
         if self.hello != self.hello_anybody:
             greeting = f"{{% if customer %}}{self.hello}{{% else %}}{self.hello_anybody}{{% endif %}}"
-        return f"{greeting}{said} {{{{ signature }}}}\n"
+        end = _END.search(said) if said == self.closing else None
+        place = end.end() if end else len(f"{said} ")
+        said = f"{said} "
+        return f"{greeting}{said[:place]}{_RESOLUTION}{said[place:]}{{{{ signature }}}}\n"
 
 
 WORDING: dict[str, Wording] = {

@@ -37,7 +37,7 @@ class Card:
 
     ``stage`` is one short line (opened, claimed, answered, solved, closed).
     ``claimed_by`` is the team tool's own user id. ``timeline`` is oldest first.
-    ``copies`` are the other teams that are told.
+    ``copies`` are the other teams that are told. ``promise_at`` is read in ``zone``, as on the ticket.
     """
 
     case_id: str
@@ -54,6 +54,7 @@ class Card:
     ticket_id: str | None = None
     ticket_url: str | None = None
     promise_at: datetime | None = None
+    zone: str = "UTC"
     light: str | None = None
     claimed_by: str | None = None
     receipt: str | None = None

@@ -11,7 +11,7 @@ import logging
 from datetime import datetime, timedelta
 
 from bridge.errors import VendorError
-from bridge.flows.watch import CALM
+from bridge.flows.watch import CALM, over
 from bridge.flows.world import World
 from bridge.store import conditions, room
 
@@ -59,8 +59,7 @@ class Alarm:
         self._calm_since = calm_since = self._calm_since or now
         if self._told and now - calm_since < CALM:
             return
-        minutes = int((calm_since - since).total_seconds() // 60)
-        if not self._told or self._say("over", f"Over, after {minutes} minutes: {self._text}", calm_since):
+        if not self._told or self._say("over", over(calm_since - since, self._text), calm_since):
             self._since, self._calm_since, self._told = None, None, False
 
     def _say(self, what: str, text: str, since: datetime) -> bool:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy.orm import Session
 
 from bridge.core.card import Action, Ask, Card
 from bridge.core.case import CaseState
 from bridge.core.intent import MOVING, Effect, IntentState
 from bridge.flows.world import World
-from bridge.store import cases, intents, messages
+from bridge.store import cases, intents, lanes, messages
 from bridge.store.lanes import TEAM
 from bridge.store.tables import CardRow, Case, Intent, Message, TicketRow
 
 
 def show(tx: Session, world: World, case: Case) -> None:
-    """Have the case's card show what the tables say now.
+    """Have the case's card show what the tables say now."""
+    show_at(tx, case, world.clock.now())
+
+
+def show_at(tx: Session, case: Case, at: datetime) -> None:
+    """The same, for a command that knows the tables only.
 
     An update that nobody has begun to send will be drawn when it is sent, so one is enough.
     """
@@ -30,7 +37,7 @@ def show(tx: Session, world: World, case: Case) -> None:
         target=case.id,
         cause=f"drawing:{number + 1}",
         lane=TEAM,
-        at=world.clock.now(),
+        at=at,
     )
 
 
@@ -45,11 +52,12 @@ def draw(tx: Session, world: World, case: Case) -> Card:
     copies = route.copies if route else ()
     ticket = current_ticket(tx, case)
     waiting = intents.waiting_for_a_person(tx, case.id)
+    paused = _paused(tx, world, case)
     author = f"{first.author_name} ({first.author_handle})" if first.author_name else first.author_handle
     return Card(
         case_id=case.id,
         title=case.route or "no route",
-        stage=_stage(case, bool(waiting)),
+        stage=_stage(case, bool(waiting), paused is not None),
         brand=brand.name if brand else case.brand,
         network=world.label(case.network, case.account),
         author=author or "",
@@ -61,12 +69,13 @@ def draw(tx: Session, world: World, case: Case) -> Card:
         ticket_id=ticket.ticket_id if ticket else None,
         ticket_url=ticket.url if ticket else None,
         promise_at=case.promise_at,
+        zone=brand.zone if brand else "UTC",
         light=case.light_reason,
         claimed_by=case.claimed_by,
         receipt=_receipt(case),
         receipt_url=case.receipt_url,
         next_step=queue.next_step if queue and _asks_for_somebody(case) else None,
-        timeline=_timeline(case, posts_after_first=len(posts) - 1),
+        timeline=_timeline(case, len(posts) - 1, paused),
         asks=tuple(_ask(intent) for intent in waiting) + _refusals(tx, case),
         actions=(Action.CLAIM, Action.WHY)
         if _asks_for_somebody(case) and not case.claimed_by
@@ -101,9 +110,19 @@ def asks(tx: Session, case: Case) -> bool:
     return any(intent.effect == Effect.POST_CARD for intent in intents.of_case(tx, case.id, MOVING))
 
 
-def _stage(case: Case, waits: bool) -> str:
+def _paused(tx: Session, world: World, case: Case) -> str | None:
+    """Why words that may leave do not: since when everything public is paused, and the reason."""
+    if not any(Effect(intent.effect).is_public for intent in intents.of_case(tx, case.id, MOVING)):
+        return None
+    parked = lanes.parked(tx, world.clock.now()).get(lanes.PUBLIC)
+    return None if parked is None else parked.said
+
+
+def _stage(case: Case, waits: bool, paused: bool) -> str:
     if waits:
         return "waits for a person"
+    if paused:
+        return "waits for the end of the pause"
     if case.state == CaseState.CLOSED and case.with_ticket:
         return "closed"
     if case.state == CaseState.SOLVED:
@@ -124,7 +143,7 @@ def _receipt(case: Case) -> str | None:
     return f"{case.receipt}: {case.receipt_reason}" if case.receipt_reason else case.receipt
 
 
-def _timeline(case: Case, posts_after_first: int) -> tuple[str, ...]:
+def _timeline(case: Case, posts_after_first: int, paused: str | None) -> tuple[str, ...]:
     stages = (
         ("posted", case.posted_at),
         ("tagged", case.tagged_at),
@@ -137,6 +156,8 @@ def _timeline(case: Case, posts_after_first: int) -> tuple[str, ...]:
     lines = [f"{name} {at:%d %b %H:%M} UTC" for name, at in stages if at is not None]
     if posts_after_first:
         lines.append(f"the customer wrote {posts_after_first} more")
+    if paused:
+        lines.append(f"nothing leaves: {paused}")
     return tuple(lines)
 
 

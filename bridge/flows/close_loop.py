@@ -172,6 +172,7 @@ def _say_template(
         hold=hold,
         language=rendered.language,
         template=True,
+        unsaid_by=rendered.template_file if resolution and resolution.text and told is None else None,
     )
     replies.say(tx, world, case, said)
 

@@ -60,11 +60,30 @@ def note(tx: Session, case: Case, cause: str, text: str, at: datetime) -> None:
 def note_waiting(tx: Session, case: Case, intent: Intent, reason: str, at: datetime) -> None:
     """Tell whoever wrote the words of *intent* that they wait for a person from now on, and why.
 
-    By the moment, since what somebody let out may have to wait again.
+    By the moment, since what somebody let out may have to wait again. What is *unknown* again
+    is told again only if there is something new to say.
     """
     write = writing.unknown_note if intent.state == IntentState.UNKNOWN else writing.held_note
     text = write(reason, asked=cards.asks(tx, case))
+    if intent.state == IntentState.UNKNOWN and _is_said(tx, case, f"held:{intent.id}:", text):
+        return
     note(tx, case, f"held:{intent.id}:{at.isoformat()}", text, at)
+
+
+def _is_said(tx: Session, case: Case, cause: str, text: str) -> bool:
+    return any(
+        one.cause.startswith(cause) and one.draft.get("text") == text for one in intents.of_case(tx, case.id)
+    )
+
+
+def note_paused(tx: Session, case: Case, intent: Intent, said: str, at: datetime) -> bool:
+    """Tell once that the words of *intent* wait because, as is *said*, everything public is paused.
+
+    False when that was told already.
+    """
+    if not case.with_ticket:
+        return False
+    return _draft_update(tx, case, f"paused:{intent.id}", at, text=writing.paused_note(said), public=False)
 
 
 def note_elsewhere(tx: Session, case: Case, ticket_id: str, cause: str, text: str, at: datetime) -> None:
@@ -114,10 +133,12 @@ def assign(tx: Session, case: Case, cause: str, email: str, at: datetime) -> Non
     _draft_update(tx, case, cause, at, assignee_email=email)
 
 
-def _draft_update(tx: Session, case: Case, cause: str, at: datetime, **content: Any) -> None:
-    intents.draft(
+def _draft_update(tx: Session, case: Case, cause: str, at: datetime, **content: Any) -> bool:
+    """False when that cause has asked for it already."""
+    made = intents.draft(
         tx, case, Effect.UPDATE_TICKET, target=case.id, cause=cause, lane=DESK, at=at, content=content
     )
+    return made is not None
 
 
 def known_customer(tx: Session, case: Case) -> CustomerRow | None:
@@ -143,8 +164,15 @@ def post_card(tx: Session, case: Case, at: datetime, cause: str = "opened") -> N
     intents.draft(tx, case, Effect.POST_CARD, target=case.id, cause=cause, lane=TEAM, at=at)
 
 
-def post_copies(tx: Session, case: Case, queues: Iterable[str], at: datetime, cause: str = "opened") -> None:
-    """Tell the teams of *queues* of the case, each in its own channel."""
+def post_copies(
+    tx: Session,
+    case: Case,
+    queues: Iterable[str],
+    at: datetime,
+    cause: str = "opened",
+    tags: str | None = None,
+) -> None:
+    """Tell the teams of *queues* of the case, each in its own channel; *tags* if later ones are why."""
     for queue in queues:
         intents.draft(
             tx,
@@ -154,7 +182,7 @@ def post_copies(tx: Session, case: Case, queues: Iterable[str], at: datetime, ca
             cause=f"{cause}:copy:{queue}",
             lane=TEAM,
             at=at,
-            content={"queue": queue},
+            content={"queue": queue, **({"tags": tags} if tags else {})},
         )
 
 

@@ -10,10 +10,11 @@ from bridge.core.case import CaseState, Receipt, move
 from bridge.core.intent import UNSETTLED, Effect, IntentState
 from bridge.flows import cards, drafting, writing
 from bridge.flows.world import World
-from bridge.store import casefile, intents
+from bridge.store import casefile, intents, logbook
 from bridge.store.tables import Case, Intent
 
 TEMPLATE = "template"  # in a reply's draft: whose words it has
+UNSAID = "unsaid"  # there too: the template that had no place for what an agent gave as the resolution
 
 
 def supersede(tx: Session, world: World, case: Case, why: str) -> None:
@@ -69,6 +70,7 @@ def close(
     case.state = move(CaseState(case.state), CaseState.CLOSED).value
     case.closed_at = now
     _give(tx, case, receipt, now, url=url, reason=reason)
+    logbook.note(tx, "case closed", case=case.id, network=case.network)
     cards.show(tx, world, case)
 
 
@@ -94,5 +96,16 @@ def _give(
     case.receipt, case.receipt_url, case.receipt_reason = receipt.value, url or None, reason
     said = receipt.value + (f": {reason}" if reason else "") + (", after all" if after_all else "")
     casefile.tell(tx, case.id, now, "receipt", said, url=url)
-    note = writing.receipt_note(receipt.value, url, reason)
+    logbook.note(tx, f"receipt: {receipt.value}", case=case.id, network=case.network)
+    note = writing.receipt_note(receipt.value, url, reason, _unsaid_by(tx, case, receipt, url))
     drafting.note(tx, case, f"receipt:{now.isoformat()}", note, now)
+
+
+def _unsaid_by(tx: Session, case: Case, receipt: Receipt, url: str | None) -> str | None:
+    """The template whose words closed the loop without the resolution that an agent had given."""
+    if receipt not in (Receipt.PUBLIC, Receipt.PRIVATE):
+        return None
+    for intent in intents.of_case(tx, case.id, [IntentState.CONFIRMED]):
+        if UNSAID in intent.draft and ((intent.outcome or {}).get("permalink") or None) == (url or None):
+            return str(intent.draft[UNSAID])
+    return None

@@ -213,8 +213,8 @@ class Attempt:
     def _confirm(self, tx: Session, case: Case, outcome: Outcome, how: str = "") -> None:
         intent = intents.one(tx, case, self.intent_id)
         now = self.world.clock.now()
-        intents.advance(intent, IntentState.CONFIRMED)
         intent.settled_at, intent.outcome_id, intent.outcome = now, outcome.id, outcome.data
+        intents.advance(intent, IntentState.CONFIRMED)
         said = f"{intents.named(intent)}{how}" + (f" → {outcome.id}" if outcome.id else "")
         casefile.tell(tx, case.id, now, "confirmed", said, intent=intent.id)
         self.recipe.confirmed(tx, case, intent, outcome)

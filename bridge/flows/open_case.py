@@ -14,7 +14,7 @@ from bridge.flows.world import World
 from bridge.routing import language, voice
 from bridge.routing.decide import decide
 from bridge.routing.model import Decision
-from bridge.store import casefile, cases, insert, messages
+from bridge.store import casefile, cases, insert, logbook, messages
 from bridge.store.tables import Case, Message, MessageTag
 
 # Made once: SQLAlchemy needs longer to put a statement together than to run it.
@@ -200,6 +200,7 @@ def _open(
     casefile.tell(tx, case.id, now, "came in", came, message=row.id)
     opened = f"{decision.reason} ({decision.place}) → queue {decision.queue}"
     casefile.tell(tx, case.id, now, "opened", opened, mapping=decision.mapping_version)
+    _log(tx, case, "case opened")
     drafting.post_card(tx, case, now)
     drafting.post_copies(tx, case, decision.copies, now)
     if decision.ticket:
@@ -255,6 +256,7 @@ def _grow(tx: Session, world: World, case: Case, row: Message, message: SocialMe
     _reopen(tx, world, case, now)
     opened = f"{decision.reason} ({decision.place}) → queue {decision.queue}"
     casefile.tell(tx, case.id, now, "opened", opened, mapping=decision.mapping_version)
+    _log(tx, case, "case routed anew, by a tag that came later")
     if cards.current_card(tx, case) is not None:  # else the first is still to be drawn
         drafting.post_card(tx, case, now, cause=f"queue:{case.queue}")
     copies = [queue for queue in decision.copies if queue not in kept_off]
@@ -301,6 +303,12 @@ def _reopen(tx: Session, world: World, case: Case, now: datetime) -> None:
     case.state = move(CaseState(case.state), CaseState.OPEN).value
     case.receipt = case.receipt_url = case.receipt_reason = case.closed_at = case.solved_at = None
     casefile.tell(tx, case.id, now, "reopened", "the customer wrote again")
+    _log(tx, case, "case reopened")
+
+
+def _log(tx: Session, case: Case, what: str) -> None:
+    place = {"network": case.network, "route": case.route or "fallback", "queue": case.queue}
+    logbook.note(tx, what, case=case.id, **place)
 
 
 def _take_home(tx: Session, world: World, case: Case, message: SocialMessage) -> None:
@@ -333,7 +341,7 @@ def _changed(tx: Session, world: World, case: Case, row: Message, message: Socia
 
 
 def _retagged(tx: Session, world: World, case: Case, row: Message, message: SocialMessage) -> bool:
-    """A new tag moves no case that people work on; they are told where it would go now."""
+    """A new tag moves no case that people work on; they, and the team it would go to, are told."""
     mapping = world.mappings.current
     if row.account not in mapping.account_brand or set(message.tags) <= set(case.tags):
         return False
@@ -342,6 +350,7 @@ def _retagged(tx: Session, world: World, case: Case, row: Message, message: Soci
     tags = ", ".join(sorted(decision.tags - set(case.tags)))
     case.tags = sorted({*case.tags, *decision.tags})
     casefile.tell(tx, case.id, now, "tagged", tags, message=row.id)
+    _tell_of_tag(tx, world, case, decision, tags, now)
     if decision.queue == case.queue:
         return True
     never = case.route if decision.queue in _kept_off(tx, world, case) else None
@@ -349,3 +358,11 @@ def _retagged(tx: Session, world: World, case: Case, row: Message, message: Soci
     drafting.note(tx, case, f"retagged:{row.id}:{tags}"[:255], text, now)
     drafting.post_note(tx, case, f"retagged:{row.id}:{tags}"[:255], text, now)
     return True
+
+
+def _tell_of_tag(tx: Session, world: World, case: Case, decision: Decision, tags: str, now: datetime) -> None:
+    """The team that would have the case now, and those that its route tells, hear of it once."""
+    here = world.route_of(tx, case)
+    told = {case.queue, *_kept_off(tx, world, case), *(here.copies if here else ())}
+    more = [queue for queue in (decision.queue, *decision.copies) if queue not in told]
+    drafting.post_copies(tx, case, more, now, cause="retagged", tags=tags)

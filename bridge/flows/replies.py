@@ -34,7 +34,8 @@ class Wording:
     """What is to be said, and why. ``notes`` are internal words, of which none may leave.
 
     ``hold`` is a reason to ask a person that is known already. ``language`` None: the case's.
-    ``template``: they are the brand's words, and no agent's.
+    ``template``: they are the brand's words, and no agent's. ``unsaid_by``: the file of theirs that
+    has no place for the resolution that an agent gave.
     """
 
     cause: str
@@ -44,6 +45,7 @@ class Wording:
     hold: str | None = None
     language: str | None = None
     template: bool = False
+    unsaid_by: str | None = None
 
 
 def frozen(reply: Reply) -> dict[str, Any]:
@@ -100,7 +102,9 @@ def say(tx: Session, world: World, case: Case, wording: Wording) -> None:
         visibility=target.visibility,
         not_before=now,
     )
-    content = {ending.TEMPLATE: True} if wording.template else {}
+    content: dict[str, Any] = {ending.TEMPLATE: True} if wording.template else {}
+    if wording.unsaid_by:
+        content[ending.UNSAID] = wording.unsaid_by
     _draft(tx, world, case, reply, wording.cause, reasons, closing=wording.closing, content=content)
 
 
@@ -121,7 +125,8 @@ def say_elsewhere(tx: Session, world: World, case: Case, intent: Intent) -> bool
     reasons += [erasure.QUOTES_WHY] if intent.draft.get(erasure.LATER) else []
     reply = replace(gone, target=target, visibility=target.visibility)
     cause = told.elsewhere(intent, len(tried))
-    content = {key: value for key, value in intent.draft.items() if key in (ending.TEMPLATE, erasure.LATER)}
+    kept = (ending.TEMPLATE, ending.UNSAID, erasure.LATER)
+    content = {key: value for key, value in intent.draft.items() if key in kept}
     _draft(tx, world, case, reply, cause, reasons, closing=intent.closing, content=content)
     return True
 

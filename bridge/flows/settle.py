@@ -126,10 +126,10 @@ def found(tx: Session, world: World, intent_id: str, outcome: Outcome) -> None:
 
 def _happened(tx: Session, world: World, case: Case, intent: Intent, outcome: Outcome, by: str) -> None:
     now = world.clock.now()
-    intents.advance(intent, IntentState.CONFIRMED)
     intent.decided_by, intent.settled_at = by, now
     intents.wake_case(case, now)
     intent.outcome_id, intent.outcome = outcome.id, outcome.data
+    intents.advance(intent, IntentState.CONFIRMED)
     if intent.effect != Effect.REPLY:
         recipe(world, intent.effect).confirmed(tx, case, intent, replace(outcome, found=True))
     else:

@@ -6,6 +6,7 @@ or each due row would be told as often as there are workers.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -14,9 +15,11 @@ from sqlalchemy import select
 from bridge.flows import listen, reconcile
 from bridge.flows.retain import EVERY
 from bridge.flows.world import World
-from bridge.store import leases
+from bridge.store import lanes, leases
 from bridge.store.standing import ASTRAY
 from bridge.store.tables import Case, Cursor, Delivery, Message
+
+log = logging.getLogger(__name__)
 
 SWEEP = "sweep"
 AT_ONCE = 500
@@ -44,6 +47,7 @@ class Sweep:
         self._beat_at: datetime | None = None
         self._retained_at: datetime | None = None
         self._mine = False
+        self._paused = False
 
     def __call__(self, _key: str) -> None:
         try:
@@ -68,6 +72,7 @@ class Sweep:
             if self._mine:
                 world.wake("watch", "")
                 world.wake("canary", "")
+        self._log_pause(now)
         if not self._mine or self._crowded():
             return
         if self._retained_at is None or now - self._retained_at >= EVERY:
@@ -75,6 +80,14 @@ class Sweep:
             self._retained_at = now
         for flow, key in self._due(now):
             world.wake(flow, key)
+
+    def _log_pause(self, now: datetime) -> None:
+        """A pause is another process's command, so its log is not the one that people read."""
+        with self._world.database.read() as tx:
+            paused = lanes.PUBLIC in lanes.parked(tx, now)
+        if paused != self._paused:
+            self._paused = paused
+            log.info("everything public is paused" if paused else "public replies go on: the pause is over")
 
     def _due(self, now: datetime) -> list[tuple[str, str]]:
         with self._world.database.read() as tx:

@@ -193,8 +193,14 @@ def _is_due(alert: Alert, now: datetime) -> bool:
 def _words(alert: Alert) -> str:
     if alert.ended_at is None:
         return f"The bridge needs somebody: {alert.text}"
-    minutes = int((alert.ended_at - alert.since).total_seconds() // 60)
-    return f"Over, after {minutes} minutes: {alert.text}"
+    return over(alert.ended_at - alert.since, alert.text)
+
+
+def over(lasted: timedelta, text: str) -> str:
+    """It is told after a time of calm: how long it lasted is not how long ago it began."""
+    minutes = int(lasted.total_seconds() // 60)
+    span = f"{minutes} minutes" if minutes else f"{lasted.total_seconds():.0f} seconds"
+    return f"Over, after {span}: {text}"
 
 
 def _silent(which: str, span: timedelta) -> Condition:

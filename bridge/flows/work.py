@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 from structlog.contextvars import bound_contextvars
 
-from bridge.core.intent import MOVING, IntentState
+from bridge.core.intent import MOVING, Effect, IntentState
 from bridge.errors import SettingsError, StoreBusyError, VendorBusyError, VendorError
-from bridge.flows import read_desk
+from bridge.flows import cards, drafting, read_desk
 from bridge.flows.effects import recipe
 from bridge.flows.ledger import Attempt, Settle, stumbled
 from bridge.flows.world import World
@@ -152,7 +152,7 @@ class Turn:
             if isinstance(step.subject, TicketRow):
                 return self._read(step.subject)
             attempt = self._attempt(step.subject)
-            with bound_contextvars(intent=step.subject.id):
+            with _named(step):
                 return attempt.call(step.subject) if step.begun else attempt.look()
         except (LeaseLostError, StoreBusyError, SettingsError):
             raise
@@ -160,7 +160,8 @@ class Turn:
             # One thing that cannot be done must not keep the case's others from being done.
             if isinstance(step.subject, TicketRow):
                 raise
-            log.exception("intent %s of case %s failed", step.subject.id, self.key)
+            with _named(step):
+                log.exception("intent %s of case %s failed", step.subject.id, self.key)
             stumbled(self._world, step.subject.id, self._held)
             return None
         finally:
@@ -183,8 +184,9 @@ class Turn:
         try:
             with self._world.database.write() as tx:
                 case = self._hold(tx)
-                for _, settle in done:
-                    settle(tx, case)
+                for step, settle in done:
+                    with _named(step):
+                        settle(tx, case)
                 return self._next(tx, case)
         except (LeaseLostError, StoreBusyError, SettingsError):
             raise
@@ -202,12 +204,15 @@ class Turn:
         """What came of one intent must not keep what came of another from being written down."""
         try:
             with self._world.database.write() as tx:
-                settle(tx, self._hold(tx))
+                case = self._hold(tx)
+                with _named(step):
+                    settle(tx, case)
         except (LeaseLostError, StoreBusyError, SettingsError):
             raise
         except Exception:
             # It cannot be written down as it should: a person hears of it in the end.
-            log.exception("intent %s of case %s failed", step.subject.id, self.key)
+            with _named(step):
+                log.exception("intent %s of case %s failed", step.subject.id, self.key)
             stumbled(self._world, step.subject.id, self._held)
 
     def _hold(self, tx: Session) -> Case:
@@ -248,8 +253,10 @@ class Turn:
             if at <= now and self._slots.has_room(DESK):
                 return [_Step(ticket, DESK)]
             due.append(at if at > now else now + CROWDED)
-        waiting = [i for i in intents.of_case(tx, case.id, MOVING) if _has_port(world, i)]
+        waiting = _waiting(tx, world, case)
         shut = lanes.parked(tx, now) if waiting else {}
+        if lanes.PUBLIC in shut and _tell_paused(tx, world, case, shut[lanes.PUBLIC].said):
+            waiting = _waiting(tx, world, case)
         due += [
             lane.until for lane in shut.values() if lane.until and any(i.lane == lane.name for i in waiting)
         ]
@@ -281,7 +288,8 @@ class Turn:
             raise
         except Exception:
             # `look` comes to the same place, and `_do` knows what to do about it there.
-            log.exception("intent %s of case %s cannot be begun", intent.id, case.id)
+            with bound_contextvars(intent=intent.id):
+                log.exception("intent %s of case %s cannot be begun", intent.id, case.id)
             return False
 
     def _attempt(self, intent: Intent) -> Attempt:
@@ -292,6 +300,31 @@ class Turn:
         if self._lease is None:
             raise LeaseLostError(self.key)
         return self._lease
+
+
+@contextmanager
+def _named(step: _Step) -> Iterator[None]:
+    """What is logged meanwhile says which intent it is about."""
+    if isinstance(step.subject, Intent):
+        with bound_contextvars(intent=step.subject.id):
+            yield
+    else:
+        yield
+
+
+def _waiting(tx: Session, world: World, case: Case) -> list[Intent]:
+    return [intent for intent in intents.of_case(tx, case.id, MOVING) if _has_port(world, intent)]
+
+
+def _tell_paused(tx: Session, world: World, case: Case, said: str) -> bool:
+    """Have the ticket and the card say, once, that words wait for the end of a pause; False: they did."""
+    now = world.clock.now()
+    approved = intents.of_case(tx, case.id, [IntentState.APPROVED])
+    replies = [intent for intent in approved if Effect(intent.effect).is_public]
+    told = [drafting.note_paused(tx, case, intent, said, now) for intent in replies]
+    if any(told):
+        cards.show(tx, world, case)
+    return any(told)
 
 
 def _has_port(world: World, intent: Intent) -> bool:

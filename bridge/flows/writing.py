@@ -106,6 +106,13 @@ def held_note(reason: str, *, asked: bool) -> str:
     return f"Not on the thread yet. It waits for {who}: {reason}"
 
 
+def paused_note(said: str) -> str:
+    return (
+        "Not on the thread yet, and nobody has to do anything here: it leaves by itself "
+        f"when the pause is over. It waits because {said}"
+    )
+
+
 def unknown_note(reason: str, *, asked: bool) -> str:
     """*asked* as for `held_note`."""
     who = "A person was asked in Slack" if asked else f"Whoever runs the bridge has to look ({NO_CARD})"
@@ -127,12 +134,18 @@ def closed_already_note(receipt: str, url: str | None) -> str:
     )
 
 
-def receipt_note(receipt: str, url: str | None, reason: str | None) -> str:
+def receipt_note(receipt: str, url: str | None, reason: str | None, unsaid_by: str | None = None) -> str:
+    """*unsaid_by*: the template that had no place for the resolution that the ticket's field holds."""
     parts = [f"Receipt: {receipt}."]
     if reason:
         parts.append(f"{reason}.")
     if url:
         parts.append(url)
+    if unsaid_by:
+        parts.append(
+            "The field for the public resolution is filled, "
+            f"and was not said: {unsaid_by} has no place for it."
+        )
     return " ".join(parts)
 
 
@@ -141,12 +154,28 @@ def retagged_note(tags: str, queue: str, reason: str, never: str | None = None) 
     now = f"The post was tagged {tags} since. Opened now, it would go to the queue {queue} ({reason}). "
     if never:
         return now + f"Posts of the route {never} must not come to that queue, so the case stays here."
-    return now + "The case stays here until somebody moves the ticket and tells that team."
+    return now + "The case stays here until somebody moves the ticket; that team was told in its channel."
 
 
-def copy_notice(brand: str, network: str, queue: str, route: str, ticket_id: str | None, channel: str) -> str:
-    """To a team that is told of another team's case. Nobody's words: they are on the ticket, once."""
+def copy_notice(
+    brand: str,
+    network: str,
+    queue: str,
+    route: str,
+    ticket_id: str | None,
+    channel: str,
+    tags: str | None = None,
+) -> str:
+    """To a team that is told of another team's case. Nobody's words: they are on the ticket, once.
+
+    *tags* came later, and are why this team is told.
+    """
     where = f"Ticket #{ticket_id}." if ticket_id else f"It has no ticket; its card is in {channel}."
+    if tags:
+        return (
+            f"A post to {brand} on {network} was tagged {tags} after it had gone to {queue} (route {route}). "
+            f"That team has the case until somebody moves the ticket. {where}"
+        )
     return (
         f"For your information: a post to {brand} on {network} went to {queue} (route {route}), "
         f"which answers it. {where}"

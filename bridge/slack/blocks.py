@@ -13,9 +13,9 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from bridge.core.card import Action, Ask, Card
 from bridge.slack.text import clean, escape, fit, length, one_line
@@ -167,12 +167,12 @@ def _pair(label: str, value: str | None, limit: int = 80) -> list[Block]:
 def _promise(card: Card) -> list[Block]:
     if card.promise_at is None:
         return []
-    at = card.promise_at.astimezone(UTC)
+    at = card.promise_at.astimezone(ZoneInfo(card.zone))
     date = {
         "type": "date",
         "timestamp": int(at.timestamp()),
         "format": "{date_short_pretty} at {time}",
-        "fallback": f"{at:%Y-%m-%d %H:%M} UTC",
+        "fallback": f"{at:%Y-%m-%d %H:%M} ({card.zone})",
     }
     return [_bold("Promised by "), date]
 
@@ -227,7 +227,8 @@ def _ask(ask: Ask, room: int) -> list[Block]:
     if length(text) > room:
         # Nobody approves what they have not seen whole.
         actions = tuple(action for action in actions if action is not Action.APPROVE)
-        hint = f"Too long to show whole: bridge intent approve {one_line(ask.intent_id)}"
+        then = f"bridge intent approve {one_line(ask.intent_id)}"
+        hint = f"Too long to show whole: bridge intent list, then {then}"
         lines.append(_section(_words(fit(hint, 200))))
     blocks = [_rich(*lines)]
     if actions:

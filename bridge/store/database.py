@@ -45,7 +45,7 @@ class Database:
     def __init__(self, url: str, *, busy_timeout_s: float = 2.5, connections: int = 5) -> None:
         """``connections`` is for a server; an embedded database always has one.
 
-        Makes the file's folder. Raises StoreError where that cannot be.
+        Makes nothing: `migrate` makes the file and its folder.
         """
         self.url = make_url(url)
         self.info: dict[str, Any] = {}  # what each writing session is given to know
@@ -61,10 +61,6 @@ class Database:
             return
         self.file = Path(self.url.database or "")
         self.name = str(self.file)
-        try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"the folder {self.file.parent} cannot be made: {error.strerror}") from error
         self.engine = embedded.engine(self.url, busy_timeout_s)
 
     def close(self) -> None:
@@ -134,10 +130,13 @@ class Database:
     def migrate(self) -> str:
         """Bring the tables to this code's revision; return that revision.
 
-        Raises StoreBusyError when the database cannot be written just now, and what `revision` raises.
+        Raises StoreBusyError when the database cannot be written just now, StoreError when its folder
+        cannot be made, and what `revision` raises.
         """
         config = self._config()
         self.revision()  # refuses a newer database before anything is touched
+        if self.embedded:
+            embedded.make_folder(self.file)
         try:
             with self.engine.begin() as connection:
                 if not self.embedded:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import Connection
+
+from bridge.errors import StoreError
 
 _READS = "reads only"  # in a connection's info: its next transaction will not write
 
@@ -26,6 +29,14 @@ def engine(url: URL, busy_timeout_s: float) -> Engine:
     )
     event.listen(made, "connect", _prepare)
     return made
+
+
+def make_folder(file: Path) -> None:
+    """Make the folder of the database *file*. Raises StoreError."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"the folder {file.parent} cannot be made: {error.strerror}") from error
 
 
 def begin_to_read(connection: Connection) -> None:

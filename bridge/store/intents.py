@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, object_session
 
 from bridge.core.intent import NEEDS_PERSON, Effect, IntentState, move
-from bridge.store import cases
+from bridge.store import cases, logbook
 from bridge.store.ids import new_id
 from bridge.store.tables import Case, Intent
 
@@ -53,6 +53,7 @@ def draft(
     )
     advance(intent, state, reason=reason)
     cases.add(tx, case, intent)
+    _log(tx, intent, IntentState.DRAFTED)
     wake_case(case, intent.due_at)
     return intent
 
@@ -75,6 +76,7 @@ _UPDATES = {
     "posted": "note on the ticket: posted",
     "retagged": "note on the ticket: tagged anew",
     "held": "note on the ticket: waits for a person",
+    "paused": "note on the ticket: waits for the end of the pause",
     "receipt": "receipt on the ticket",
     "astray": "note on a ticket that is not connected",
 }
@@ -109,11 +111,41 @@ def advance(intent: Intent, to: IntentState, *, reason: str | None = None) -> No
 
     To have a person decide about it is a new question, also where it waited already.
     """
+    before = IntentState(intent.state)
     if to.needs_person:
         intent.draft = {**intent.draft, _QUESTION: question(intent) + 1}
-    if intent.state != to:
-        intent.state = move(IntentState(intent.state), to).value
+    if before != to:
+        intent.state = move(before, to).value
     intent.reason = reason
+    tx = object_session(intent)
+    if tx is not None:  # a new one is in none yet: see `draft`
+        _log(tx, intent, before)
+
+
+# What somebody may ask the log about; that a note or a card was written is in the case's file.
+_LOGGED = {
+    IntentState.HELD: "is held for a person",
+    IntentState.UNKNOWN: "is unknown: a person has to look",
+    IntentState.REFUSED: "was refused",
+    IntentState.GONE: "was given up: what it was for is gone",
+}
+
+
+def _log(tx: Session, intent: Intent, before: IntentState) -> None:
+    """Have the log say what *intent* became. By its id: reasons may name people."""
+    now = IntentState(intent.state)
+    if now == before or not logbook.is_kept():
+        return
+    case = tx.get(Case, intent.case_id)
+    ids = {"case": intent.case_id, "intent": intent.id, "network": case.network if case else None}
+    if now in _LOGGED:
+        logbook.note(tx, f"{named(intent)} {_LOGGED[now]}", **ids)
+    elif now is IntentState.APPROVED and before in (*NEEDS_PERSON, IntentState.REFUSED):
+        logbook.note(tx, f"{named(intent)} was approved by a person", **ids)
+    elif now is IntentState.CONFIRMED and intent.effect == Effect.OPEN_TICKET:
+        logbook.note(tx, "ticket opened", **ids, ticket=intent.outcome_id)
+    elif now is IntentState.CONFIRMED and Effect(intent.effect).is_public:
+        logbook.note(tx, f"{named(intent)} is on the thread", **ids)
 
 
 def question(intent: Intent) -> int:

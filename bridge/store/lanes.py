@@ -35,6 +35,12 @@ class Parked(NamedTuple):
     reason: str
     since: datetime
 
+    @property
+    def said(self) -> str:
+        """Since when and why, for people."""
+        what = "everything public is paused" if self.name == PUBLIC else f"lane {self.name} is parked"
+        return f"{what} since {self.since:%d %b %H:%M} UTC: {self.reason}"
+
 
 # Made once: SQLAlchemy needs longer to put a statement together than to run it.
 _COLUMNS = Lane.__table__.c

@@ -12,6 +12,7 @@ ends. A process that is only paused keeps it.
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import socket
 import time
@@ -26,9 +27,12 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from bridge.errors import FolderInUseError, StoreBusyError
+from bridge.store import embedded
 from bridge.store.database import Database
 from bridge.store.ids import new_id
 from bridge.store.tables import WorkerRow
+
+log = logging.getLogger(__name__)
 
 
 class NotPresentError(StoreBusyError):
@@ -60,7 +64,8 @@ class FolderLock(ProofOfLife):
         self._worker = ""
 
     def acquire(self, worker: str = "") -> None:
-        """Raises FolderInUseError, naming the holder, when another process has it."""
+        """Raises FolderInUseError, naming the holder, when another process has it; StoreError."""
+        embedded.make_folder(self.path)
         file = self.path.open("a+", encoding="utf-8")
         if not _locked(file):
             file.seek(0)
@@ -154,6 +159,7 @@ class Presence:
                     id=self.worker, host=socket.gethostname(), pid=os.getpid(), started_at=at, seen_at=at
                 )
             )
+        log.info("worker %s signed on", self.worker)
 
     def stay(self, database: Database, at: datetime) -> None:
         """Say that this worker lives; come back as a new one when the proof was lost. Raises StoreError."""
@@ -173,6 +179,7 @@ class Presence:
                 row = tx.get(WorkerRow, self.worker)
                 if row is not None:
                     row.stopped_at = at
+            log.info("worker %s said goodbye", self.worker)
         finally:
             self._proof.release()
 

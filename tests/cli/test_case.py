@@ -328,6 +328,9 @@ def test_a_command_that_reads_makes_no_database(words, alone: Shell, tmp_path):
 
     assert said.code != 0
     assert not list(tmp_path.rglob("*.db*"))
+    assert not (tmp_path / "alone").exists()
+    if words == ("doctor",):
+        assert f"there is none yet ({tmp_path / 'alone' / 'bridge.db'})" in said.out
     if words != ("doctor",):
         assert said.err == (
             f"bridge: there is no database yet ({tmp_path / 'alone' / 'bridge.db'}): start `bridge serve`, "

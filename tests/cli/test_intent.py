@@ -167,6 +167,38 @@ def test_settled_by_sending_it(sandbox: Sandbox, running: InProcess, unknown: st
     stays(lambda: len(brand_posts(sandbox.plaza)) == 1, seconds=0.3)
 
 
+@pytest.mark.parametrize(("word", "verb"), [("--send", "approve"), ("--not-sent", "refuse")])
+def test_what_is_held_is_approved_or_refused_and_not_settled(
+    sandbox: Sandbox, held: str, shell: Shell, word: str, verb: str
+):
+    """Two verbs that do not overlap; the command that is meant is named."""
+    said = shell("intent", "settle", held, word)
+    assert said.code == 2
+    assert f"is held, there is no outcome to settle: `bridge intent {verb} {held[-12:]}`" in said.err
+    stays(lambda: not brand_posts(sandbox.plaza), seconds=0.3)
+    assert " held " in shell("intent", "list").out
+
+
+@pytest.mark.parametrize("verb", ["approve", "refuse"])
+def test_what_is_unknown_is_settled_and_not_approved_or_refused(
+    sandbox: Sandbox, unknown: str, shell: Shell, verb: str
+):
+    """To approve it would send it again: whoever does that has looked first, and says so."""
+    said = shell("intent", verb, unknown)
+    assert said.code == 2
+    assert f"`bridge intent settle {unknown[-12:]} --sent URL | --not-sent | --send`" in said.err
+    stays(lambda: not brand_posts(sandbox.plaza), seconds=0.3)
+    assert " unknown " in shell("intent", "list").out
+
+
+def test_what_is_held_and_was_posted_by_hand_is_settled_by_its_address(
+    running: InProcess, held: str, shell: Shell
+):
+    """As with the card's button It is there already."""
+    assert shell("intent", "settle", held, "--sent", "https://plaza.example/p/by-hand").code == 0
+    assert receipt(running) == "closed by hand"
+
+
 @pytest.mark.parametrize(
     "words",
     [(), ("--send", "--not-sent"), ("--sent", "https://a.example", "--send"), ("--sent", "")],
@@ -244,13 +276,42 @@ def test_a_pause_stops_public_replies_and_nothing_else(sandbox: Sandbox, running
     assert shell("pause").out == said
     with running.database.read() as tx:
         assert tx.get_one(Lane, "public").reason == "a fire"
-    shell("pause", "--reason", "a flood")
-    assert "already: a flood" in shell("pause").out
+    assert "already: a fire. Now the reason is: a flood." in shell("pause", "--reason", "a flood").out
+    assert "already: a flood." in shell("pause").out
 
     resumed = shell("resume")
     assert (resumed.code, resumed.out) == (0, "Resumed.\n")
     eventually(lambda: receipt(running) == "closed publicly", what="the end of the loop")
     assert len(brand_posts(sandbox.plaza)) == 1
+
+
+def test_whoever_waits_for_a_pause_reads_that_it_is_one(sandbox: Sandbox, running: InProcess, shell: Shell):
+    """Once on the ticket, on the card, and wherever it is listed, with the reason and since when."""
+    sandbox.plaza.post("dewi", "The app logs me out every hour", language="en", tags=["technical-issue"])
+    ticket = the_ticket(sandbox)
+    the_card(sandbox, "support-technical")
+    shell("pause", "--reason", "a fire")
+    sandbox.zendesk.agent_comments(ticket.id, "Fixed in 4.3.", status="solved")
+    waits = lambda: "waits for the end of the pause" in the_card(sandbox, "support-technical").words.lower()  # noqa: E731
+    eventually(waits, what="the card")
+    assert "everything public is paused since" in the_card(sandbox, "support-technical").words
+
+    def notes() -> int:
+        text = "Not on the thread yet, and nobody has to do anything here"
+        return sum(text in comment.text for comment in sandbox.zendesk.ticket(ticket.id).comments)
+
+    eventually(lambda: notes() == 1, what="the note")
+    [line] = [line for line in shell("intent", "list").lines if "closing reply" in line]
+    assert "everything public is paused since" in line
+    assert line.endswith(": a fire.")
+    assert ": a fire\n" in shell("case", "show", str(ticket.id)).out.partition("Waits: closing reply")[2]
+
+    shell("pause", "--reason", "a flood")
+    eventually(lambda: ": a flood" in the_card(sandbox, "support-technical").words, what="the new reason")
+    shell("resume")
+    eventually(lambda: receipt(running) == "closed publicly", what="the end of the loop")
+    eventually(lambda: not waits(), what="the card")
+    assert notes() == 1
 
 
 def test_resuming_what_was_not_paused_changes_nothing(running: InProcess, shell: Shell):

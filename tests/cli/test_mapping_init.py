@@ -160,6 +160,10 @@ def test_our_words_pass_every_check_in_each_language(alone: Shell, folder: Path,
             assert reply is not None
             assert reply.text.endswith(" — Our Brand")
             assert len(reply.text) < 500
+            words = Words(customer=customer, handle="@x", resolution="Version 4.2 has it.")
+            told = render(mapping, "our-brand", name, language, words)
+            assert told is not None
+            assert told.text.count("Version 4.2 has it.") == 1
 
 
 def test_a_language_without_words_of_ours_is_answered_in_another_and_said(alone: Shell, folder: Path):

@@ -93,3 +93,21 @@ def test_every_field_of_an_account_is_explained_to_admins():
     assert explained == {
         (name, field.name) for name, room in networks.NETWORKS.items() for field in room.account_fields
     }
+
+
+SAID = "Version 4.2 keeps you logged in."
+
+
+def test_every_closing_reply_says_the_resolution_where_an_agent_gave_one(starter):
+    """In each language that ships; without one, it reads as well."""
+    names = {queue.closing_template for queue in starter.queues.values()}
+    closing = [key for key in starter.templates if key[1] in names]
+    assert len(closing) == len(starter.templates)
+    for brand, name, language in closing:
+        told, bare = (
+            render(starter, brand, name, language, Words("Ana", "@ana@plaza.example", "Plaza", None, said))
+            for said in (SAID, "")
+        )
+        assert told.text.count(SAID) == 1
+        assert told.text.replace(f"{SAID} ", "") == bare.text
+        assert "  " not in bare.text

@@ -215,12 +215,12 @@ def test_an_open_card_says_what_a_person_needs() -> None:
 
 
 def test_the_promise_is_shown_in_the_readers_own_time() -> None:
-    """Slack renders the date in each reader's zone; the fallback says UTC."""
-    blocks, _ = render(card())
+    """Slack renders the date in each reader's zone; the fallback says the team's, as the ticket does."""
+    blocks, _ = render(card(zone="Asia/Jakarta"))
     date = next(found for found in objects(blocks) if found.get("type") == "date")
 
     assert date["timestamp"] == int(datetime(2026, 11, 22, 10, tzinfo=UTC).timestamp())
-    assert date["fallback"] == "2026-11-22 10:00 UTC"
+    assert date["fallback"] == "2026-11-22 17:00 (Asia/Jakarta)"
 
 
 @pytest.mark.parametrize(

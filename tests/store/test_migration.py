@@ -14,6 +14,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, MetaData, select, text
 
 from bridge.errors import StoreBusyError, StoreError
+from bridge.store import embedded
 from bridge.store.database import Database
 from bridge.store.ids import new_id
 from bridge.store.tables import Base, Case, Message
@@ -122,6 +123,8 @@ def either(store_url: str) -> Iterator[Database]:
 
 
 def upgrade(database: Database, revision: str) -> None:
+    if database.embedded:
+        embedded.make_folder(database.file)
     config = database._config()
     with database.engine.begin() as connection:
         config.attributes["connection"] = connection

@@ -99,7 +99,11 @@ def test_a_route_closes_in_words_of_its_own(sandbox, with_routes):
     number = sandbox.zendesk.records.next_id()
     field = {"id": number, "title": "Public resolution", "type": "text", "active": True}
     sandbox.zendesk.ticket_fields[number] = field
-    with_routes("technical-issue", "    closing_template: thanks\n")
+    running = with_routes("technical-issue", "    closing_template: thanks\n")
+    file = Path(running.bridge.settings.mappings) / "replies/kopi/thanks.pl.txt.j2"
+    file.write_text(file.read_text().replace("{% if resolution %}{{ resolution }} {% endif %}", ""))
+    before = running.bridge.world.mappings.current.version
+    eventually(lambda: running.bridge.world.mappings.current.version != before, what="the edit")
     sandbox.plaza.post("dewi", "The app logs me out", language="pl", tags=["technical-issue"])
     ticket = the_ticket(sandbox)
     sandbox.zendesk.fill_in(ticket.id, "Public resolution", "Filled in by a robot.", "api")
@@ -108,6 +112,27 @@ def test_a_route_closes_in_words_of_its_own(sandbox, with_routes):
 
     thanks = (REPOSITORY / "mappings/replies/kopi/thanks.pl.txt.j2").read_text().rpartition("%}")[2]
     assert thanks.partition(".")[0].strip() in reply.text
+
+
+def test_a_later_tag_tells_the_team_that_the_case_would_go_to_now(sandbox, running):
+    """A post becomes a crisis: its team and whom its route tells hear of it once, and the case stays."""
+    post = sandbox.plaza.post("dewi", "The battery caught fire!", language="en", tags=["technical-issue"])
+    ticket = the_ticket(sandbox)
+    card = the_card(sandbox, "support-technical")
+    eventually(lambda: quiet(running), what="a quiet moment")
+    sandbox.tags.tag("standard", post.id, "crisis")
+
+    later = "was tagged crisis after it had gone to"
+    told = lambda: [one for one in sandbox.slack.cards() if later in one.words]  # noqa: E731
+    eventually(lambda: len(told()) == 2, what="the notices")
+    assert {one.channel_name for one in told()} == {"incident-response", "social-triage"}
+    assert all(f"Ticket #{ticket.id}" in one.words and "battery" not in one.words for one in told())
+    eventually(lambda: "that team was told" in "".join(n.words for n in sandbox.slack.thread(card.ts)))
+
+    sandbox.tags.tag("standard", post.id, "feature-request")
+    eventually(lambda: quiet(running), what="a quiet moment")
+    stays(lambda: len(told()) == 2, seconds=0.5)
+    assert len(sandbox.zendesk.tickets()) == 1
 
 
 def test_a_later_tag_takes_no_post_to_a_queue_that_its_route_keeps_off(sandbox, with_routes):

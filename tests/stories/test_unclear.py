@@ -160,6 +160,29 @@ def test_two_unclear_answers_make_an_unknown_that_a_person_settles(tmp_path: Pat
             running.stop()
 
 
+def test_what_is_unknown_again_is_noted_on_the_ticket_once(tmp_path: Path):
+    """The person who had it sent is asked anew on the card; the note says nothing new."""
+    with Sandbox(honours_keys=False, visible_after_s=600) as sandbox:
+        running = asked_on_mastodon(sandbox, tmp_path / "data")
+        try:
+            clock = Ahead()
+            clock.rule(running)
+            sandbox.faults.add("mastodon", "post_status", "drop_before", times=3)
+            ticket = the_ticket(sandbox)
+            sandbox.zendesk.agent_comments(ticket.id, "Fixed in the new one.", status="solved")
+            clock.hurry(lambda: the_card(sandbox, TECH).button("Post it"), what="the question")
+            card = the_card(sandbox, TECH)
+            button = card.button("Post it")
+            sandbox.slack.press(TECH, card.ts, button.action_id, value=button.value)
+            tries = lambda: len(sandbox.calls.list("mastodon", "post_status"))  # noqa: E731
+            clock.hurry(lambda: tries() == 3 and unknowns(running), what="the second question")
+            clock.hurry(lambda: the_card(sandbox, TECH).button("Post it"), what="the card")
+            notes = [one.text for one in sandbox.zendesk.ticket(ticket.id).comments]
+            assert 1 == sum("Nobody knows yet" in text for text in notes)
+        finally:
+            running.stop()
+
+
 @pytest.mark.parametrize("vendor", ["slack", "plaza", "mastodon"])
 def test_a_vendor_that_is_away_for_the_whole_story(scene: Scene, vendor: str):
     """Asked, answered, asked again, solved without it; when it is back, all of it is there, once."""

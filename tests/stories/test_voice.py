@@ -177,6 +177,31 @@ def test_without_a_resolution_the_closing_reply_does_without(resolving, sandbox)
     assert post.text == "Hi, this is sorted now."
 
 
+def test_a_resolution_that_the_closing_reply_has_no_place_for_is_told_with_the_receipt(
+    resolving, speaking, sandbox
+):
+    """Whoever filled the field in reads that the customer did not, and which file is to be mended."""
+    plain = "replies/kopi/closing.en.txt.j2"
+    (speaking.mappings / plain).write_text("Hi, this is sorted now.", encoding="utf-8")
+    world = speaking.running.bridge.world
+    before = world.mappings.current.version
+    eventually(lambda: world.mappings.current.version != before, what="the edit")
+    fill_in(sandbox, resolving, "Version 4.2 keeps you logged in.")
+    sandbox.zendesk.solve(resolving.id)
+
+    unsaid = f"was not said: mappings/{plain} has no place for it"
+    eventually(lambda: sandbox.zendesk.ticket(resolving.id).says(unsaid, public=False), what="the note")
+    assert [post.text for post in brand_posts(sandbox.plaza)] == ["Hi, this is sorted now."]
+
+
+def test_a_resolution_that_was_said_is_no_matter_for_the_receipt(resolving, sandbox):
+    """Nor is an empty field."""
+    fill_in(sandbox, resolving, "Version 4.2 keeps you logged in.")
+    sandbox.zendesk.solve(resolving.id)
+    eventually(lambda: sandbox.zendesk.ticket(resolving.id).says("Receipt", public=False), what="the receipt")
+    assert not sandbox.zendesk.ticket(resolving.id).says("was not said", public=False)
+
+
 @pytest.mark.parametrize(
     ("text", "via", "why"),
     [

@@ -11,7 +11,7 @@ from sqlalchemy import delete
 from bridge.app import Bridge
 from bridge.core.ports import Finding
 from bridge.errors import VendorUnclearError
-from bridge.flows.watch import CALM, CHECK_AGAIN, CHECK_EVERY, EVERY, FIRST_CHECK, Watch
+from bridge.flows.watch import CALM, CHECK_AGAIN, CHECK_EVERY, EVERY, FIRST_CHECK, Watch, over
 from bridge.store import deliveries, lanes
 from bridge.store.tables import Alert, Cursor, Delivery
 from tests.watch.conftest import NOON, Channel, Stopped, both, close, open_bridge, watch_of
@@ -334,3 +334,9 @@ def test_a_call_that_never_ends_well_raises_nothing(
     look(watch, clock, timedelta(minutes=3))
     with bridge.world.database.read() as tx:
         assert tx.get_one(Alert, "lane:desk").told_at is None
+
+
+def test_what_was_over_in_seconds_is_told_in_seconds():
+    """Not "after 0 minutes"."""
+    assert over(timedelta(seconds=40), "lane desk") == "Over, after 40 seconds: lane desk"
+    assert over(timedelta(seconds=119), "lane desk").startswith("Over, after 1 minutes")

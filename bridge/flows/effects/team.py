@@ -15,7 +15,7 @@ from bridge.core.ports import Team
 from bridge.errors import VendorBusyError, VendorError
 from bridge.flows import cards, drafting, writing
 from bridge.flows.recipe import Outcome, Recipe
-from bridge.store import casefile, cases, erasure, messages
+from bridge.store import casefile, cases, erasure, logbook, messages
 from bridge.store.tables import CardRow, Case, Intent
 
 _card = TypeAdapter(Card)
@@ -92,6 +92,8 @@ class PostCard(_Drawn):
             case.state = move(CaseState(case.state), CaseState.CLOSED).value
             case.receipt, case.closed_at = Receipt.NO_REPLY.value, now
             casefile.tell(tx, case.id, now, "receipt", Receipt.NO_REPLY.value)
+            logbook.note(tx, f"receipt: {Receipt.NO_REPLY.value}", case=case.id, network=case.network)
+            logbook.note(tx, "case closed", case=case.id, network=case.network)
         # Something may have happened between the drawing and the posting.
         if _card.dump_python(cards.draw(tx, self.world, case), mode="json") != (intent.payload or {})["card"]:
             cards.show(tx, self.world, case)
@@ -190,6 +192,7 @@ class PostCopy(TeamRecipe):
                 case.route or "fallback",
                 ticket.ticket_id if ticket else None,
                 owner.channel,
+                intent.draft.get("tags"),
             ),
             "link": ticket.url if ticket else None,
         }
