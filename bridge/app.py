@@ -12,7 +12,7 @@ from flask import Flask, Request, Response
 
 from bridge import slack, zendesk
 from bridge.core.ports import Clock
-from bridge.errors import MappingError, StoreError
+from bridge.errors import MappingError, StoreBusyError, StoreError
 from bridge.flows import astray, listen, reconcile
 from bridge.flows.alarm import Alarm
 from bridge.flows.beside import Beside, counting, following
@@ -73,9 +73,13 @@ class Bridge:
             one.start()
         if self.engine is None:
             return
-        with self.world.database.write() as tx:
-            listen.expect(tx, self.world, at_once=True)
-            reconcile.expect(tx, self.world, at_once=True)
+        try:
+            with self.world.database.write() as tx:
+                listen.expect(tx, self.world, at_once=True)
+                reconcile.expect(tx, self.world, at_once=True)
+        except StoreBusyError as error:
+            # A worker that stands still in mid-transaction must not keep others from taking over.
+            log.warning("what was missed is asked for in its turn, and not at once: %s", error)
         self.engine.start()
         if self.socket is not None:
             self._stopping = threading.Event()

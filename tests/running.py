@@ -148,10 +148,15 @@ class Process:
         }
         said = self.log.count("bridge: working")
         self._process = forked.start(self._command, env, REPOSITORY, self._log_file)
-        if self._command == "worker":
-            eventually(lambda: self.log.count("bridge: working") > said, within=20, what="the worker works")
-        else:
-            eventually(self._answers, within=20, what="the bridge listens")
+        try:
+            if self._command == "worker":
+                eventually(
+                    lambda: self.log.count("bridge: working") > said, within=20, what="the worker works"
+                )
+            else:
+                eventually(self._answers, within=20, what="the bridge listens")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; its log: {self.log[-2000:]}") from None
 
     @property
     def pid(self) -> int:

@@ -24,7 +24,7 @@ from bridge.store.presence import last_seen
 from bridge.store.tables import Base, Case, Cursor, Event, Intent, TicketRow
 from tests.postgres import Postgres
 from tests.running import InProcess, eventually, stays
-from tests.stories.seen import Ahead, brand_posts, the_ticket
+from tests.stories.seen import Ahead, brand_posts, quiet, the_ticket
 
 ANSWER = "Which version of the app is it?"
 
@@ -79,6 +79,7 @@ def test_a_backup_of_a_bridge_at_work_goes_into_either_kind_of_database(
     answered: InProcess, tmp_path: Path, postgres: Postgres, kind: str
 ):
     """Row by row the same, whatever it came from: it is also the way from one machine to several."""
+    eventually(lambda: answered.sandbox.wait_idle() and quiet(answered), what="what a copy is compared with")
     counts = backup.back_up(answered.database, tmp_path / "copy.db", now(), "ana")
     assert counts["cases"] == 1
     assert (tmp_path / "copy.db").stat().st_mode & 0o077 == 0

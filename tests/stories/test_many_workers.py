@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, update
 
+from bridge.errors import StoreBusyError
 from bridge.flows import engine
 from bridge.sandbox import Sandbox
 from bridge.store.database import Database
-from bridge.store.tables import Intent, LeaseRow, WorkerRow
+from bridge.store.tables import Cursor, Intent, LeaseRow, WorkerRow
 from tests.postgres import Postgres
 from tests.running import Process, eventually, stays
 from tests.stories.seen import brand_posts, doubled, the_card, the_ticket
@@ -62,8 +63,16 @@ class Team:
 
     def end_leases(self) -> None:
         """As if the time of every lease had passed."""
-        with self.tables.write() as tx:
-            tx.execute(update(LeaseRow).values(until=datetime.now(UTC)))
+
+        def ended() -> bool:
+            try:
+                with self.tables.write() as tx:
+                    tx.execute(update(LeaseRow).values(until=datetime.now(UTC)))
+            except StoreBusyError:
+                return False  # the worker that stands still does so in a transaction: the server ends it
+            return True
+
+        eventually(ended, within=PATIENCE, what="the end of all leases")
 
     def count(self, state: str) -> int:
         with self.tables.read() as tx:
@@ -118,6 +127,15 @@ def test_a_dead_workers_call_is_finished_by_another(team: Team, what: str, kind:
     assert 1 == there()
     assert [] == doubled(team.sandbox)
     assert 0 == team.count("unknown")
+
+
+def test_a_worker_starts_while_another_stands_still_in_a_transaction(team: Team):
+    """It has locked what is polled: to take over, nobody has to wait for that."""
+    team.hire().kill()
+    with team.tables.write() as tx:
+        tx.execute(update(Cursor).values(due_at=datetime.now(UTC)))
+        team.hire()
+    opened(team)
 
 
 @pytest.mark.parametrize("what", ["ticket", "card", "customer's post", "answer on Plaza"])
