@@ -205,7 +205,9 @@ class Attempt:
         else has looked for and decided about meanwhile. Raises VendorBusyError.
         """
         now = self.world.clock.now()
-        left = self.world.timing.call_timeout - (now - (intent.sent_at or now))
+        # A clock that was put back meanwhile gives nobody more time than a call has.
+        gone = max(now - (intent.sent_at or now), timedelta(0))
+        left = self.world.timing.call_timeout - gone
         if left <= timedelta(0):
             raise VendorBusyError("bridge", "any call", "the process stood still before it could call")
         return left

@@ -209,6 +209,33 @@ def test_a_call_has_its_time_from_when_it_was_written_down(
     assert timeout_s - 3 < left[0] < timeout_s - 0.7
 
 
+def test_a_clock_that_was_put_back_gives_a_call_no_more_time(
+    sandbox: Sandbox, running: InProcess, monkeypatch: pytest.MonkeyPatch
+):
+    """Between the commit and the call, by an hour: who looks for it waits for one timeout only."""
+    world, left = running.bridge.world, []
+    clock = Ahead()
+    clock.rule(running)
+    calling = ledger.Attempt.call
+
+    def put_back_first(attempt: ledger.Attempt, intent: Intent) -> ledger.Settle:
+        clock.by -= timedelta(hours=1)
+        settle = calling(attempt, intent)
+        clock.by += timedelta(hours=1)
+        return settle
+
+    def look(recipe: UpdateTicket, intent: Intent) -> Outcome:
+        left.append(deadline.time_left(7200, "desk", "any write"))
+        return Outcome("1")
+
+    monkeypatch.setattr(ledger.Attempt, "call", put_back_first)
+    monkeypatch.setattr(UpdateTicket, "send", look)
+    complain(sandbox)
+
+    eventually(lambda: is_over(running), what="the end of the turn")
+    assert left[0] <= world.timing.call_timeout.total_seconds()
+
+
 def test_a_lease_is_given_back_when_nobody_knows_what_became_of_its_transaction(
     sandbox: Sandbox, running: InProcess
 ):
