@@ -167,8 +167,8 @@ def files_of(plan: Plan, networks: Map[str, Network]) -> dict[str, str]:
         if words is None:
             continue
         for name in sorted(replies):
-            said = words.thanks if name == "thanks" else words.closing
-            files[f"replies/{plan.key}/{name}.{language}.txt.j2"] = words.template(said)
+            text = words.thanks if name == "thanks" else words.closing
+            files[f"replies/{plan.key}/{name}.{language}.txt.j2"] = text
     return files
 
 
