@@ -84,11 +84,8 @@ def show(which: str) -> None:
             )
         shut = lanes.parked(tx, datetime.now(UTC))
         for intent in intents.of_case(tx, row.id, MOVING):
-            for parked in shut.values():
-                if lanes.blocks({parked.name: parked}, intent):
-                    click.echo(
-                        f"\nWaits: {intents.named(intent)}, intent {short(intent.id)}\n  {parked.said}"
-                    )
+            for parked in lanes.keeping(shut, intent):
+                click.echo(f"\nWaits: {intents.named(intent)}, intent {short(intent.id)}\n  {parked.said}")
 
 
 @case.command()

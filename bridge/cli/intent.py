@@ -128,14 +128,14 @@ def _waits_for(shut: dict[str, lanes.Parked], intent: Intent) -> str:
     """Why what is free to go does not."""
     if intent.state not in MOVING:
         return ""
-    return "".join(f"  {one.said}." for one in shut.values() if lanes.blocks({one.name: one}, intent))
+    return "".join(f"  {one.said}." for one in lanes.keeping(shut, intent))
 
 
 def _shut(tx: Session, intent_id: str) -> lanes.Parked | None:
     """The parked lane that keeps an intent from leaving now."""
     intent = tx.get_one(Intent, intent_id)
     parked = lanes.parked(tx, datetime.now(UTC))
-    return next((one for one in parked.values() if lanes.blocks({one.name: one}, intent)), None)
+    return next(iter(lanes.keeping(parked, intent)), None)
 
 
 def _find(tx: Session, named: str) -> str:

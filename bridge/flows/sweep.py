@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from bridge.flows import listen, reconcile
 from bridge.flows.retain import EVERY
@@ -72,7 +73,6 @@ class Sweep:
             if self._mine:
                 world.wake("watch", "")
                 world.wake("canary", "")
-        self._log_pause(now)
         if not self._mine or self._crowded():
             return
         if self._retained_at is None or now - self._retained_at >= EVERY:
@@ -81,16 +81,16 @@ class Sweep:
         for flow, key in self._due(now):
             world.wake(flow, key)
 
-    def _log_pause(self, now: datetime) -> None:
+    def _log_pause(self, tx: Session, now: datetime) -> None:
         """A pause is another process's command, so its log is not the one that people read."""
-        with self._world.database.read() as tx:
-            paused = lanes.PUBLIC in lanes.parked(tx, now)
+        paused = lanes.PUBLIC in lanes.parked(tx, now)
         if paused != self._paused:
             self._paused = paused
             log.info("everything public is paused" if paused else "public replies go on: the pause is over")
 
     def _due(self, now: datetime) -> list[tuple[str, str]]:
         with self._world.database.read() as tx:
+            self._log_pause(tx, now)
             received = select(Delivery.id).where(Delivery.state == "received", Delivery.due_at <= now)
             found = [
                 ("take_in", key) for key in tx.scalars(received.order_by(Delivery.due_at).limit(AT_ONCE))

@@ -55,7 +55,13 @@ def parked(tx: Session, at: datetime) -> dict[str, Parked]:
 
 def blocks(shut: Mapping[str, Parked], intent: Intent) -> bool:
     """Whether one of the lanes *shut* keeps *intent* from leaving."""
-    return intent.lane in shut or (PUBLIC in shut and Effect(intent.effect).is_public)
+    return bool(keeping(shut, intent))
+
+
+def keeping(shut: Mapping[str, Parked], intent: Intent) -> list[Parked]:
+    """Those of the lanes *shut* that keep *intent* from leaving."""
+    kept_by = (intent.lane, PUBLIC) if Effect(intent.effect).is_public else (intent.lane,)
+    return [shut[name] for name in kept_by if name in shut]
 
 
 def park(tx: Session, name: str, reason: str, by: str, at: datetime, span: timedelta | None = None) -> None:
