@@ -17,8 +17,8 @@ from bridge.flows import astray, open_case, press
 from bridge.flows.work import Slots, Turn
 from bridge.flows.world import World
 from bridge.routing import language
-from bridge.store import casefile, cases, erasure, intents, messages, tickets
-from bridge.store.deliveries import DESK_SOURCE, TEAM_SOURCE
+from bridge.store import casefile, cases, deliveries, erasure, intents, messages, tickets
+from bridge.store.deliveries import DESK_SOURCE, TEAM_SOURCE, Received
 from bridge.store.tables import Delivery, Message, TicketRow
 
 log = logging.getLogger(__name__)
@@ -42,8 +42,8 @@ def take_in(world: World, slots: Slots, key: str) -> Turn | None:
     Gives the turn at a case that it has opened: what may be done at once is begun.
     """
     with world.database.read() as tx:
-        delivery = tx.get(Delivery, key)
-    if delivery is None or delivery.state != "received":
+        delivery = deliveries.received(tx, key)
+    if delivery is None:
         return None
     try:
         return _understand(world, slots, delivery)
@@ -70,7 +70,7 @@ def put_off(world: World, key: str, reason: str) -> None:
             log.error("delivery %s from %s failed for good: %s", key, delivery.source, reason)
 
 
-def _understand(world: World, slots: Slots, delivery: Delivery) -> Turn | None:
+def _understand(world: World, slots: Slots, delivery: Received) -> Turn | None:
     if delivery.body is None:
         _settle(world, delivery.id, "done", "its words were erased")
         return None
@@ -84,7 +84,7 @@ def _understand(world: World, slots: Slots, delivery: Delivery) -> Turn | None:
     return None
 
 
-def _obey(world: World, delivery: Delivery, body: bytes) -> None:
+def _obey(world: World, delivery: Received, body: bytes) -> None:
     """A press may ask vendors, so no transaction holds its place meanwhile: a lease does.
 
     What it does last and that it is done are one transaction.
@@ -92,10 +92,10 @@ def _obey(world: World, delivery: Delivery, body: bytes) -> None:
     with world.lease(f"delivery:{delivery.id}") as lease:
         if lease is None:
             return
-        press.obey(world, world.read_press(body), lambda tx: _settle_in(tx, world, delivery.id, "done"))
+        press.obey(world, world.read_press(body), lambda tx: _settle_in(tx, world, delivery.id))
 
 
-def _take_events(world: World, slots: Slots, delivery: Delivery, body: bytes) -> Turn | None:
+def _take_events(world: World, slots: Slots, delivery: Received, body: bytes) -> Turn | None:
     account = world.account(delivery.account)
     if account is None:
         raise UnreadablePayloadError(f"account {delivery.account} is in no mapping file any more")
@@ -131,14 +131,12 @@ def _write_down(
     turn = None
     woken: list[tuple[str, str]] = []
     with ExitStack() as around, world.database.write() as tx:
-        known = _open_delivery(tx, delivery_id)
-        if known is None:
+        if not _settle_in(tx, world, delivery_id):
             return None, []
         rows = [_take_post(tx, world, about) for about in posts]
-        _finish(world, known, "done")
         if any(row.erased_at is not None or erasure.is_erased(row.parent_id) for row in rows):
             # What was erased came once more, or is quoted: what it says is not kept a second time.
-            erasure.hide_delivery(tx, known)
+            erasure.hide_delivery(tx, tx.get_one(Delivery, delivery_id))
         for row in rows:
             if row is not rows[0]:
                 tx.flush()  # what one post changes, the next must find
@@ -190,7 +188,7 @@ def _hear_hint(world: World, delivery_id: str, hint: Hint) -> None:
         tx.refresh(ticket)
         tickets.hint(ticket, now)
         intents.wake_case(case, now)
-        _finish(world, delivery, "done")
+        _settle_in(tx, world, delivery.id)
     world.wake("work", case.id)
 
 
@@ -203,9 +201,11 @@ def _wait_for_ticket(tx: Session, world: World, delivery: Delivery, hint: Hint) 
     if waited and now - delivery.received_at >= longest:
         if astray.is_named_ours(world, hint.external_id):
             astray.notice(tx, world, hint.ticket_id)  # the sweep wakes it
-            _finish(world, delivery, "done", f"no case knows ticket {hint.ticket_id}, which was ours")
+            _settle_in(
+                tx, world, delivery.id, reason=f"no case knows ticket {hint.ticket_id}, which was ours"
+            )
             return
-        _finish(world, delivery, "done", f"ticket {hint.ticket_id} is none of ours")
+        _settle_in(tx, world, delivery.id, reason=f"ticket {hint.ticket_id} is none of ours")
         return
     delivery.due_at = now + WAIT_FOR_TICKET
 
@@ -215,20 +215,14 @@ def _settle(world: World, delivery_id: str, state: str, reason: str | None = Non
         _settle_in(tx, world, delivery_id, state, reason)
 
 
-def _settle_in(tx: Session, world: World, delivery_id: str, state: str, reason: str | None = None) -> bool:
+def _settle_in(
+    tx: Session, world: World, delivery_id: str, state: str = "done", reason: str | None = None
+) -> bool:
     """Settle the delivery with whatever else *tx* writes; False when somebody has."""
-    delivery = _open_delivery(tx, delivery_id)
-    if delivery is None:
-        return False
-    _finish(world, delivery, state, reason)
-    return True
+    return deliveries.settle(tx, delivery_id, state, world.clock.now(), reason)
 
 
 def _open_delivery(tx: Session, delivery_id: str) -> Delivery | None:
     """The delivery, if nobody has taken it in; until *tx* ends nobody else can."""
     row = tx.scalars(_DELIVERY, {"wanted": delivery_id}).first()
     return row if row is not None and row.state == "received" else None
-
-
-def _finish(world: World, delivery: Delivery, state: str, reason: str | None = None) -> None:
-    delivery.state, delivery.reason, delivery.done_at = state, reason, world.clock.now()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import and_, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from bridge.store import counting
@@ -62,6 +63,37 @@ def find(tx: Session, installation: str, source: str, account: str, delivery_id:
     ).first()
 
 
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A delivery that nobody has understood yet. ``body`` is None when its words were erased."""
+
+    id: str
+    source: str
+    account: str
+    received_at: datetime
+    body: bytes | None
+
+
+def received(tx: Session, row_id: str) -> Received | None:
+    """The delivery with that row id, unless somebody has said what became of it."""
+    found = tx.connection().execute(_RECEIVED, {"of": row_id}).first()
+    return None if found is None else Received(*found)
+
+
+def settle(tx: Session, row_id: str, state: str, at: datetime, reason: str | None = None) -> bool:
+    """Say what became of the delivery with that row id; False when somebody has.
+
+    Nobody else can until *tx* ends. A row that *tx* has read already does not show it.
+    """
+    settled = tx.connection().execute(_SETTLE, {"of": row_id, "to": state, "why": reason, "then": at}).first()
+    if settled is None:
+        return False
+    counting.note(
+        tx, "bridge_deliveries_total", source=settled.source, account=settled.account, outcome=state
+    )
+    return True
+
+
 def some_wait(tx: Session) -> bool:
     """Whether there are deliveries that made no sense yet and are tried again."""
     return tx.connection().execute(_WAITING).first() is not None
@@ -69,6 +101,16 @@ def some_wait(tx: Session) -> bool:
 
 # Made once: SQLAlchemy needs longer to put a statement together than to run it.
 _DELIVERIES = Delivery.__table__.c
+_IS_RECEIVED = and_(_DELIVERIES.id == bindparam("of"), _DELIVERIES.state == "received")
+_RECEIVED = select(
+    _DELIVERIES.id, _DELIVERIES.source, _DELIVERIES.account, _DELIVERIES.received_at, _DELIVERIES.body
+).where(_IS_RECEIVED)
+_SETTLE = (
+    update(Delivery.__table__)  # type: ignore[arg-type]
+    .where(_IS_RECEIVED)
+    .values(state=bindparam("to"), reason=bindparam("why"), done_at=bindparam("then"))
+    .returning(_DELIVERIES.source, _DELIVERIES.account)
+)
 _WAITING = (
     select(_DELIVERIES.id)
     .where(_DELIVERIES.state == "received", _DELIVERIES.due_at > _DELIVERIES.received_at)

@@ -10,7 +10,6 @@ from sqlalchemy import select
 
 from bridge.core.intent import Effect, IntentState
 from bridge.errors import StoreBusyError
-from bridge.flows import take_in
 from bridge.sandbox import Sandbox
 from bridge.sandbox.plaza import PostView
 from bridge.sandbox.signing import slack_headers
@@ -38,6 +37,21 @@ def post(sandbox: Sandbox, running: InProcess) -> PostView:
     sandbox.zendesk.agent_comments(ticket.id, HELD)
     eventually(lambda: the_card(sandbox, TECH).button("Post it"), what="the question")
     return post
+
+
+@pytest.fixture
+def failed_press(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The delivery of the first press, once the database has failed to settle it."""
+    settle, failed = deliveries.settle, []
+
+    def fails_once(tx, row_id, state, at, reason=None):
+        if tx.get_one(Delivery, row_id).source == deliveries.TEAM_SOURCE and not failed:
+            failed.append(row_id)
+            raise StoreBusyError("the database cannot be written: disk I/O error")
+        return settle(tx, row_id, state, at, reason)
+
+    monkeypatch.setattr(deliveries, "settle", fails_once)
+    return failed
 
 
 def press(running: InProcess, sandbox: Sandbox, button: Button) -> None:
@@ -171,21 +185,12 @@ def test_a_press_on_closing_words_does_not_count_for_what_the_customer_wrote_sin
 
 @pytest.mark.parametrize("label", ["Post it", "Don't"])
 def test_a_decision_and_its_delivery_are_written_together(
-    sandbox, running, post, label, monkeypatch: pytest.MonkeyPatch
+    sandbox, running, post, label, failed_press: list[str]
 ):
     """ONE press, and the database fails once when it is to be written down as done."""
-    finish, failed = take_in._finish, []
-
-    def fails_once(world, delivery, state, reason=None):
-        if delivery.source == deliveries.TEAM_SOURCE and state == "done" and not failed:
-            failed.append(delivery.id)
-            raise StoreBusyError("the database cannot be written: disk I/O error")
-        finish(world, delivery, state, reason)
-
-    monkeypatch.setattr(take_in, "_finish", fails_once)
     edit_unheard(sandbox, post)
     press(running, sandbox, button(sandbox, label))
-    eventually(lambda: failed, what="the failure")
+    eventually(lambda: failed_press, what="the failure")
     eventually(lambda: quiet(running), what="the second time")
 
     assert [] == brand_posts(sandbox.plaza)
@@ -206,22 +211,11 @@ def test_a_press_that_is_replayed_decides_nothing_new(sandbox, running, post):
     stays(lambda: not brand_posts(sandbox.plaza), seconds=0.5)
 
 
-def test_there_already_obeyed_twice_ends_the_case_once(
-    sandbox, running, post, monkeypatch: pytest.MonkeyPatch
-):
+def test_there_already_obeyed_twice_ends_the_case_once(sandbox, running, post, failed_press: list[str]):
     """It asks the network first, and the database fails once when the answer is written down."""
-    finish, failed = take_in._finish, []
-
-    def fails_once(world, delivery, state, reason=None):
-        if delivery.source == deliveries.TEAM_SOURCE and not failed:
-            failed.append(delivery.id)
-            raise StoreBusyError("the database cannot be written: disk I/O error")
-        finish(world, delivery, state, reason)
-
-    monkeypatch.setattr(take_in, "_finish", fails_once)
     sandbox.plaza.brand_posts("Hi Dewi, we called you.", reply_to=post.id)
     press(running, sandbox, button(sandbox, "there already"))
-    eventually(lambda: failed and quiet(running), what="the second time")
+    eventually(lambda: failed_press and quiet(running), what="the second time")
 
     assert the_reply(running).state == IntentState.CONFIRMED
     assert ["answer was done by hand, said by ana"] == said_of_presses(running)
