@@ -190,6 +190,7 @@ def _open(
         tagged_at=min((tag.tagged_at for tag in tags), default=None),
         received_at=row.received_at,
         opened_at=now,
+        due_at=now,
     )
     cases.begin(tx, case)
     cases.take(tx, case, row)
@@ -201,10 +202,11 @@ def _open(
     opened = f"{decision.reason} ({decision.place}) → queue {decision.queue}"
     casefile.tell(tx, case.id, now, "opened", opened, mapping=decision.mapping_version)
     _log(tx, case, "case opened")
+    if decision.ticket:
+        _ask_for_ticket(tx, world, case, row, now)
     drafting.post_card(tx, case, now)
     drafting.post_copies(tx, case, decision.copies, now)
     if decision.ticket:
-        _ask_for_ticket(tx, world, case, row, now)
         _gather(tx, case, row, now)
     return case
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
+from bridge.store import counting, insert
 from bridge.store.tables import CardRow, Case, Intent, Message, TicketRow
 
 Row = TypeVar("Row", Intent, TicketRow, CardRow, Message)
@@ -24,6 +25,8 @@ def lock(tx: Session, case_id: str) -> Case:
     """
     case = tx.scalars(_LOCKED, {"wanted": case_id}).one()
     tx.info.pop(_READ, None)  # what was read before the lock was had
+    if case.ticket_opened_at is None:
+        tx.info[_READ] = {(TicketRow, case_id): []}  # set with the first ticket, and never taken back
     return case
 
 
@@ -43,8 +46,9 @@ def rows(tx: Session, table: type[Row], case_id: str) -> list[Row]:
 
 def begin(tx: Session, case: Case) -> None:
     """Write a new case, on which nothing hangs yet."""
-    tx.add(case)
-    tx.flush()
+    if not insert.add_new(tx, case):
+        raise ValueError("the thread has an open case already")
+    counting.opened(tx, case)
     for table in _OF_CASE:
         tx.info.setdefault(_READ, {})[table, case.id] = []
     tx.info.setdefault(_MADE, []).append(case)

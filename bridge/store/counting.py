@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.orm import PassiveFlag, Session
-from sqlalchemy.orm.attributes import get_history
+from sqlalchemy.orm.attributes import get_history, instance_state
 
 from bridge.core.case import Receipt
 from bridge.core.intent import IntentState
@@ -39,6 +39,13 @@ def note(tx: Session, name: str, **labels: str) -> None:
         tx.info.setdefault(COUNTED, []).append((name, None, labels))
 
 
+def opened(tx: Session, case: Case) -> None:
+    """Count a new case, if and when *tx* commits."""
+    if TALLIES in tx.info:
+        note(tx, "bridge_case_moves_total", state=case.state)
+        _timed(tx, "posted_to_received", case.posted_at, case.received_at)
+
+
 def _timed(tx: Session, stage: str, begun: datetime, over: datetime) -> None:
     seconds = (over - begun).total_seconds()
     tx.info.setdefault(COUNTED, []).append(("bridge_stage_seconds", seconds, {"stage": stage}))
@@ -59,10 +66,7 @@ def _look(tx: Session, _context: Any, _objects: Any) -> None:
 
 
 def _look_at_case(tx: Session, case: Case) -> None:
-    if case in tx.new:
-        note(tx, "bridge_case_moves_total", state=case.state or "open")
-        _timed(tx, "posted_to_received", case.posted_at, case.received_at)
-    elif _became(case, "state"):
+    if _became(case, "state"):
         note(tx, "bridge_case_moves_total", state=case.state)
     for stage, begun, over in STAGES:
         if _became(case, over):
@@ -77,6 +81,8 @@ def _look_at_case(tx: Session, case: Case) -> None:
 
 def _became(row: Base, attribute: str) -> bool:
     """Whether this flush gives *attribute* a value that it did not have."""
+    if attribute not in instance_state(row).committed_state:
+        return False
     # Not `inspect(row).attrs`, which makes an object for each column of the row.
     change = get_history(row, attribute, PassiveFlag.PASSIVE_NO_INITIALIZE)
     added = list(change.added or ())

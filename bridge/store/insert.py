@@ -1,4 +1,4 @@
-"""Writing a row that somebody else may be writing at this moment."""
+"""Writing a row at once, which somebody else may be writing at this moment."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import literal, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, make_transient_to_detached
+from sqlalchemy.orm.attributes import instance_dict, set_committed_value
 from sqlalchemy.sql.dml import ReturningInsert
 
 from bridge.store.tables import Base
@@ -22,6 +23,29 @@ def insert_new(tx: Session, table: type[Base], **values: Any) -> bool:
     """
     connection = tx.connection()
     return connection.scalar(_statement(table, connection.dialect.name), values) is not None
+
+
+def add_new(tx: Session, row: Base) -> bool:
+    """`insert_new` the values of *row*; if it was new, *row* belongs to *tx* like one that it has read.
+
+    For what other rows refer to: a flush knows no order among tables, and one more costs
+    more than the rest of a small transaction.
+    """
+    given = instance_dict(row)
+    for name, default in _defaults(type(row)):
+        if name not in given:
+            set_committed_value(row, name, default(None) if callable(default) else default)
+    if not insert_new(tx, type(row), **{name: given[name] for name, _default in _defaults(type(row))}):
+        return False
+    make_transient_to_detached(row)
+    tx.add(row)
+    return True
+
+
+@cache
+def _defaults(table: type[Base]) -> tuple[tuple[str, Any], ...]:
+    """The columns, each with its default: a value, or a function of SQLAlchemy's context."""
+    return tuple((column.key, getattr(column.default, "arg", None)) for column in table.__table__.columns)
 
 
 @cache

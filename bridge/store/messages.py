@@ -22,7 +22,7 @@ from bridge.core.message import (
 )
 from bridge.store import cases, erasure
 from bridge.store.ids import new_id
-from bridge.store.insert import insert_new
+from bridge.store.insert import add_new
 from bridge.store.tables import Case, Message, MessageTag
 
 # Made once: SQLAlchemy needs longer to put a statement together than to run it.
@@ -31,6 +31,7 @@ _OF_NETWORK = select(Message).where(
 )
 _BY_ID = _OF_NETWORK.where(Message.global_id == bindparam("named")).with_for_update(key_share=True)
 _BY_IDS = _OF_NETWORK.where(Message.global_id.in_(bindparam("ids", expanding=True)))
+_SOME = _BY_IDS.with_only_columns(Message.id).limit(1)
 _READ = "tags of messages"  # in a session's info: those that it has read, by message
 _TAGS = select(MessageTag).where(MessageTag.message_id == bindparam("of"))
 
@@ -48,24 +49,47 @@ def apply(
     erased = _erased(tx, installation, events)
     if events[0].message_id in erased:
         return erased[events[0].message_id]
-    row = _row(tx, installation, events[0], at)
+    network, global_id = events[0].network, events[0].message_id
+    row = Message(
+        id=new_id(),
+        installation=installation,
+        network=network,
+        global_id=global_id,
+        received_at=at,
+        own=False,
+    )
+    _take_all(row, events, at, erased, native)
+    if add_new(tx, row):
+        _known_tags(tx)[row.id] = []
+    else:
+        # Locked: what a second event about it says is weighed against what the first has written.
+        row = tx.scalars(_BY_ID, {"at": installation, "on": network, "named": global_id}).one()
+        _take_all(row, events, at, erased, native)
     for event in events:
-        _take(tx, row, event, erased, native)
-    row.due_at = at
+        for tag in event.tags:
+            _take_tag(tx, row, event.kind, tag.name, tag.source, tag.at, tag.by)
     return row
 
 
-def _take(
-    tx: Session, row: Message, event: InboundEvent, erased: Mapping[str, Message], native: frozenset[str]
+def _take_all(
+    row: Message,
+    events: Iterable[InboundEvent],
+    at: datetime,
+    erased: Mapping[str, Message],
+    native: frozenset[str],
 ) -> None:
+    for event in events:
+        _take(row, event, erased, native)
+    row.due_at = at
+
+
+def _take(row: Message, event: InboundEvent, erased: Mapping[str, Message], native: frozenset[str]) -> None:
     if event.message is not None and event.kind in (EventKind.CREATED, EventKind.UPDATED, EventKind.TAGGED):
         _take_version(row, _less(event.message, erased), native)
         if row.erased_at is not None:
             erasure.blank(row, row.erased_at)
     if event.kind is EventKind.DELETED:
         row.deleted_at = event.at if row.deleted_at is None else min(row.deleted_at, event.at)
-    for tag in event.tags:
-        _take_tag(tx, row, event.kind, tag.name, tag.source, tag.at, tag.by)
 
 
 def _erased(tx: Session, installation: str, events: Sequence[InboundEvent]) -> dict[str, Message]:
@@ -75,9 +99,10 @@ def _erased(tx: Session, installation: str, events: Sequence[InboundEvent]) -> d
         if event.message is not None:
             ids |= {event.message.root_id or "", event.message.parent_id or ""} - {""}
     hidden = {erasure.pseudonym(installation, network, one): one for one in ids}
-    place = {"at": installation, "on": network}
-    found = tx.scalars(_BY_IDS, {**place, "ids": list(hidden)})
-    return {hidden[row.global_id]: row for row in found}
+    asked = {"at": installation, "on": network, "ids": list(hidden)}
+    if tx.connection().execute(_SOME, asked).first() is None:
+        return {}
+    return {hidden[row.global_id]: row for row in tx.scalars(_BY_IDS, asked)}
 
 
 def considered(tx: Session, installation: str, network: str, ids: Collection[str]) -> set[str]:
@@ -98,16 +123,6 @@ def _less(message: SocialMessage, erased: Mapping[str, Message]) -> SocialMessag
         parent_id=names.get(message.parent_id or "", message.parent_id),
         parent_text=None if message.parent_id in erased else message.parent_text,
     )
-
-
-def _row(tx: Session, installation: str, event: InboundEvent, at: datetime) -> Message:
-    names = {"installation": installation, "network": event.network, "global_id": event.message_id}
-    new = insert_new(tx, Message, id=new_id(), **names, received_at=at, attachments=[], own=False)
-    # Locked: what a second event about it says is weighed against what the first has written.
-    row = tx.scalars(_BY_ID, {"at": installation, "on": event.network, "named": event.message_id}).one()
-    if new:
-        _known_tags(tx)[row.id] = []
-    return row
 
 
 def _take_version(row: Message, message: SocialMessage, native: frozenset[str]) -> None:
