@@ -18,7 +18,7 @@ from bridge.store.tables import Case, CustomerRow, Intent, Message
 
 def register(tx: Session, case: Case, at: datetime) -> None:
     """Have the customer of *case* known to the desk, unless they are already."""
-    if known_customer(tx, case) is None:
+    if requester_of(tx, case) is None:
         intents.draft(
             tx,
             case,
@@ -142,9 +142,26 @@ def _draft_update(tx: Session, case: Case, cause: str, at: datetime, **content: 
 
 
 def known_customer(tx: Session, case: Case) -> CustomerRow | None:
-    named = {"at": case.installation, "on": case.network, "by": case.author_id}
     with tx.no_autoflush:  # a case's flow writes them at once: `insert_new`
-        return tx.scalars(_CUSTOMER, named).first()
+        return tx.scalars(_CUSTOMER, _author(case)).first()
+
+
+def requester_of(tx: Session, case: Case) -> str | None:
+    """The desk's user who is the customer of *case*, once it knows them. Asked until then."""
+    known: dict[str, str] = tx.info.setdefault(_KNOWN, {})
+    if case.id not in known:
+        found = tx.connection().execute(_REQUESTER, _author(case)).first()
+        if found is None:
+            return None
+        known[case.id] = found.requester_id
+    return known[case.id]
+
+
+def _author(case: Case) -> dict[str, str]:
+    return {"at": case.installation, "on": case.network, "by": case.author_id}
+
+
+_KNOWN = "requesters of cases"  # in a session's info: those that it has read
 
 
 # Made once: SQLAlchemy needs longer to put a statement together than to run it.
@@ -153,6 +170,7 @@ _CUSTOMER = select(CustomerRow).where(
     CustomerRow.network == bindparam("on"),
     CustomerRow.author_id == bindparam("by"),
 )
+_REQUESTER = _CUSTOMER.with_only_columns(CustomerRow.requester_id)
 
 
 def customer_external_id(case: Case) -> str:

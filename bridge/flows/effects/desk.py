@@ -77,11 +77,11 @@ class OpenTicket(DeskRecipe):
         return intent.first_sent_at is not None and at < intent.first_sent_at + KEY_LASTS
 
     def ready(self, tx: Session, case: Case, intent: Intent) -> bool:
-        return drafting.known_customer(tx, case) is not None
+        return drafting.requester_of(tx, case) is not None
 
     def freeze(self, tx: Session, case: Case, intent: Intent) -> dict[str, Any]:
-        customer = drafting.known_customer(tx, case)
-        if customer is None:
+        requester_id = drafting.requester_of(tx, case)
+        if requester_id is None:
             raise ValueError("ready() comes before freeze()")
         message = messages.as_message(messages.one(tx, case, intent.draft["message"]))
         mapping = self.world.mappings.version(tx, case.mapping_version)
@@ -90,7 +90,7 @@ class OpenTicket(DeskRecipe):
         severity = {f"severity-{route.severity}"} if route and route.severity else set()
         draft = TicketDraft(
             external_id=f"{case.installation}:{case.id}:{intent.draft['number']}",
-            requester_id=customer.requester_id,
+            requester_id=requester_id,
             subject=writing.subject(message, self.world.label(case.network, case.account)),
             text=writing.first_post(message, self.world.label(case.network, case.account)),
             tags=tuple(sorted({*case.tags, *case.ticket_tags, *severity})),
