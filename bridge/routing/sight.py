@@ -31,10 +31,10 @@ def sights(text: str) -> tuple[str, ...]:
     """
     if text.isascii():
         return (text,)
-    without = "".join("" if _is_unseen(letter) else letter for letter in text)
-    if len(without) == len(text):
+    unseen = [ord(letter) for letter in set(text) if _is_unseen(letter)]
+    if not unseen:
         return (_plain(text),)
-    parted = "".join(" " if _is_unseen(letter) else letter for letter in text)
+    without, parted = (text.translate(dict.fromkeys(unseen, instead)) for instead in ("", " "))
     return _plain(without), _plain(parted)
 
 
