@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -133,7 +134,7 @@ class Database:
         Raises StoreBusyError when the database cannot be written just now, StoreError when its folder
         cannot be made, and what `revision` raises.
         """
-        config = self._config()
+        config = migrations_config()
         self.revision()  # refuses a newer database before anything is touched
         if self.embedded:
             embedded.make_folder(self.file)
@@ -164,8 +165,7 @@ class Database:
                 f"{self.name} cannot be used ({_cause(error)}): "
                 "point DATABASE_URL elsewhere, or restore a backup"
             ) from error
-        known = {script.revision for script in ScriptDirectory.from_config(self._config()).walk_revisions()}
-        if current is not None and current not in known:
+        if current is not None and current not in _revisions():
             raise StoreError(
                 f"the database is at revision {current}, which this version of the bridge does not know: "
                 "install the newer version again, or restore a backup"
@@ -191,7 +191,8 @@ class Database:
 
     def head(self) -> str:
         """The revision that this code's tables have."""
-        head = ScriptDirectory.from_config(self._config()).get_current_head()
+        # The newest comes first.
+        head = next(iter(_revisions()), None)
         if head is None:
             raise StoreError("the package has no migrations: install it again")
         return head
@@ -204,10 +205,20 @@ class Database:
             return connection
         return connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
-    def _config(self) -> Config:
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        return config
+
+def migrations_config() -> Config:
+    """What Alembic has to know, but for the connection."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
+
+
+@cache
+def _revisions() -> tuple[str, ...]:
+    """What this code's tables have been, the newest first. Read once: each is a file of its own."""
+    return tuple(
+        script.revision for script in ScriptDirectory.from_config(migrations_config()).walk_revisions()
+    )
 
 
 def _server_engine(url: URL, connections: int, busy_timeout_s: float) -> Engine:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, MetaData, select, text
 
 from bridge.errors import StoreBusyError, StoreError
 from bridge.store import embedded
-from bridge.store.database import Database
+from bridge.store.database import Database, migrations_config
 from bridge.store.ids import new_id
 from bridge.store.tables import Base, Case, Message
 from tests.store.conftest import NOON, make_case
@@ -125,7 +125,7 @@ def either(store_url: str) -> Iterator[Database]:
 def upgrade(database: Database, revision: str) -> None:
     if database.embedded:
         embedded.make_folder(database.file)
-    config = database._config()
+    config = migrations_config()
     with database.engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)

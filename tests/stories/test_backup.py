@@ -19,7 +19,7 @@ from bridge.errors import StoreError
 from bridge.sandbox import Sandbox
 from bridge.sandbox.zendesk import TicketView
 from bridge.store import backup, lanes
-from bridge.store.database import Database
+from bridge.store.database import Database, migrations_config
 from bridge.store.presence import last_seen
 from bridge.store.tables import Base, Case, Cursor, Event, Intent, TicketRow
 from tests.postgres import Postgres
@@ -320,7 +320,7 @@ def test_a_file_whose_newest_rows_are_beside_it_is_no_backup(tmp_path: Path):
 def test_a_backup_of_an_older_version_is_brought_up_to_date(tmp_path: Path):
     """In a copy: the file itself stays as it is."""
     old = Database(f"sqlite:///{tmp_path}/old.db")
-    config = old._config()
+    config = migrations_config()
     with old.engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
