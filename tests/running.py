@@ -20,7 +20,7 @@ from bridge.app import Bridge
 from bridge.flows import engine
 from bridge.sandbox import Sandbox
 from bridge.store.database import Database
-from tests import forked
+from tests import forked, migrated
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 T = TypeVar("T")
@@ -87,9 +87,7 @@ class InProcess:
     def start(self) -> None:
         env = {"BRIDGE_DATA": str(self._folder), **QUICK, **self.sandbox.environment("http://127.0.0.1:1")}
         loaded = settings.load({**env, **self._changes})
-        database = Database(loaded.database_url)
-        database.migrate()
-        database.close()
+        migrated.prepare(loaded.database_url)
         engine.prepare(loaded.wakes_url)
         self._bridge = app.build(loaded, flows=True)
         self._server = make_server("127.0.0.1", self._port, self._bridge.web, threaded=True)

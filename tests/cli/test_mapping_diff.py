@@ -13,6 +13,7 @@ from bridge.core.message import Author, EventKind, InboundEvent, SocialMessage, 
 from bridge.routing.compare import ASPECTS
 from bridge.store import messages
 from bridge.store.database import Database
+from tests import migrated
 from tests.cli.conftest import Shell
 from tests.routing.conftest import STARTER
 from tests.running import starter_to_edit
@@ -47,8 +48,9 @@ def came_in(database: Database, number: int, *tags: str, days_ago: int = 1, acco
 
 @pytest.fixture
 def database(tmp_path: Path) -> Database:
-    database = Database(settings.load({"BRIDGE_DATA": str(tmp_path / "alone")}).database_url)
-    database.migrate()
+    url = settings.load({"BRIDGE_DATA": str(tmp_path / "alone")}).database_url
+    migrated.prepare(url)
+    database = Database(url)
     yield database
     database.close()
 

@@ -14,6 +14,7 @@ from bridge import settings
 from bridge.routing.origin import origin
 from bridge.store import versions
 from bridge.store.database import Database
+from tests import migrated
 from tests.cli.conftest import Said, Shell
 from tests.routing.conftest import STARTER
 from tests.running import starter_to_edit
@@ -27,9 +28,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def mappings(tmp_path: Path, folder: Path, alone: Shell) -> Callable[..., Said]:
     """Runs ``bridge mappings`` on that folder, with tables of its own."""
-    database = Database(settings.load({"BRIDGE_DATA": str(tmp_path / "alone")}).database_url)
-    database.migrate()
-    database.close()
+    migrated.prepare(settings.load({"BRIDGE_DATA": str(tmp_path / "alone")}).database_url)
     return lambda *words: alone("mappings", *words, BRIDGE_MAPPINGS=str(folder))
 
 

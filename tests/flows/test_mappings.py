@@ -23,6 +23,7 @@ from bridge.sandbox import Sandbox
 from bridge.store import versions
 from bridge.store.database import Database
 from bridge.store.tables import Case, MappingVersion
+from tests import migrated
 from tests.postgres import Postgres
 from tests.running import InProcess, eventually, starter_to_edit
 from tests.stories.seen import brand_posts, the_card, the_ticket
@@ -62,8 +63,9 @@ def folder(tmp_path: Path) -> Folder:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/bridge.db", busy_timeout_s=0.1)
-    database.migrate()
+    url = f"sqlite:///{tmp_path}/bridge.db"
+    migrated.prepare(url)
+    database = Database(url, busy_timeout_s=0.1)
     yield database
     database.close()
 

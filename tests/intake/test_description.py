@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,9 +47,9 @@ quick = settings(
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Iterator[Bridge]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bridge]:
     """One door for all examples."""
-    built = open_door(tmp_path_factory.mktemp("described") / "data", migrated)
+    built = open_door(tmp_path_factory.mktemp("described") / "data")
     yield built
     built.stop()
 

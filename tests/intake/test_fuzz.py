@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -95,8 +94,8 @@ JSON = st.recursive(
 
 
 @pytest.fixture(scope="module")
-def bridge(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Iterator[Bridge]:
-    built = open_door(tmp_path_factory.mktemp("fuzz") / "data", migrated)
+def bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bridge]:
+    built = open_door(tmp_path_factory.mktemp("fuzz") / "data")
     yield built
     built.stop()
 

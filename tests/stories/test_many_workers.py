@@ -84,7 +84,7 @@ class Team:
 
 @pytest.fixture
 def team(sandbox: Sandbox, tmp_path: Path, postgres: Postgres) -> Iterator[Team]:
-    team = Team(sandbox, tmp_path / "data", postgres.new_database())
+    team = Team(sandbox, tmp_path / "data", postgres.migrated_database())
     yield team
     sandbox.faults.clear()
     team.stop()

@@ -14,7 +14,7 @@ from bridge.app import Bridge
 from bridge.core.ports import Finding
 from bridge.errors import VendorBusyError, VendorUnclearError
 from bridge.flows.watch import Watch
-from bridge.store.database import Database
+from tests import migrated
 from tests.postgres import Postgres
 from tests.running import REPOSITORY
 
@@ -77,9 +77,7 @@ def channel() -> Channel:
 def open_bridge(url: str, clock: Stopped, channel: Channel) -> Bridge:
     """A process on the tables at *url*, not started; only the watch is called."""
     loaded = settings.load({"DATABASE_URL": url, "BRIDGE_MAPPINGS": str(REPOSITORY / "mappings")})
-    database = Database(loaded.database_url)
-    database.migrate()
-    database.close()
+    migrated.prepare(loaded.database_url)
     built = app.build(loaded, flows=False, clock=clock)
     built.world.team = channel  # type: ignore[assignment]
     built.world.presence.enter(built.world.database, clock.now())
