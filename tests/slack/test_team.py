@@ -26,6 +26,7 @@ from bridge.errors import (
 from bridge.slack import SlackAccount, SlackTeam
 from bridge.slack import team as team_module
 from bridge.slack.failure import retry_after_s
+from tests.running import eventually
 from tests.slack.cards import card
 from tests.slack.conftest import TOKEN
 from tests.slack.fake import FakeSlack
@@ -258,6 +259,8 @@ def test_a_post_that_takes_too_long_is_unclear(slack: FakeSlack) -> None:
     with pytest.raises(VendorUnclearError):
         team.post_card(CHANNEL, card(), "key-1")
 
+    # Slack may come to read it only now.
+    eventually(lambda: slack.sent("chat.postMessage"), what="the post")
     assert len(slack.sent("chat.postMessage")) == 1
 
 
