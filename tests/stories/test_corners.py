@@ -16,7 +16,7 @@ from bridge.flows import settle
 from bridge.intake.health import Health
 from bridge.sandbox import Sandbox
 from bridge.sandbox.mastodon import MastodonRefusalError
-from bridge.store import intents, lanes, leases, tickets
+from bridge.store import cases, intents, lanes, leases, tickets
 from bridge.store.leases import LeaseLostError
 from bridge.store.presence import presence
 from bridge.store.tables import Case, Cursor, Intent, TicketRow
@@ -53,8 +53,8 @@ def pause(running: InProcess) -> None:
 def resume(running: InProcess) -> None:
     with running.database.write() as tx:
         lanes.resume(tx, lanes.PUBLIC)
-        for case in tx.scalars(select(Case)):
-            intents.wake_case(case, datetime.now(UTC))
+        for case_id in tx.scalars(select(Case.id)).all():
+            intents.wake_case(cases.lock(tx, case_id), datetime.now(UTC))
 
 
 def test_a_case_of_an_older_mapping_opens_its_ticket_after_a_restart(sandbox: Sandbox, tmp_path: Path):
@@ -422,7 +422,7 @@ def test_a_merge_between_two_reads_of_the_ticket_is_no_end_of_the_case(
 
     monkeypatch.setattr(ZendeskDesk, after, and_then_merge)
     with running.database.write() as tx:  # somebody hints at it
-        [case] = tx.scalars(select(Case))
+        case = cases.lock(tx, tx.scalars(select(Case.id)).one())
         [row] = tx.scalars(select(TicketRow))
         tickets.hint(row, datetime.now(UTC))
         intents.wake_case(case, datetime.now(UTC))

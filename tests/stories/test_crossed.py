@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import select
 
 from bridge.sandbox import Sandbox
-from bridge.store import intents, lanes
+from bridge.store import cases, intents, lanes
 from bridge.store.tables import Case, Cursor, Intent
 from tests.running import InProcess, eventually, stays
 from tests.stories.seen import brand_posts, first_poll, quiet, the_card, the_ticket
@@ -289,7 +289,7 @@ def test_words_that_she_had_read_are_answered_by_what_she_wrote(sandbox: Sandbox
     eventually(lambda: replies(running, "approved") == 1, what="the answer")
     with running.database.write() as tx:
         lanes.resume(tx, lanes.PUBLIC)
-        case = tx.scalars(select(Case)).one()
+        case = cases.lock(tx, tx.scalars(select(Case.id)).one())
         intents.wake_case(case, running.bridge.world.clock.now())
     eventually(lambda: len(said(sandbox, "plaza")) == 1, what="the answer on the thread")
     with running.database.write() as tx:

@@ -14,7 +14,7 @@ from bridge.sandbox import Sandbox
 from bridge.sandbox.plaza import PostView
 from bridge.sandbox.signing import slack_headers
 from bridge.sandbox.slack import Button
-from bridge.store import deliveries, intents, lanes
+from bridge.store import cases, deliveries, intents, lanes
 from bridge.store.tables import Case, Delivery, Event, Intent
 from tests.intake.knocking import press as pressed
 from tests.running import InProcess, eventually, stays
@@ -245,7 +245,8 @@ def test_what_an_earlier_version_let_out_is_asked_anew(sandbox, running, post):
     edit_unheard(sandbox, post)
     with running.database.write() as tx:
         lanes.resume(tx, lanes.PUBLIC)
-        intents.wake_case(tx.scalars(select(Case)).one(), running.bridge.world.clock.now())
+        case = cases.lock(tx, tx.scalars(select(Case.id)).one())
+        intents.wake_case(case, running.bridge.world.clock.now())
     eventually(lambda: "edited" in the_card(sandbox, TECH).words, what="the new question")
     press(running, sandbox, old)
 
