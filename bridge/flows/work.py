@@ -27,6 +27,8 @@ from bridge.store.tables import Case, Intent, TicketRow
 log = logging.getLogger(__name__)
 
 CROWDED = timedelta(milliseconds=500)
+# Whoever ends a pause wakes what waits for its end; what is being written down just then they do not see.
+PAUSE_LOOK = timedelta(minutes=5)
 # What is begun beside another call is sent at once after it, or begun anew: what was seen of its sender and
 # its lane when it was written down must not be old when it is sent.
 AT_ONCE = timedelta(seconds=1)
@@ -257,9 +259,7 @@ class Turn:
         shut = lanes.parked(tx, now) if waiting else {}
         if lanes.PUBLIC in shut and _tell_paused(tx, world, case, shut[lanes.PUBLIC].said):
             waiting = _waiting(tx, world, case)
-        due += [
-            lane.until for lane in shut.values() if lane.until and any(i.lane == lane.name for i in waiting)
-        ]
+        due += [lane.until or now + PAUSE_LOOK for intent in waiting for lane in lanes.keeping(shut, intent)]
         steps: list[_Step] = []
         heads = _heads(tx, world, case, [i for i in waiting if not lanes.blocks(shut, i)])
         late, self._late = self._late, set()

@@ -14,7 +14,7 @@ from bridge.core.intent import Effect, IntentState
 from bridge.errors import StoreBusyError
 from bridge.flows import drafting
 from bridge.flows.ledger import AUTH_PAUSE
-from bridge.flows.work import Slots, work
+from bridge.flows.work import PAUSE_LOOK, Slots, work
 from bridge.sandbox import Sandbox
 from bridge.store import casefile, intents, lanes
 from bridge.store.tables import Case, Intent, Lane
@@ -137,6 +137,27 @@ def test_a_lane_opens_by_itself_when_its_time_is_over(running: InProcess):
         assert lanes.resume(tx, lanes.PUBLIC)
     with running.database.write() as tx:
         assert not lanes.resume(tx, lanes.PUBLIC)
+
+
+def test_what_was_drafted_while_a_pause_ended_leaves_minutes_later(sandbox: Sandbox, running: InProcess):
+    """Nobody could wake it: for the one who resumed, it was not there yet."""
+    complain(sandbox)
+    ticket = the_ticket(sandbox)
+    with running.database.write() as tx:
+        lanes.park(tx, lanes.PUBLIC, "a fire", "ana", running.bridge.world.clock.now())
+    sandbox.zendesk.agent_comments(ticket.id, "Which version is it?")
+    eventually(lambda: waits_for(running) > PAUSE_LOOK / 2, what="the wait")
+    with running.database.write() as tx:
+        assert lanes.resume(tx, lanes.PUBLIC)
+        tx.query(Case).one().due_at -= PAUSE_LOOK
+
+    eventually(lambda: len(brand_posts(sandbox.plaza)) == 1, what="the reply")
+
+
+def waits_for(running: InProcess) -> timedelta:
+    with running.database.read() as tx:
+        now = running.bridge.world.clock.now()
+        return (tx.query(Case).one().due_at or now) - now
 
 
 def complain(sandbox: Sandbox, author: str = "dewi", **given: str):
