@@ -42,7 +42,7 @@ def take_in(world: World, slots: Slots, key: str) -> Turn | None:
     Gives the turn at a case that it has opened: what may be done at once is begun.
     """
     with world.database.read() as tx:
-        delivery = deliveries.received(tx, key)
+        delivery = deliveries.find_received(tx, key)
     if delivery is None:
         return None
     try:
@@ -134,6 +134,8 @@ def _write_down(
         if not _settle_in(tx, world, delivery_id):
             return None, []
         rows = [_take_post(tx, world, about) for about in posts]
+        if len(rows) > 1:
+            tx.flush()  # what came of the others, the first must find
         if any(row.erased_at is not None or erasure.is_erased(row.parent_id) for row in rows):
             # What was erased came once more, or is quoted: what it says is not kept a second time.
             erasure.hide_delivery(tx, tx.get_one(Delivery, delivery_id))

@@ -74,7 +74,7 @@ class Received:
     body: bytes | None
 
 
-def received(tx: Session, row_id: str) -> Received | None:
+def find_received(tx: Session, row_id: str) -> Received | None:
     """The delivery with that row id, unless somebody has said what became of it."""
     found = tx.connection().execute(_RECEIVED, {"of": row_id}).first()
     return None if found is None else Received(*found)

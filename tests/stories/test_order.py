@@ -10,11 +10,13 @@ import pytest
 import requests
 from sqlalchemy import func, select
 
+from bridge.core.message import EventKind, InboundEvent
+from bridge.networks import NETWORKS
 from bridge.sandbox import Sandbox
 from bridge.sandbox.signing import standard_headers
-from bridge.store.tables import Case, Cursor, Delivery, Message
+from bridge.store.tables import Case, Cursor, Delivery, Intent, Message
 from tests.running import InProcess, eventually, stays
-from tests.stories.seen import brand_posts, first_poll, the_card, the_ticket
+from tests.stories.seen import brand_posts, first_poll, quiet, the_card, the_ticket
 
 pytestmark = pytest.mark.usefixtures("quick_sweep")
 
@@ -436,3 +438,28 @@ def test_an_agent_who_is_faster_than_the_desks_answer_is_heard(sandbox: Sandbox,
     sandbox.zendesk.agent_comments(the_ticket(sandbox).id, "Which version do you use?")
     eventually(lambda: brand_posts(sandbox.plaza), what="the question")
     assert 0 == count(running, Delivery, Delivery.reason.contains("none of ours"))
+
+
+def test_a_post_that_the_same_delivery_deletes_does_not_come_on_the_ticket(
+    sandbox, running, monkeypatch: pytest.MonkeyPatch
+):
+    """A network that sends several events at once: a complaint, and the end of an untagged post before it."""
+    first = sandbox.plaza.post("dewi", "Call me on the number of my flat", language="en")
+    all_is_considered(running, sandbox)
+    with running.database.read() as tx:
+        known = tx.scalars(select(Message)).one()
+    room = type(NETWORKS["standard"])
+    normalise = room.normalise
+
+    def with_the_end_of_the_first(self, account, body, received_at):
+        events = normalise(self, account, body, received_at)
+        return [*events, InboundEvent(EventKind.DELETED, "standard", known.global_id, received_at)]
+
+    monkeypatch.setattr(room, "normalise", with_the_end_of_the_first)
+    sandbox.plaza.post("dewi", WORDS, language="en", tags=["technical-issue"], reply_to=first.id)
+    the_ticket(sandbox)
+    eventually(lambda: quiet(running), what="a quiet moment")
+
+    with running.database.read() as tx:
+        assert tx.get_one(Message, known.id).case_id is None
+        assert not [one for one in tx.scalars(select(Intent)) if one.cause == f"message:{known.id}"]
