@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.core.card import Action
@@ -115,6 +115,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(["user", "actions", "trigger_id", "team"]), json_values))
 def test_any_payload_is_read_or_refused(fields: dict[str, Any]) -> None:
     """Never another error than the two of the door."""
