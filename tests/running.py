@@ -9,6 +9,8 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from collections.abc import Mapping as Map
+from functools import cache
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import TypeVar
@@ -17,22 +19,40 @@ from werkzeug.serving import make_server
 
 from bridge import app, settings
 from bridge.app import Bridge
-from bridge.flows import engine
+from bridge.core.ports import Network
+from bridge.flows import engine, mappings
+from bridge.networks import NETWORKS
+from bridge.routing.load import load
+from bridge.routing.model import Mapping
 from bridge.sandbox import Sandbox
 from bridge.store.database import Database
 from tests import forked, migrated
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+STARTER = REPOSITORY / "mappings"
 T = TypeVar("T")
 
 QUICK = {
-    "BRIDGE_POLL_S": "0.2",
+    "BRIDGE_POLL_S": "0.3",
     "BRIDGE_REREAD_S": "0.3",
     "BRIDGE_CALL_TIMEOUT_S": "3",
     "BRIDGE_SETTLE_S": "0.5",
     "BRIDGE_LINGER_S": "0.1",
-    "BRIDGE_MAPPINGS": str(REPOSITORY / "mappings"),
+    "BRIDGE_MAPPINGS": str(STARTER),
 }
+
+
+@cache
+def _starter() -> Mapping:
+    return load(STARTER, NETWORKS)
+
+
+def _load_once(folder: Path, networks: Map[str, Network]) -> Mapping:
+    """The starter does not change while tests run: what was read of it once serves every bridge."""
+    return _starter() if folder == STARTER else load(folder, networks)
+
+
+mappings.load = _load_once  # type: ignore[assignment]
 
 
 def starter_to_edit(folder: Path) -> Path:
@@ -41,7 +61,7 @@ def starter_to_edit(folder: Path) -> Path:
     Without its tests of the whole: they say of each edit that it is not the starter any more.
     """
     away = shutil.ignore_patterns("tests")
-    return Path(shutil.copytree(REPOSITORY / "mappings", folder, ignore=away))
+    return Path(shutil.copytree(STARTER, folder, ignore=away))
 
 
 def eventually(check: Callable[[], T], *, within: float = 15.0, what: str = "") -> T:
