@@ -107,7 +107,7 @@ def _settle_place(tx: Session, world: World, row: Message) -> Case | None:
         return go_on(tx, world, known, row, message)
     if row.deleted_at is not None or row.account not in world.mappings.current.account_brand:
         return None
-    with tx.no_autoflush:  # only the post itself is not written yet
+    with tx.no_autoflush:  # what is not written yet of the post itself says nothing about cases
         case = _case_of_thread(tx, world, message)
     if case is not None:
         grows = _outgrown(tx, world, case, row, message)
@@ -190,7 +190,7 @@ def _open(
         tagged_at=min((tag.tagged_at for tag in tags), default=None),
         received_at=row.received_at,
         opened_at=now,
-        due_at=now,
+        due_at=now,  # as what is drafted below would have it: the row is written once
     )
     cases.begin(tx, case)
     cases.take(tx, case, row)
@@ -203,6 +203,7 @@ def _open(
     casefile.tell(tx, case.id, now, "opened", opened, mapping=decision.mapping_version)
     _log(tx, case, "case opened")
     if decision.ticket:
+        # Before the card: it is begun at once, and rows that are alike are written together.
         _ask_for_ticket(tx, world, case, row, now)
     drafting.post_card(tx, case, now)
     drafting.post_copies(tx, case, decision.copies, now)

@@ -26,7 +26,7 @@ def lock(tx: Session, case_id: str) -> Case:
     case = tx.scalars(_LOCKED, {"wanted": case_id}).one()
     tx.info.pop(_READ, None)  # what was read before the lock was had
     if case.ticket_opened_at is None:
-        tx.info[_READ] = {(TicketRow, case_id): []}  # set with the first ticket, and never taken back
+        tx.info[_READ] = {(TicketRow, case_id): []}  # it is set with the first
     return case
 
 
@@ -45,7 +45,10 @@ def rows(tx: Session, table: type[Row], case_id: str) -> list[Row]:
 
 
 def begin(tx: Session, case: Case) -> None:
-    """Write a new case, on which nothing hangs yet."""
+    """Write a new case, on which nothing hangs yet.
+
+    Raises ValueError when there is an open one of the same customer, account and thread.
+    """
     if not insert.add_new(tx, case):
         raise ValueError("the thread has an open case already")
     counting.opened(tx, case)

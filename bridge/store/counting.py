@@ -1,6 +1,7 @@
 """What becomes of cases, intents and deliveries is counted when its transaction commits, and only then.
 
-Listens to every session: one place sees each move, whichever flow makes it. Costs
+Listens to every session for what is changed as an object, whichever flow does it; what is
+written by a statement of its own (a new case, a delivery) says so: `opened`, `note`. Costs
 nothing where a database has no tallies (a command beside the bridge).
 """
 

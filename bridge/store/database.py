@@ -165,7 +165,8 @@ class Database:
                 f"{self.name} cannot be used ({_cause(error)}): "
                 "point DATABASE_URL elsewhere, or restore a backup"
             ) from error
-        if current is not None and current not in _revisions():
+        known = {script.revision for script in _scripts().walk_revisions()}
+        if current is not None and current not in known:
             raise StoreError(
                 f"the database is at revision {current}, which this version of the bridge does not know: "
                 "install the newer version again, or restore a backup"
@@ -191,8 +192,7 @@ class Database:
 
     def head(self) -> str:
         """The revision that this code's tables have."""
-        # The newest comes first.
-        head = next(iter(_revisions()), None)
+        head = _scripts().get_current_head()
         if head is None:
             raise StoreError("the package has no migrations: install it again")
         return head
@@ -214,11 +214,9 @@ def migrations_config() -> Config:
 
 
 @cache
-def _revisions() -> tuple[str, ...]:
-    """What this code's tables have been, the newest first. Read once: each is a file of its own."""
-    return tuple(
-        script.revision for script in ScriptDirectory.from_config(migrations_config()).walk_revisions()
-    )
+def _scripts() -> ScriptDirectory:
+    """What this code's tables have been. Read once: each revision is a file of its own."""
+    return ScriptDirectory.from_config(migrations_config())
 
 
 def _server_engine(url: URL, connections: int, busy_timeout_s: float) -> Engine:

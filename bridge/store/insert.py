@@ -29,7 +29,8 @@ def add_new(tx: Session, row: Base) -> bool:
     """`insert_new` the values of *row*; if it was new, *row* belongs to *tx* like one that it has read.
 
     For what other rows refer to: a flush knows no order among tables, and one more costs
-    more than the rest of a small transaction.
+    more than the rest of a small transaction. Not for a table with a JSON column that may be
+    NULL: "not given" would be written as JSON's null.
     """
     given = instance_dict(row)
     for name, default in _defaults(type(row)):

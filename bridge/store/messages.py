@@ -31,7 +31,7 @@ _OF_NETWORK = select(Message).where(
 )
 _BY_ID = _OF_NETWORK.where(Message.global_id == bindparam("named")).with_for_update(key_share=True)
 _BY_IDS = _OF_NETWORK.where(Message.global_id.in_(bindparam("ids", expanding=True)))
-_SOME = _BY_IDS.with_only_columns(Message.id).limit(1)
+_ANY_OF_IDS = _BY_IDS.with_only_columns(Message.id).limit(1)
 _READ = "tags of messages"  # in a session's info: those that it has read, by message
 _TAGS = select(MessageTag).where(MessageTag.message_id == bindparam("of"))
 
@@ -100,7 +100,7 @@ def _erased(tx: Session, installation: str, events: Sequence[InboundEvent]) -> d
             ids |= {event.message.root_id or "", event.message.parent_id or ""} - {""}
     hidden = {erasure.pseudonym(installation, network, one): one for one in ids}
     asked = {"at": installation, "on": network, "ids": list(hidden)}
-    if tx.connection().execute(_SOME, asked).first() is None:
+    if tx.connection().execute(_ANY_OF_IDS, asked).first() is None:
         return {}
     return {hidden[row.global_id]: row for row in tx.scalars(_BY_IDS, asked)}
 

@@ -203,7 +203,7 @@ class Case(Base):
     tagged_at: Mapped[datetime | None]
     received_at: Mapped[datetime]
     opened_at: Mapped[datetime]
-    ticket_opened_at: Mapped[datetime | None]
+    ticket_opened_at: Mapped[datetime | None]  # set with the first ticket: `cases.lock` relies on it
     claimed_at: Mapped[datetime | None]
     first_public_word_at: Mapped[datetime | None]
     solved_at: Mapped[datetime | None]

@@ -26,7 +26,7 @@ from bridge.core.message import (
     Tag,
     Visibility,
 )
-from bridge.store import messages
+from bridge.store import cases, messages
 from bridge.store.database import Database
 from bridge.store.tables import Case, Message, MessageTag
 from tests.store.conftest import NOON, make_case
@@ -214,7 +214,9 @@ def test_the_same_id_on_two_networks_is_two_messages(database: Database):
 def test_there_is_one_open_case_per_customer_and_thread(database: Database):
     """Two workers that both want to open it: the second one is stopped by the table itself."""
     with database.write() as tx:
-        tx.add(make_case())
+        cases.begin(tx, make_case())
+    with pytest.raises(ValueError, match="has an open case already"), database.write() as tx:
+        cases.begin(tx, make_case())
     with pytest.raises(IntegrityError, match=r"UNIQUE constraint failed: cases\."), database.write() as tx:
         tx.add(make_case())
 
