@@ -232,9 +232,8 @@ PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "secure_d
 
 def test_a_process_that_stands_still_in_a_transaction_loses_its_locks(postgres: Postgres):
     """On a server: the others go on, and it writes nothing when it wakes up."""
-    address = postgres.new_database()
+    address = postgres.migrated_database()  # to migrate takes longer than a transaction may be silent here
     still, other = Database(address, busy_timeout_s=0.1), Database(address, busy_timeout_s=0.1)
-    still.migrate()
     with still.write() as tx:
         tx.add(LeaseRow(key="case:1", holder="one", until=NOON, fence=1))
     taken = update(LeaseRow).where(LeaseRow.key == "case:1")
