@@ -115,7 +115,7 @@ json_values = st.recursive(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(["user", "actions", "trigger_id", "team"]), json_values))
 def test_any_payload_is_read_or_refused(fields: dict[str, Any]) -> None:
     """Never another error than the two of the door."""
