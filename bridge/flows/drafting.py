@@ -163,7 +163,6 @@ def _author(case: Case) -> dict[str, str]:
 
 _KNOWN = "requesters of cases"  # in a session's info: those that it has read
 
-
 # Made once: SQLAlchemy needs longer to put a statement together than to run it.
 _CUSTOMER = select(CustomerRow).where(
     CustomerRow.installation == bindparam("at"),

@@ -203,7 +203,7 @@ def _open(
     casefile.tell(tx, case.id, now, "opened", opened, mapping=decision.mapping_version)
     _log(tx, case, "case opened")
     if decision.ticket:
-        # Before the card: it is begun at once, and rows that are alike are written together.
+        # Before the card: the first of these is begun at once, and what only waits is written together.
         _ask_for_ticket(tx, world, case, row, now)
     drafting.post_card(tx, case, now)
     drafting.post_copies(tx, case, decision.copies, now)

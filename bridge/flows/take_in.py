@@ -134,14 +134,12 @@ def _write_down(
         if not _settle_in(tx, world, delivery_id):
             return None, []
         rows = [_take_post(tx, world, about) for about in posts]
-        if len(rows) > 1:
-            tx.flush()  # what came of the others, the first must find
         if any(row.erased_at is not None or erasure.is_erased(row.parent_id) for row in rows):
             # What was erased came once more, or is quoted: what it says is not kept a second time.
             erasure.hide_delivery(tx, tx.get_one(Delivery, delivery_id))
         for row in rows:
-            if row is not rows[0]:
-                tx.flush()  # what one post changes, the next must find
+            if len(rows) > 1:
+                tx.flush()  # what came of one post, the others must find
             to_wake = consider(tx, world, row)
             woken += [] if to_wake is None else [to_wake]
         made = cases.made(tx)
