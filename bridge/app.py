@@ -141,8 +141,16 @@ def build(settings: Settings, *, flows: bool, clock: Clock | None = None) -> Bri
     Raises StoreError when the database is not migrated, MappingError when the mapping
     files are faulty and none has ever served.
     """
-    clock = clock or SystemClock()
     database = Database(settings.database_url, connections=settings.threads + WEB_THREADS + 2)
+    try:
+        return _put_together(settings, database, clock or SystemClock(), flows)
+    except BaseException:
+        # Whatever it was: there is no bridge that would close it.
+        database.close()
+        raise
+
+
+def _put_together(settings: Settings, database: Database, clock: Clock, flows: bool) -> Bridge:
     database.require_current()
     world = _world(settings, database, clock)
     count_in(database, world.tallies)

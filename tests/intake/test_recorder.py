@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Any
 
 import pytest
@@ -87,16 +87,15 @@ def test_those_that_wait_share_one_commit(bridge, recorder, commits):
 
 def test_nobody_is_answered_before_it_is_durable(bridge, recorder):
     """What `record` has returned is in the file, for every other process to see."""
-    other = sqlite3.connect(bridge.world.database.file)
 
     def record_and_look(number: int) -> bool:
         row = recorder.record(**delivery(bridge, number))
-        with sqlite3.connect(bridge.world.database.file) as mine:
+        with closing(sqlite3.connect(bridge.world.database.file)) as mine:
             return bool(mine.execute("SELECT 1 FROM deliveries WHERE id = ?", (row,)).fetchone())
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         assert all(pool.map(record_and_look, range(60)))
-    assert (60,) == other.execute("SELECT count(*) FROM deliveries").fetchone()
+    assert 60 == len(stored(bridge))
 
 
 def test_the_same_delivery_in_one_commit_is_new_once(bridge, recorder):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -57,7 +58,7 @@ def status(line: socket.socket) -> bytes:
 
 
 def rows(door: Service) -> int:
-    with sqlite3.connect(door.log.with_name("bridge.db")) as database:
+    with closing(sqlite3.connect(door.log.with_name("bridge.db"))) as database:
         return int(database.execute("SELECT count(*) FROM deliveries").fetchone()[0])
 
 

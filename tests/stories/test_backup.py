@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -244,7 +244,8 @@ def test_a_restore_needs_an_empty_database(answered: InProcess, tmp_path: Path):
 def test_what_is_no_backup_is_refused(tmp_path: Path):
     """A file of something else, an empty database, and none at all: each in a sentence."""
     target = Database(f"sqlite:///{tmp_path}/new.db")
-    Database(f"sqlite:///{tmp_path}/empty.db").engine.connect().close()
+    with closing(Database(f"sqlite:///{tmp_path}/empty.db")) as empty:
+        empty.engine.connect().close()
     (tmp_path / "list.txt").write_text("a shopping list, not a database\n" * 40)
     try:
         for name, says in (
@@ -329,8 +330,9 @@ def test_a_backup_of_an_older_version_is_brought_up_to_date(tmp_path: Path):
     try:
         backup.restore(tmp_path / "old.db", target, now(), "ana")
         assert target.revision() == target.head()
-        assert Database(f"sqlite:///{tmp_path}/old.db").revision() == "0001"
+        assert old.revision() == "0001"
     finally:
+        old.close()
         target.close()
 
 
