@@ -8,7 +8,8 @@ Everything runs on loopback, in processes that this one starts and stops: the re
 answer, a load generator, and the floor, which is gunicorn with a bare Flask route.
 SQLite, ``synchronous=FULL``. Door and floor take turns: read their ratio, since
 absolute figures are the disk's. A loop's floor is its calls to vendors, made one after the
-other with nothing around them.
+other with nothing around them. The same loops are opened by ``bridge web`` and one, then two
+``bridge worker`` on a PostgreSQL of the benchmark's own, on the same machine.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ import tempfile
 from pathlib import Path
 
 from tests.benchmarks.calls import measure_calls
-from tests.benchmarks.loops import Loops, measure_loops
-from tests.benchmarks.processes import Stub, load, start_door, start_floor, start_serve
+from tests.benchmarks.loops import Loops, measure_loops, measure_workers
+from tests.benchmarks.processes import Stub, load, settle, start_door, start_floor, start_serve
 
 CONNECTIONS = 16
 ROUNDS = 3
@@ -51,7 +52,7 @@ def measure_start(report: Report, folder: Path) -> None:
             with start_serve(folder / "start", stub, threads=8) as serve:
                 times.append(serve.started_in_s)
                 if turn == 2:
-                    serve.settle()
+                    settle(serve)
                     idle = serve.resident_mb()
     start_s = statistics.median(times)
     report.say("start, to the first /healthz", f"{start_s:.2f} s", "<= 2 s", start_s <= 2)
@@ -94,10 +95,22 @@ def say_loops(report: Report, found: Loops, calls_ms: float) -> None:
     report.say("memory, before and after", f"{found.before_mb:.0f}, {found.after_mb:.0f} MB")
 
 
+def measure_both_workers(report: Report, folder: Path, loops: int) -> None:
+    """What a second worker gives, where the server shares the machine with them."""
+    one, two = (
+        measure_workers(folder / f"workers-{n}", loops, connections=CONNECTIONS, workers=n) for n in (1, 2)
+    )
+    for name, found in (("one worker", one), ("two workers", two)):
+        report.say(
+            f"PostgreSQL, a door and {name}: loops", f"{found.per_second:.0f}/s", f"{found.cpu_ms:.1f} ms CPU"
+        )
+    report.say("two workers / one", f"{two.per_second / one.per_second:.2f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
     parser.add_argument("--check", action="store_true", help="exit 1 unless every target is met")
-    parser.add_argument("--only", choices=["start", "door", "loops"], help="one part of it")
+    parser.add_argument("--only", choices=["start", "door", "loops", "workers"], help="one part of it")
     parser.add_argument("--posts", type=int, default=POSTS, help="posts in each round at the door")
     parser.add_argument("--loops", type=int, default=LOOPS, help="loops to open")
     given = parser.parse_args()
@@ -113,6 +126,8 @@ def main() -> None:
         if given.only in (None, "loops"):
             found = measure_loops(folder / "loops", given.loops, connections=CONNECTIONS)
             say_loops(report, found, measure_calls(given.loops))
+        if given.only in (None, "workers"):
+            measure_both_workers(report, folder, given.loops)
     if given.check and report.failed:
         sys.exit(1)
 

@@ -3,48 +3,83 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.benchmarks.processes import Stub, load, start_serve
+from tests.benchmarks.processes import Running, Service, Stub, load, settle, start_serve, started_apart
+from tests.postgres import Postgres
 
 THREADS = 64
+OF_EACH_WORKER = 24
 LONGEST_S = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Loops:
-    """``cpu_ms``: user and system time of the bridge's process, until it rests, for one message."""
+    """``cpu_ms``: user and system time of the bridge's processes, until they rest, for one message."""
 
     per_second: float
     cpu_ms: float
     calls: float
-    bytes_each: float
     before_mb: float
     after_mb: float
+    bytes_each: float = 0.0
 
 
 def measure_loops(folder: Path, number: int, *, connections: int) -> Loops:
-    """Post *number* tagged complaints of different customers at once."""
+    """Post *number* tagged complaints of different customers at once, to one process on SQLite."""
     with Stub() as stub, start_serve(folder, stub, threads=THREADS) as serve:
-        load(serve, count=THREADS, connections=connections, mark="warm")
-        _until_open(stub, THREADS, serve.log)
-        serve.settle()
-        before_mb, cpu_s, size = serve.resident_mb(), serve.cpu_s(), _size(folder)
-        calls = sum(stub.counts()["calls"].values())
-        began = time.monotonic()
-        load(serve, count=number, connections=connections, mark="loop")
-        _until_open(stub, THREADS + number, serve.log)
-        took = time.monotonic() - began
-        serve.settle()
-        return Loops(
-            per_second=number / took,
-            cpu_ms=1000 * (serve.cpu_s() - cpu_s) / number,
-            calls=(sum(stub.counts()["calls"].values()) - calls) / number,
-            bytes_each=(_size(folder) - size) / number,
-            before_mb=before_mb,
-            after_mb=serve.resident_mb(),
-        )
+        _open(stub, serve, THREADS, connections, "warm")
+        settle(serve)
+        size = _size(folder)
+        found = _measure(stub, serve, [serve], number, connections)
+        return replace(found, bytes_each=(_size(folder) - size) / number)
+
+
+def measure_workers(folder: Path, number: int, *, connections: int, workers: int) -> Loops:
+    """The same on a PostgreSQL of its own, to a door and so many workers."""
+    folder.mkdir()
+    server = Postgres(folder / "postgresql", durable=True)
+    try:
+        with (
+            Stub() as stub,
+            started_apart(
+                folder / "bridge", stub, server.new_database(), workers=workers, threads=OF_EACH_WORKER
+            ) as (door, others),
+        ):
+            _open(stub, door, OF_EACH_WORKER * workers, connections, "warm")
+            return _measure(stub, door, [door, *others], number, connections)
+    finally:
+        server.close()
+
+
+def _measure(stub: Stub, door: Service, bridge: Sequence[Running], number: int, connections: int) -> Loops:
+    settle(*bridge)
+    before_mb, cpu_s = _sum(bridge, Running.resident_mb), _sum(bridge, Running.cpu_s)
+    before = stub.counts()
+    took = _open(stub, door, number, connections, "loop")
+    settle(*bridge)
+    return Loops(
+        per_second=number / took,
+        cpu_ms=1000 * (_sum(bridge, Running.cpu_s) - cpu_s) / number,
+        calls=(sum(stub.counts()["calls"].values()) - sum(before["calls"].values())) / number,
+        before_mb=before_mb,
+        after_mb=_sum(bridge, Running.resident_mb),
+    )
+
+
+def _sum(bridge: Sequence[Running], figure: Callable[[Running], float]) -> float:
+    return sum(map(figure, bridge))
+
+
+def _open(stub: Stub, door: Service, number: int, connections: int, mark: str) -> float:
+    """Post, and wait until each has its ticket and its card; the seconds that took."""
+    goal = stub.counts()["cards"] + number
+    began = time.monotonic()
+    load(door, count=number, connections=connections, mark=mark)
+    _until_open(stub, goal, door.log)
+    return time.monotonic() - began
 
 
 def _until_open(stub: Stub, number: int, log: Path) -> None:

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,14 +22,13 @@ SECRET = readable_secret("test-benchmark-secret-one")
 WEB_THREADS = 8  # as many as the bridge's own door has
 TICKS = os.sysconf("SC_CLK_TCK")
 LONGEST_START_S = 30
+BRIDGE = [sys.executable, "-m", "bridge"]
 
 
-class Service:
-    """A process that answers /healthz. ``hook`` is where posts go."""
+class Running:
+    """A process of ours and its children. ``log`` is where it writes; what it prints says that it is up."""
 
-    def __init__(self, command: list[str], port: int, path: str, env: dict[str, str], log: Path) -> None:
-        self.url = f"http://127.0.0.1:{port}"
-        self.hook = self.url + path
+    def __init__(self, command: list[str], env: dict[str, str], log: Path) -> None:
         self.log = log
         began = time.monotonic()
         with log.open("ab") as output:
@@ -42,14 +43,14 @@ class Service:
         self.started_in_s = time.monotonic() - began
 
     def _wait(self, until: float) -> None:
-        while True:
+        while not self.is_up():
             if self._process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError(f"it did not start:\n{self.log.read_text(encoding='utf-8')[-2000:]}")
-            try:
-                with urllib.request.urlopen(f"{self.url}/healthz", timeout=1):  # noqa: S310 - loopback
-                    return
-            except OSError:
-                time.sleep(0.01)
+            time.sleep(0.01)
+
+    def is_up(self) -> bool:
+        """A worker answers nobody, but says when it works."""
+        return "bridge: working" in self.log.read_text(encoding="utf-8")
 
     def processes(self) -> list[int]:
         """Its own id and those of its children: gunicorn's worker is one."""
@@ -69,14 +70,6 @@ class Service:
         ]
         return sum(map(int, pages)) * os.sysconf("SC_PAGE_SIZE") / 1024**2
 
-    def settle(self, quiet_s: float = 1.5) -> None:
-        """Wait until it does next to nothing."""
-        for _ in range(20):
-            before = self.cpu_s()
-            time.sleep(quiet_s)
-            if self.cpu_s() - before < 0.1 * quiet_s:
-                return
-
     def stop(self) -> None:
         self._process.terminate()
         try:
@@ -92,6 +85,31 @@ class Service:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def settle(*running: Running, quiet_s: float = 1.5) -> None:
+    """Wait until they do next to nothing."""
+    for _ in range(20):
+        before = sum(one.cpu_s() for one in running)
+        time.sleep(quiet_s)
+        if sum(one.cpu_s() for one in running) - before < 0.1 * quiet_s:
+            return
+
+
+class Service(Running):
+    """A process that answers /healthz. ``hook`` is where posts go."""
+
+    def __init__(self, command: list[str], port: int, path: str, env: dict[str, str], log: Path) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.hook = self.url + path
+        super().__init__(command, env, log)
+
+    def is_up(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=1):  # noqa: S310 - loopback
+                return True
+        except OSError:
+            return False
 
 
 class Stub:
@@ -133,37 +151,56 @@ def vendors(url: str) -> dict[str, str]:
     }
 
 
-def _bridge(command: str, folder: Path, url: str, threads: int) -> Service:
+def _env(folder: Path, url: str, threads: int, store: str = "") -> dict[str, str]:
     folder.mkdir(exist_ok=True)
-    port = _free_port()
-    env = {
+    return {
         "BRIDGE_DATA": str(folder),
         "BRIDGE_MAPPINGS": str(REPOSITORY / "mappings"),
         "BRIDGE_THREADS": str(threads),
         "BRIDGE_LOG_LEVEL": "WARNING",
-        "PORT": str(port),
         "KOPI_PLAZA_SECRET": SECRET,
         "NO_PROXY": "127.0.0.1",
+        **({"DATABASE_URL": store} if store else {}),
         **vendors(url),
     }
-    if command == "web":
-        subprocess.run(
-            [sys.executable, "-m", "bridge", "migrate"], env={**os.environ, **env}, check=True,
-            cwd=REPOSITORY, stdout=subprocess.DEVNULL,
-        )  # fmt: skip
+
+
+def _listening(command: str, folder: Path, env: dict[str, str]) -> Service:
+    port = _free_port()
     return Service(
-        [sys.executable, "-m", "bridge", command], port, "/hooks/social/kopi-plaza", env, folder / "log"
+        [*BRIDGE, command], port, "/hooks/social/kopi-plaza", {**env, "PORT": str(port)}, folder / "log"
+    )
+
+
+def _migrate(env: dict[str, str]) -> None:
+    subprocess.run(
+        [*BRIDGE, "migrate"], env={**os.environ, **env}, check=True, cwd=REPOSITORY, stdout=subprocess.DEVNULL
     )
 
 
 def start_door(folder: Path) -> Service:
     """``bridge web``: nobody is there to work on what comes in."""
-    return _bridge("web", folder, "http://127.0.0.1:1", 8)
+    env = _env(folder, "http://127.0.0.1:1", 8)
+    _migrate(env)
+    return _listening("web", folder, env)
 
 
 def start_serve(folder: Path, stub: Stub, *, threads: int) -> Service:
     """``bridge serve`` against the stub."""
-    return _bridge("serve", folder, stub.url, threads)
+    return _listening("serve", folder, _env(folder, stub.url, threads))
+
+
+@contextmanager
+def started_apart(
+    folder: Path, stub: Stub, store: str, *, workers: int, threads: int
+) -> Iterator[tuple[Service, list[Running]]]:
+    """``bridge web`` and *workers* times ``bridge worker`` on the database at *store*, against the stub."""
+    env = _env(folder, stub.url, threads, store)
+    _migrate(env)
+    with ExitStack() as running:
+        door = running.enter_context(_listening("web", folder, env))
+        logs = [folder / f"worker-{number}.log" for number in range(workers)]
+        yield door, [running.enter_context(Running([*BRIDGE, "worker"], env, log)) for log in logs]
 
 
 def start_floor(folder: Path) -> Service:

@@ -25,7 +25,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tests.benchmarks.load import posts
-from tests.benchmarks.processes import SECRET, Service, Stub, start_floor, start_serve
+from tests.benchmarks.processes import SECRET, Service, Stub, settle, start_floor, start_serve
 from tests.benchmarks.wire import Messages
 
 PARTS = 10
@@ -121,7 +121,7 @@ def soak(folder: Path, minutes: float, rate: float) -> bool:
                 f"{one.behind:>7}",
                 flush=True,
             )
-        serve.settle()
+        settle(serve)
         sizes.append(_size(folder))
         counts = stub.counts()
     loops = number * PARTS
