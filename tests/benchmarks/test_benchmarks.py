@@ -24,14 +24,17 @@ def judged(part: str, *options: str) -> list[str]:
 
 
 def test_start_and_memory_are_held_against_their_targets():
+    """Of `bridge serve`, idle."""
     assert judged("start") == ["start, to the first /healthz", "memory, idle (serve, 8 threads)"]
 
 
 def test_the_door_is_held_against_its_floor():
+    """By turns, in the same run."""
     assert judged("door", "--posts", "40") == ["door / floor"]
 
 
 def test_loops_are_held_against_their_targets():
+    """From the post to its ticket and its card."""
     assert judged("loops") == ["loops opened (ticket and card)", "CPU a message, whole process"]
 
 
