@@ -10,16 +10,16 @@ from tests.running import REPOSITORY
 
 def judged(part: str, *options: str) -> list[str]:
     """What a small run of *part* holds against a target; whether it is met is for a quiet machine to say."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks", "--only", part, "--loops", "4", *options],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        timeout=110,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    lines = [line for line in done.stdout.splitlines() if line.endswith(("met", "NOT MET"))]
+    command = [sys.executable, "-m", "tests.benchmarks", "--only", part, "--loops", "4", *options]
+    with subprocess.Popen(
+        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        try:
+            said, complaints = run.communicate(timeout=110)
+        finally:
+            run.terminate()  # so that it stops what it has started
+    assert run.returncode == 0, complaints
+    lines = [line for line in said.splitlines() if line.endswith(("met", "NOT MET"))]
     return [line.split("  ")[0] for line in lines]
 
 
