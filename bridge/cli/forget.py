@@ -34,7 +34,7 @@ def forget(
         _list()
         return
     with opened_world() as world:
-        person = _person(world, whom, author_id, network)
+        person, elsewhere = _person(world, whom, author_id, network)
         patience = timedelta(0) if dry_run else forgetting.PATIENCE
         rehearsed = forgetting.forget(world, person, who(), rehearse=True, patience=patience)
         _say("Would be erased:" if dry_run else "To be erased:", rehearsed)
@@ -49,12 +49,17 @@ def forget(
         click.echo("What remains, and is yours to decide:")
         for sentence in done.remains:
             click.echo(f"  {sentence}")
+        for other in elsewhere:
+            click.echo(f"  {other} is known, too: if that is the same person, `bridge forget {other}`")
         click.echo(
             f"Proof: {done.proof} (`bridge forget --list` shows it, with what vendors refuse from now on)"
         )
 
 
-def _person(world: World, whom: str | None, author_id: str | None, network: str | None) -> Person:
+def _person(
+    world: World, whom: str | None, author_id: str | None, network: str | None
+) -> tuple[Person, list[str]]:
+    """Whom to erase, and who has one of their handles on another network."""
     handle = ""
     if bool(whom) == bool(author_id) or bool(author_id) != bool(network):
         raise click.UsageError("Give @HANDLE@NETWORK, or --author-id ID with --network NAME.")
@@ -65,11 +70,23 @@ def _person(world: World, whom: str | None, author_id: str | None, network: str 
     with world.database.read() as tx:
         name = _network(tx, world, network or "")
         person = find_person(tx, world.installation, name, handle=handle, author_id=author_id or "")
+        elsewhere = _elsewhere(tx, world, person)
         if not person.author_ids:
+            similar = similar_handles(tx, world.installation, name, handle)
             raise click.ClickException(
-                _unknown(name, handle, similar_handles(tx, world.installation, name, handle))
+                _unknown(name, handle, [*elsewhere, *(f"@{one}@{name}" for one in similar)])
             )
-        return person
+        return person, elsewhere
+
+
+def _elsewhere(tx: Session, world: World, person: Person) -> list[str]:
+    """Who has one of *person*'s handles on another network, or on the same by a relay's name for it."""
+    return [
+        f"@{handle}@{network}"
+        for network in sorted(_networks(tx, world) - {person.network})
+        for handle in sorted(person.handles)
+        if find_person(tx, world.installation, network, handle=handle).author_ids
+    ]
 
 
 def _unknown(network: str, handle: str, similar: list[str]) -> str:
@@ -77,13 +94,18 @@ def _unknown(network: str, handle: str, similar: list[str]) -> str:
     wrong = f"Nobody is known as @{handle} on {network}"
     if not similar:
         return f"{wrong}. If you have the network's own id of them, give --author-id and --network."
-    return f"{wrong}; did you mean {' or '.join(f'@{one}@{network}' for one in similar)}?"
+    return f"{wrong}; did you mean {' or '.join(similar)}?"
+
+
+def _networks(tx: Session, world: World) -> set[str]:
+    """The networks that there are rooms for, and those that relays have named."""
+    heard = tx.scalars(select(Message.network).distinct())
+    return set(world.networks) | set(heard)
 
 
 def _network(tx: Session, world: World, named: str) -> str:
     """The network called *named*, by its own name or by what the mapping calls it."""
-    heard = tx.scalars(select(Message.network).distinct())
-    known = set(world.networks) | set(heard)
+    known = _networks(tx, world)
     if named in known:
         return named
     accounts = world.mappings.current.accounts.values()

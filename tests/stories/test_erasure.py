@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from click.testing import CliRunner
@@ -424,6 +425,25 @@ def test_a_handle_that_nobody_has_erases_nobody(sandbox: Sandbox, running: InPro
     assert "Nobody is known as @nemo on standard. If you" in run("@nemo@plaza", "--dry-run").output
     assert before == [one.body for one in rows(running, Delivery)]
     assert rows(running, Erasure) == []
+
+
+def test_who_has_the_handle_on_another_network_is_named(sandbox: Sandbox, running: InProcess, ticket):
+    """A relay's own name for a network may be the mapping's label for another: both are looked at."""
+    rest(running)
+    of_relay = {"installation": "bridge", "network": "plaza", "received_at": datetime.now(UTC), "own": False}
+    with running.database.write() as tx:
+        tx.add(Message(id="relayed", global_id="1", author_id="77", author_handle="@rudi", **of_relay))
+    run = command_of(running)
+    refused = run("@dewi@plaza", "--yes")
+    assert "Nobody is known as @dewi on plaza; did you mean @dewi@standard?" in refused.output
+    with running.database.write() as tx:
+        tx.get_one(Message, "relayed").author_handle = "@dewi"
+
+    done = run("@dewi@standard", "--yes")
+    assert "@dewi@plaza is known, too: if that is the same person, `bridge forget @dewi@plaza`" in done.output
+    assert run("@dewi@plaza", "--yes").exit_code == 0
+    assert all(row.author_handle is None for row in rows(running, Message))
+    assert "is known, too" not in run("--author-id", "77", "--network", "plaza", "--yes").output
 
 
 def test_the_same_name_on_another_server_is_another_person():
