@@ -61,7 +61,7 @@ class _Dialect(SQLiteDialect_pysqlite):
 
     def connect(self, *arguments: Any, **options: Any) -> Any:
         if not options.get("uri"):
-            _keep_to_ourselves(arguments[0])
+            keep_to_ourselves(arguments[0])
         return super().connect(*arguments, **options)
 
     def do_begin(self, dbapi_connection: Any) -> None:
@@ -74,7 +74,7 @@ class _Dialect(SQLiteDialect_pysqlite):
 registry.register("sqlite.bridge", __name__, _Dialect.__name__)
 
 
-def _keep_to_ourselves(file: str) -> None:
+def keep_to_ourselves(file: str | Path) -> None:
     """Make a new file readable for its owner only: customers' words will be in it, and in its logs."""
     # A file that is there is not opened: closing it would drop the locks that this process has on it.
     # What cannot be made is SQLite's to complain of.

@@ -66,6 +66,7 @@ class FolderLock(ProofOfLife):
     def acquire(self, worker: str = "") -> None:
         """Raises FolderInUseError, naming the holder, when another process has it; StoreError."""
         embedded.make_folder(self.path)
+        embedded.keep_to_ourselves(self.path)
         file = self.path.open("a+", encoding="utf-8")
         if not _locked(file):
             file.seek(0)

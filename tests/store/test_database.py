@@ -16,6 +16,7 @@ from bridge.errors import StoreBusyError
 from bridge.store import casefile
 from bridge.store.database import Database
 from bridge.store.ids import new_id
+from bridge.store.presence import FolderLock
 from bridge.store.tables import Event, Lane, LeaseRow
 from tests.postgres import Postgres
 from tests.store.conftest import NOON
@@ -189,6 +190,10 @@ def test_what_it_makes_is_for_its_owner_only(tmp_path: Path):
         database.close()
         allowed = 0o600 if name == "new.db" else 0o640
         assert modes == {name: allowed, f"{name}-wal": allowed, f"{name}-shm": allowed}
+    lock = FolderLock(tmp_path / "new.db")
+    lock.acquire()
+    assert lock.path.stat().st_mode & 0o777 == 0o600
+    lock.release()
 
 
 def test_what_is_blank_is_blank_on_the_disk_once_the_log_is_emptied(database: Database, file: Path):
