@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from bridge.sandbox import Sandbox
 from bridge.store import deliveries
@@ -134,6 +136,20 @@ def test_the_stages_of_a_case_count_from_the_post(office: Office):
     names.remove("solved")
     assert names == ["posted", "tagged", "received", "ticket opened", "first public word", "closed"]
     assert all(line.endswith("after the post") for line in stages)
+
+
+def test_stages_of_the_same_second_stand_in_the_order_of_a_story(
+    sandbox: Sandbox, running: InProcess, shell: Shell
+):
+    """Zendesk tells whole seconds, we know more: an answer stands above the solve that came after it."""
+    sandbox.plaza.post("dewi", COMPLAINT, language="en", tags=["technical-issue"])
+    the_ticket(sandbox)
+    second = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=90)
+    with running.database.write() as tx:
+        case = tx.scalars(select(Case)).one()
+        case.solved_at, case.first_public_word_at = second, second + timedelta(milliseconds=202)
+    said = shell("case", "show", case.id[-12:]).out
+    assert said.index("  first public word") < said.index("  solved  ")
 
 
 def test_what_waits_for_a_person_is_said_with_its_reason(office: Office):
