@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.benchmarks.processes import Running, Service, Stub, load, settle, start_serve, started_apart
@@ -24,17 +24,14 @@ class Loops:
     calls: float
     before_mb: float
     after_mb: float
-    bytes_each: float = 0.0
+    bytes_each: float
 
 
 def measure_loops(folder: Path, number: int, *, connections: int) -> Loops:
     """Post *number* tagged complaints of different customers at once, to one process on SQLite."""
     with Stub() as stub, start_serve(folder, stub, threads=THREADS) as serve:
         _open(stub, serve, THREADS, connections, "warm")
-        settle(serve)
-        size = _size(folder)
-        found = _measure(stub, serve, [serve], number, connections)
-        return replace(found, bytes_each=(_size(folder) - size) / number)
+        return _measure(stub, serve, [serve], number, connections, size=lambda: _size(folder))
 
 
 def measure_workers(folder: Path, number: int, *, connections: int, workers: int) -> Loops:
@@ -54,10 +51,18 @@ def measure_workers(folder: Path, number: int, *, connections: int, workers: int
         server.close()
 
 
-def _measure(stub: Stub, door: Service, bridge: Sequence[Running], number: int, connections: int) -> Loops:
+def _measure(
+    stub: Stub,
+    door: Service,
+    bridge: Sequence[Running],
+    number: int,
+    connections: int,
+    size: Callable[[], int] = lambda: 0,
+) -> Loops:
+    """*size*: how many bytes the database has, where that is to be known."""
     settle(*bridge)
     before_mb, cpu_s = _sum(bridge, Running.resident_mb), _sum(bridge, Running.cpu_s)
-    before = stub.counts()
+    before, bytes_before = stub.counts(), size()
     took = _open(stub, door, number, connections, "loop")
     settle(*bridge)
     return Loops(
@@ -65,6 +70,7 @@ def _measure(stub: Stub, door: Service, bridge: Sequence[Running], number: int, 
         cpu_ms=1000 * (_sum(bridge, Running.cpu_s) - cpu_s) / number,
         calls=(sum(stub.counts()["calls"].values()) - sum(before["calls"].values())) / number,
         before_mb=before_mb,
+        bytes_each=(size() - bytes_before) / number,
         after_mb=_sum(bridge, Running.resident_mb),
     )
 
