@@ -28,6 +28,7 @@ from bridge.cli.monitoring import monitoring
 from bridge.cli.pause import pause, resume
 from bridge.cli.run import migrate, serve, web, worker
 from bridge.cli.setup import setup
+from bridge.cli.terminal import say
 from bridge.errors import BridgeError, SettingsError
 
 
@@ -55,5 +56,5 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except (SettingsError, BridgeError) as error:
-        click.echo(f"bridge: {error}", err=True)
+        say(f"bridge: {error}", err=True)
         sys.exit(2)

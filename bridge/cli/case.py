@@ -8,21 +8,14 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bridge.cli.opened import (
-    ago,
-    find_case,
-    first_of,
-    limited,
-    opened_database,
-    say_more,
-    short,
-    span,
-    who,
-)
+from bridge.cli.opened import ago, find_case, opened_database, short, span, who
+from bridge.cli.terminal import first_of, limited, quoted, say, say_more, table
 from bridge.core.case import CaseState
 from bridge.core.intent import MOVING, IntentState
 from bridge.store import casefile, cases, intents, lanes, messages, tickets
 from bridge.store.tables import Case, TicketRow
+
+_UNDER_WORDS = " " * len("  2026-01-01 00:00:00  ")
 
 
 @click.group()
@@ -39,12 +32,12 @@ def list_(open_loops: bool, limit: int) -> None:
         query = select(Case).order_by(Case.id.desc())
         if open_loops:
             query = select(Case).where(Case.state == CaseState.SOLVED).order_by(Case.id)
-        cases, more = first_of(tx, query, limit)
-        if not cases:
-            click.echo("No open loops." if open_loops else "No cases yet.")
-        for row in cases:
-            _line(tx, row)
-        say_more(more)
+        found, more = first_of(tx, query, limit)
+        lines = table(_HEADINGS, [_line(tx, row) for row in found])
+    if not found:
+        lines = ["No open loops." if open_loops else "No cases yet."]
+    say("\n".join(lines))
+    say_more(more)
 
 
 @case.command()
@@ -56,36 +49,40 @@ def show(which: str) -> None:
         its_tickets = list(
             tx.scalars(select(TicketRow).where(TicketRow.case_id == row.id).order_by(TicketRow.number))
         )
-        click.echo(f"Case {row.id}")
-        click.echo(f"  state     {row.state}" + (f", {row.receipt}" if row.receipt else ""))
+        say(f"Case {row.id}")
+        say(f"  state     {row.state}" + (f", {row.receipt}" if row.receipt else ""))
         if row.receipt_url:
-            click.echo(f"  receipt   {row.receipt_url}")
-        click.echo(f"  thread    {row.network} {row.thread_root}")
-        click.echo(f"  brand     {row.brand}, account {row.account}")
-        click.echo(f"  route     {row.route or 'none'} → {row.queue}: {row.reason} ({row.route_place})")
-        click.echo(f"  language  {row.language} ({row.language_reason})")
-        click.echo(f"  public    {'possible' if row.light else 'not possible'}: {row.light_reason}")
+            say(f"  receipt   {row.receipt_url}")
+        say(f"  thread    {row.network} {row.thread_root}")
+        say(f"  brand     {row.brand}, account {row.account}")
+        say(f"  route     {row.route or 'none'} → {row.queue}: {row.reason} ({row.route_place})")
+        say(f"  language  {row.language} ({row.language_reason})")
+        say(f"  public    {'possible' if row.light else 'not possible'}: {row.light_reason}")
         for ticket in its_tickets:
-            click.echo(f"  ticket    {ticket.ticket_id} ({ticket.state}) {ticket.url}")
-        click.echo("\nStages")
+            say(f"  ticket    {ticket.ticket_id} ({ticket.state}) {ticket.url}")
+        say("\nStages")
         _stages(row)
-        click.echo("\nThe customer's words")
+        say("\nThe customer's words (UTC)")
         for post in messages.of_case(tx, row.id):
             text = "(deleted)" if post.deleted_at else (post.text or "(erased)")
-            click.echo(f"  {post.posted_at:%H:%M:%S} {text}")
-        click.echo("\nWhat happened")
+            say(f"  {post.posted_at:%Y-%m-%d %H:%M:%S}  {quoted(text, _UNDER_WORDS)}")
+        say("\nWhat happened (UTC)")
         for event in casefile.read(tx, row.id):
             of = str(event.data.get("intent") or event.data.get("message") or "")
-            click.echo(f"  {event.at:%H:%M:%S.%f}"[:-3] + f"  {event.kind:<11} {event.text}" + _reference(of))
+            say(
+                f"  {event.at:%Y-%m-%d %H:%M:%S.%f}"[:-3]
+                + f"  {event.kind:<11} {event.text}"
+                + _reference(of)
+            )
         waiting = intents.waiting_for_a_person(tx, row.id)
         for intent in waiting:
-            click.echo(
+            say(
                 f"\nWaits for a person: {intents.named(intent)}, intent {short(intent.id)}\n  {intent.reason}"
             )
         shut = lanes.parked(tx, datetime.now(UTC))
         for intent in intents.of_case(tx, row.id, MOVING):
             for parked in lanes.keeping(shut, intent):
-                click.echo(f"\nWaits: {intents.named(intent)}, intent {short(intent.id)}\n  {parked.said}")
+                say(f"\nWaits: {intents.named(intent)}, intent {short(intent.id)}\n  {parked.said}")
 
 
 @case.command()
@@ -109,21 +106,29 @@ def replay(which: str) -> None:
         intents.wake_case(row, now)
         casefile.tell(tx, row.id, now, "replay", f"looked at again, asked for by {who()}")
         read = sum(ticket.state == "current" for ticket in found)
-    click.echo(
-        f"Case {short(row.id)} is looked at again: tickets to read {read}, waiting intents {len(waiting)}."
-    )
+    say(f"Case {short(row.id)} is looked at again: tickets to read {read}, waiting intents {len(waiting)}.")
 
 
 def _reference(identity: str) -> str:
     return f"  [{short(identity)}]" if identity else ""
 
 
-def _line(tx: Session, row: Case) -> None:
+_HEADINGS = ("CASE", "TICKET", "STATE", "NETWORK", "CUSTOMER", "QUEUE", "POSTED", "")
+
+
+def _line(tx: Session, row: Case) -> tuple[str, ...]:
+    posts, its_tickets = messages.of_case(tx, row.id), cases.rows(tx, TicketRow, row.id)
     waiting = len(intents.waiting_for_a_person(tx, row.id))
-    click.echo(
-        f"{short(row.id)}  {row.state:<7} {row.network:<10} {row.queue:<20} {ago(row.posted_at):>12}"
-        + (f"  {row.receipt}" if row.receipt else "")
-        + (f"  waits for a person ({waiting})" if waiting else "")
+    asks = f"waits for a person ({waiting})" if waiting else None
+    return (
+        short(row.id),
+        its_tickets[-1].ticket_id if its_tickets else "-",
+        row.state,
+        row.network,
+        next((post.author_handle for post in posts if post.author_handle), "-"),
+        row.queue,
+        f"{ago(row.posted_at)} ago",
+        ", ".join(filter(None, (row.receipt, asks))),
     )
 
 
@@ -143,4 +148,4 @@ def _stages(row: Case) -> None:
     # By the second: some of these times are vendors', which know no less. Within one, as above.
     for name, at in sorted(known, key=lambda stage: stage[1].replace(microsecond=0)):
         after = span((at - row.posted_at).total_seconds())
-        click.echo(f"  {name:<18} {at:%Y-%m-%d %H:%M:%S} UTC   {after} after the post")
+        say(f"  {name:<18} {at:%Y-%m-%d %H:%M:%S} UTC   {after} after the post")

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import click
 from sqlalchemy import select
 
-from bridge.cli.opened import LEAST, ago, first_of, limited, opened_database, say_more, short
+from bridge.cli.opened import LEAST, ago, opened_database, short
+from bridge.cli.terminal import first_of, limited, say, say_more, table
 from bridge.store import deliveries
 from bridge.store.tables import Delivery
 
@@ -29,13 +30,23 @@ def list_(failed: bool, limit: int) -> None:
         if failed:
             query = select(Delivery).where(Delivery.state.in_(NOT_UNDERSTOOD)).order_by(Delivery.id)
         rows, more = first_of(tx, query, limit)
+    lines = table(
+        ("DELIVERY", "STATE", "SOURCE", "ACCOUNT", "RECEIVED", "REASON"),
+        [
+            (
+                short(row.id),
+                row.state,
+                row.source,
+                row.account,
+                f"{ago(row.received_at)} ago",
+                row.reason or "",
+            )
+            for row in rows
+        ],
+    )
     if not rows:
-        click.echo("None failed." if failed else "No deliveries yet.")
-    for row in rows:
-        click.echo(
-            f"{short(row.id)}  {row.state:<10} {row.source:<9} {row.account:<18} {ago(row.received_at):>12}"
-            + (f"  {row.reason}" if row.reason else "")
-        )
+        lines = ["None failed." if failed else "No deliveries yet."]
+    say("\n".join(lines))
     say_more(more)
 
 
@@ -57,4 +68,4 @@ def replay(which: str | None, failed: bool) -> None:
             raise click.ClickException(f"There is no delivery {which}. `bridge delivery list` shows them.")
         for row in rows:
             deliveries.take_again(row, datetime.now(UTC))
-    click.echo(f"{len(rows)} to be taken in again.")
+    say(f"{len(rows)} to be taken in again.")

@@ -11,6 +11,7 @@ import click
 
 from bridge import app, settings, slack, zendesk
 from bridge.cli.mapping_live import NO_SLACK, NO_ZENDESK
+from bridge.cli.terminal import say
 from bridge.core.account import Account
 from bridge.core.plural import counted
 from bridge.core.ports import Finding
@@ -39,15 +40,16 @@ def doctor() -> None:
     for finding in _findings(loaded):
         _print(finding)
         healthy = healthy and finding.ok
-    click.echo("All is well." if healthy else "Some things need a person; the fixes are above.")
+    say("All is well." if healthy else "Some things need a person; the fixes are above.")
     sys.exit(0 if healthy else 1)
 
 
 def _print(finding: Finding) -> None:
     mark = click.style("ok  ", fg="green") if finding.ok else click.style("FAIL", fg="red")
-    click.echo(f"{mark} {finding.check}: {finding.detail}")
+    click.echo(f"{mark} ", nl=False)
+    say(f"{finding.check}: {finding.detail}")
     if not finding.ok and finding.fix:
-        click.echo(f"     fix: {finding.fix}")
+        say(f"     fix: {finding.fix}")
 
 
 def _findings(loaded: Settings) -> Iterator[Finding]:

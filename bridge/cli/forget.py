@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.cli.opened import opened_database, opened_world, who
+from bridge.cli.terminal import say
 from bridge.flows import forget as forgetting
 from bridge.flows.world import World
 from bridge.store.person import Person, find_person, similar_handles
@@ -45,15 +46,13 @@ def forget(
         done = forgetting.forget(world, person, who())
         _say("Erased:", done)
         if not world.database.empty_log():
-            click.echo("The database's write-ahead log is in use and keeps the words until its next turn.")
-        click.echo("What remains, and is yours to decide:")
+            say("The database's write-ahead log is in use and keeps the words until its next turn.")
+        say("What remains, and is yours to decide:")
         for sentence in done.remains:
-            click.echo(f"  {sentence}")
+            say(f"  {sentence}")
         for other in elsewhere:
-            click.echo(f"  {other} is known, too: if that is the same person, `bridge forget {other}`")
-        click.echo(
-            f"Proof: {done.proof} (`bridge forget --list` shows it, with what vendors refuse from now on)"
-        )
+            say(f"  {other} is known, too: if that is the same person, `bridge forget {other}`")
+        say(f"Proof: {done.proof} (`bridge forget --list` shows it, with what vendors refuse from now on)")
 
 
 def _person(
@@ -118,21 +117,21 @@ def _network(tx: Session, world: World, named: str) -> str:
 
 
 def _say(head: str, what: forgetting.Forgotten) -> None:
-    click.echo(head if what.counts else "Nothing is known of them.")
+    say(head if what.counts else "Nothing is known of them.")
     for table, number in what.counts.items():
-        click.echo(f"  {number:>6}  {table}")
+        say(f"  {number:>6}  {table}")
 
 
 def _list() -> None:
     with opened_database() as database, database.read() as tx:
         proofs = list(tx.scalars(select(Erasure).order_by(Erasure.id)))
     if not proofs:
-        click.echo("Nothing was erased yet.")
+        say("Nothing was erased yet.")
     for proof in proofs:
         counts = ", ".join(f"{table}: {number}" for table, number in proof.counts.items())
-        click.echo(
+        say(
             f"{proof.id}  {proof.at:%Y-%m-%d %H:%M} UTC  {proof.cause:<9} by {proof.by}"
             f"{f', {proof.network}' if proof.network else ''}  {counts}"
         )
         for sentence in proof.remains:
-            click.echo(f"    remains {sentence}")
+            say(f"    remains {sentence}")

@@ -8,17 +8,8 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bridge.cli.opened import (
-    LEAST,
-    ago,
-    first_of,
-    limited,
-    opened_database,
-    opened_world,
-    say_more,
-    short,
-    who,
-)
+from bridge.cli.opened import LEAST, ago, opened_database, opened_world, short, who
+from bridge.cli.terminal import first_of, limited, quoted, say, say_more, table
 from bridge.core.intent import MOVING, IntentState
 from bridge.flows import settle as settling
 from bridge.store import intents, lanes
@@ -43,19 +34,26 @@ def list_(everything: bool, limit: int) -> None:
             query = query.where(Intent.state.not_in(final) | refused_outside)
         rows, more = first_of(tx, query, limit)
         shut = lanes.parked(tx, datetime.now(UTC))
-        if not rows:
-            click.echo("Nothing is open.")
-        for row in rows:
-            click.echo(
-                f"{short(row.id)}  {row.state:<9} {intents.named(row):<40} case {short(row.case_id)} "
-                f"{ago(row.created_at):>12}"
-                + (f"  {row.attempts} tries" if row.attempts > 1 else "")
-                + (f"  {row.reason}" if row.reason else "")
-                + _waits_for(shut, row)
-            )
+        heading, *lines = table(
+            ("INTENT", "STATE", "WHAT", "CASE", "AGE", "REASON"),
+            [
+                (
+                    short(row.id),
+                    row.state,
+                    intents.named(row),
+                    short(row.case_id),
+                    ago(row.created_at),
+                    _why(row, shut),
+                )
+                for row in rows
+            ],
+        )
+        say(heading if rows else "Nothing is open.")
+        for row, line in zip(rows, lines, strict=True):
+            say(line)
             text = (row.payload or {}).get("text") if row.effect == "reply" else None
             if text and IntentState(row.state).needs_person:
-                click.echo(f"    “{text}”")
+                say(f"    “{quoted(text, '     ')}”")
         say_more(more)
 
 
@@ -69,11 +67,11 @@ def approve(which: str) -> None:
         settling.approve(tx, world, found, who(), again=True)
         shut = _shut(tx, found)
     if shut is None:
-        click.echo("Approved: the running bridge sends it now.")
+        say("Approved: the running bridge sends it now.")
     elif shut.name == lanes.PUBLIC:
-        click.echo(f"Approved. It waits until `bridge resume`: paused, {shut.reason}.")
+        say(f"Approved. It waits until `bridge resume`: paused, {shut.reason}.")
     else:
-        click.echo(f"Approved. It waits for lane {shut.name}, which is parked: {shut.reason}.")
+        say(f"Approved. It waits for lane {shut.name}, which is parked: {shut.reason}.")
 
 
 @intent.command()
@@ -84,7 +82,7 @@ def refuse(which: str) -> None:
         found = _find(tx, which)
         _outcome_is_known(tx, found)
         settling.refuse(tx, world, found, who())
-    click.echo("Refused.")
+    say("Refused.")
 
 
 @intent.command()
@@ -106,7 +104,7 @@ def settle(which: str, sent: str | None, not_sent: bool, send: bool) -> None:
         else:
             _is_not_held(tx, found, f"`bridge intent approve {short(found)}`")
             settling.approve(tx, world, found, who())
-    click.echo("Settled.")
+    say("Settled.")
 
 
 def _outcome_is_known(tx: Session, intent_id: str) -> None:
@@ -124,11 +122,11 @@ def _is_not_held(tx: Session, intent_id: str, instead: str) -> None:
         )
 
 
-def _waits_for(shut: dict[str, lanes.Parked], intent: Intent) -> str:
-    """Why what is free to go does not."""
-    if intent.state not in MOVING:
-        return ""
-    return "".join(f"  {one.said}." for one in lanes.keeping(shut, intent))
+def _why(intent: Intent, shut: dict[str, lanes.Parked]) -> str:
+    """Why it is where it is, and why what is free to go does not."""
+    tries = f"{intent.attempts} tries" if intent.attempts > 1 else None
+    waits = [f"{one.said}." for one in lanes.keeping(shut, intent)] if intent.state in MOVING else []
+    return "  ".join(filter(None, (tries, intent.reason, *waits)))
 
 
 def _shut(tx: Session, intent_id: str) -> lanes.Parked | None:

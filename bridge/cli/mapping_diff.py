@@ -17,6 +17,7 @@ import click
 
 from bridge.cli.mappings import EXIT_FAULTS, exit_with, load_or_exit, mappings_folder, networks
 from bridge.cli.opened import opened_database
+from bridge.cli.terminal import say
 from bridge.core.plural import counted
 from bridge.errors import MappingError, NoDatabaseError
 from bridge.routing.compare import ASPECTS, Comparison, Side, as_data
@@ -103,7 +104,7 @@ def diff(folder: Path, new: Path, since: timedelta, max_change: float | None, fo
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
     else:
         for line in (*told_of, *_of_files(said, before.files == after.files)):
-            click.echo(line)
+            say(line)
     if max_change is not None and found.share > max_change:
         click.echo(f"{found.share:.1%} of the messages would change: more than {max_change:.1%}", err=True)
         sys.exit(EXIT_FAULTS)

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from bridge.cli.mappings import MOMENT, load_or_exit, mappings_folder, networks
 from bridge.cli.opened import find_case, opened_database
+from bridge.cli.terminal import say
 from bridge.core.message import Author, MessageKind, Sentiment, Severity, SocialMessage
 from bridge.routing.account import network_label, public_account
 from bridge.routing.decide import consider, decide
@@ -83,10 +84,10 @@ def explain(
         told = _told(file, {key: value for key, value in options.items() if key in given})
         message = _message(mapping, told, at.replace(tzinfo=UTC) if at else datetime.now(UTC))
     for tag in sorted(tag for tag in message.tags if tag_name(tag) not in mapping.tags):
-        click.echo(f'Note: the tag "{tag}" is not in tags.yaml{_meant(tag, mapping)}', err=True)
+        say(f'Note: the tag "{tag}" is not in tags.yaml{_meant(tag, mapping)}', err=True)
     decision = decide(message, mapping, message.posted_at)
     for line in _Story(message, decision, mapping, folder).lines():
-        click.echo(line)
+        say(line)
 
 
 def _given(context: click.Context) -> dict[str, str]:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from bridge.cli.mapping_explain import recorded
 from bridge.cli.mappings import load_or_exit, mappings_folder, networks
 from bridge.cli.opened import find_case, opened_database, short
+from bridge.cli.terminal import say
 from bridge.core.message import SocialMessage
 from bridge.errors import MappingError
 from bridge.routing.load import load_files
@@ -140,11 +141,11 @@ def _append(path: Path, addition: str) -> None:
 
 
 def _tell(pinned: Pinned, folder: Path, message: SocialMessage) -> None:
-    click.echo(f"Added to {folder / pinned.file}:\n")
-    click.echo(re.sub(r"\A.*?(?=^ *- )", "", pinned.addition, flags=re.DOTALL | re.MULTILINE))
-    click.echo(f"Replaced: {', '.join(pinned.replaced) or 'nothing'}.")
-    click.echo("A name of somebody else in the text cannot be told from a word: read it before you share it.")
+    say(f"Added to {folder / pinned.file}:\n")
+    say(re.sub(r"\A.*?(?=^ *- )", "", pinned.addition, flags=re.DOTALL | re.MULTILINE))
+    say(f"Replaced: {', '.join(pinned.replaced) or 'nothing'}.")
+    say("A name of somebody else in the text cannot be told from a word: read it before you share it.")
     if pinned.fails:
-        click.echo("\n`bridge mappings check` fails until the files do so again:")
+        say("\n`bridge mappings check` fails until the files do so again:")
         for line in pinned.fails:
-            click.echo(f"  {line}")
+            say(f"  {line}")

@@ -6,10 +6,9 @@ import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TypeVar
 
 import click
-from sqlalchemy import Select, func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge import app, settings
@@ -20,15 +19,6 @@ from bridge.store.tables import Case, TicketRow
 
 SHORT = 12
 LEAST = 4  # fewer letters of an id may name something by accident
-ROWS = TypeVar("ROWS")
-
-limited = click.option(
-    "--limit",
-    type=click.IntRange(min=1, max=10_000),
-    default=50,
-    show_default=True,
-    help="How many at the most; how many more there are is said.",
-)
 
 
 @contextmanager
@@ -57,21 +47,6 @@ def opened_world() -> Iterator[World]:
         yield bridge.world
     finally:
         bridge.stop()
-
-
-def first_of(tx: Session, query: Select[ROWS], limit: int) -> tuple[list[ROWS], int]:
-    """The first *limit* rows of *query*, and how many there are beyond them."""
-    rows = list(tx.scalars(query.limit(limit)))
-    if len(rows) < limit:
-        return rows, 0
-    found = tx.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
-    return rows, found - len(rows)
-
-
-def say_more(number: int) -> None:
-    """A list that was cut says so: what is not shown must not be taken for not there."""
-    if number:
-        click.echo(f"… and {number} more (--limit)")
 
 
 def who() -> str:

@@ -7,6 +7,7 @@ import json
 import click
 
 from bridge import app, settings, slack
+from bridge.cli.terminal import say
 from bridge.errors import SettingsError
 from bridge.zendesk import setup as zendesk_setup
 
@@ -32,7 +33,7 @@ def zendesk_(dry_run: bool, show_secret: bool) -> None:
     steps = (zendesk_setup.plan if dry_run else zendesk_setup.apply)(account, loaded.public_url)
     for step in steps:
         done = step.action if step.applied or step.action == "unchanged" else f"would be {step.action}"
-        click.echo(f"{done:<20} {step.what}")
+        say(f"{done:<20} {step.what}")
     if show_secret and not dry_run:
         click.echo(f"ZENDESK_WEBHOOK_SECRET={zendesk_setup.signing_secret(account)}")
     elif not dry_run:

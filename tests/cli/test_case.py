@@ -68,22 +68,22 @@ def states(running: InProcess) -> list[str]:
 
 
 def test_cases_are_listed_newest_first(office: Office):
-    """The end of the id, the state, where it came from, whose it is, and how it ended."""
+    """Under headings: which, its ticket, its state, where it came from, who wrote, whose it is, its end."""
     said = office.shell("case", "list")
     assert said.code == 0
-    assert [line.split()[:2] for line in said.lines] == [
-        [office.held[-12:], "solved"],
-        [office.closed[-12:], "closed"],
-    ]
-    assert "standard" in said.lines[0]
-    assert "support-technical" in said.lines[0]
-    assert "waits for a person (1)" in said.lines[0]
-    assert said.lines[1].endswith("closed publicly")
+    heading, held, closed = said.lines
+    assert heading.split() == ["CASE", "TICKET", "STATE", "NETWORK", "CUSTOMER", "QUEUE", "POSTED"]
+    assert held.split()[0] == office.held[-12:]
+    assert held.split()[2:6] == ["solved", "standard", "maria", "support-technical"]
+    assert held.endswith(" ago  waits for a person (1)")
+    assert closed.split()[:3] == [office.closed[-12:], office.closed_ticket, "closed"]
+    assert closed.endswith(" ago  closed publicly")
+    assert {line.index("standard") for line in (held, closed)} == {heading.index("NETWORK")}
 
 
 def test_the_list_can_be_cut(office: Office):
     """--limit: the newest of them, and how many are not shown."""
-    [line, more] = office.shell("case", "list", "--limit", "1").lines
+    [_heading, line, more] = office.shell("case", "list", "--limit", "1").lines
     assert line.startswith(office.held[-12:])
     assert more == "… and 1 more (--limit)"
 
@@ -91,7 +91,7 @@ def test_the_list_can_be_cut(office: Office):
 def test_open_loops_are_solved_cases_without_a_receipt(office: Office):
     """The list that somebody has to look at."""
     said = office.shell("case", "list", "--open-loops")
-    assert [line.split()[0] for line in said.lines] == [office.held[-12:]]
+    assert [line.split()[0] for line in said.lines[1:]] == [office.held[-12:]]
 
 
 @pytest.mark.parametrize("which", ["whole", "end", "ticket"])
@@ -118,13 +118,13 @@ def test_the_story_of_a_case_is_told_line_by_line(office: Office):
         COMPLAINT,
     ):
         assert part in said.out
-    happened = said.out.partition("What happened\n")[2].splitlines()
-    line = re.compile(r"  \d\d:\d\d:\d\d\.\d{3}  [a-z ]+?  .*")
+    happened = said.out.partition("What happened (UTC)\n")[2].splitlines()
+    line = re.compile(r"  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}  [a-z ]+?  .*")
     assert [one for one in happened if not line.fullmatch(one)] == []
     assert any(re.search(r"  came in .*\[[0-9a-f]{12}\]$", one) for one in happened)
-    times = [line.split()[0] for line in happened if line.strip()]
+    times = [line.split()[:2] for line in happened if line.strip()]
     assert times == sorted(times)
-    assert [line.split()[1] for line in happened].count("receipt") == 1
+    assert [line.split()[2] for line in happened].count("receipt") == 1
 
 
 def test_the_stages_of_a_case_count_from_the_post(office: Office):
@@ -174,17 +174,18 @@ def test_deliveries_are_listed_newest_first(office: Office):
             (
                 s
                 for s in [office.shell("delivery", "list")]
-                if {line.split()[1] for line in s.lines} == {"done"}
+                if {line.split()[1] for line in s.lines[1:]} == {"done"}
             ),
             None,
         ),
         what="every delivery is done",
     )
     assert said.code == 0
-    assert {"standard", "zendesk"} <= {line.split()[2] for line in said.lines}
+    assert said.lines[0].split() == ["DELIVERY", "STATE", "SOURCE", "ACCOUNT", "RECEIVED", "REASON"]
+    assert {"standard", "zendesk"} <= {line.split()[2] for line in said.lines[1:]}
     cut = office.shell("delivery", "list", "--limit", "2").lines
-    assert len(cut) == 3
-    assert cut[-1] == f"… and {len(said.lines) - 2} more (--limit)"
+    assert len(cut) == 4
+    assert cut[-1] == f"… and {len(said.lines) - 3} more (--limit)"
 
 
 def test_what_waits_is_listed_oldest_first(alone: Shell, tmp_path: Path):
@@ -211,7 +212,7 @@ def test_what_waits_is_listed_oldest_first(alone: Shell, tmp_path: Path):
         (("case", "list", "--open-loops"), "queue"),
         (("delivery", "list", "--failed"), "reason"),
     ):
-        lines = alone(*words, "--limit", "2").lines
+        [_heading, *lines] = alone(*words, "--limit", "2").lines
         assert [f"{what}-{number}" in line for number, line in enumerate(lines)] == [True, True, False]
         assert lines[2] == "… and 1 more (--limit)"
 
@@ -255,8 +256,8 @@ def test_a_failed_delivery_is_taken_in_again(running: InProcess, shell: Shell, b
     unread = record(running, "two", b"rubbish", "unreadable")
     done = record(running, "three", b"rubbish", "done")
     listed = shell("delivery", "list", "--failed")
-    assert {line.split()[0] for line in listed.lines} == {failed[-12:], unread[-12:]}
-    assert all(line.endswith("because") for line in listed.lines)
+    assert {line.split()[0] for line in listed.lines[1:]} == {failed[-12:], unread[-12:]}
+    assert all(line.endswith("because") for line in listed.lines[1:])
 
     said = shell("delivery", "replay", {"id": failed, "end": failed[-12:], "--failed": "--failed"}[by])
 
