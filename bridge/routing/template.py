@@ -14,6 +14,7 @@ import jinja2
 from jinja2 import nodes
 
 from bridge.routing.nodes import Report, Spot, nearest
+from bridge.routing.slip import slip
 from bridge.routing.wording import VOCABULARY, environment
 
 MAX_SOURCE = 4_000
@@ -85,7 +86,8 @@ def check_source(file: str, source: str, report: Report) -> tuple[Inclusion, ...
     try:
         tree = environment().parse(source)
     except jinja2.TemplateSyntaxError as error:
-        report.add(Spot(file, error.lineno), "template-syntax", f"not a template: {error.message}")
+        line, message = slip(source, error)
+        report.add(Spot(file, line), "template-syntax", message)
         return None
     except RecursionError:
         report.add(Spot(file), "too-deep", _TOO_DEEP)

@@ -185,6 +185,44 @@ def test_one_square_bracket_and_comments_are_nobodys_slip():
     assert said({CLOSING: "See [1]. {# { not said } #}{{ '{' }}"}) == "See [1]. {"
 
 
+SLIPS = {
+    "well.\n{% if customer %}\nHi\n": (2, "{% if … %} is not closed: write {% endif %} where it should end"),
+    "{% if customer %}\n{% if handle %}\n{# {% endif %} #}{% endif %}\n": (
+        1,
+        "{% if … %} is not closed: write {% endif %} where it should end",
+    ),
+    "{% for x in customer %}": (1, "{% for … %} is not closed: write {% endfor %} where it should end"),
+    "Hi\n{% endif %}": (2, "{% endif %} closes nothing: there is no {% if … %} before it"),
+    "{% else %}": (1, "{% else %} belongs between {% if … %} and {% endif %}"),
+    "{% inclde 'hours' %}": (1, 'there is no {% inclde %}. Did you mean "include"?'),
+    "{# never": (1, "what begins with {# ends with #}"),
+    "Hi {{ customer": (1, "what begins with {{ ends with }}, and what begins with {% with %}"),
+    "Hi {{ customer }": (1, "what begins with {{ ends with }}, and what begins with {% with %}"),
+    "{% if customer = 'x' %}{% endif %}": (1, "to compare two words, write == between them"),
+    "{% if customer %}{% else if handle %}{% endif %}": (1, "{% else if … %} is written {% elif … %}"),
+    "{{ 'x }}": (1, "what begins with ' ends with '"),
+    '{{ "x }}': (1, 'what begins with " ends with "'),
+    "{{ “customer” }}": (1, "“ has no place in what stands in {{ }} or {% %}"),
+    "{{ }}": (1, "{{ }} is empty: write what should stand there, as {{ signature }}"),
+    "{% if %}{% endif %}": (1, "what stands in {% %} is not complete"),
+    "{{ first name }}": (1, '{{ }} holds one name: "name" is too much'),
+    "{% if a b %}{% endif %}": (1, '"b" does not belong into this {% %}'),
+    "{{ customer) }}": (1, "this markup cannot be read: unexpected ')'"),
+}
+
+
+@pytest.mark.parametrize("source", SLIPS)
+def test_markup_that_cannot_be_read_is_told_with_what_to_write(source):
+    """At the line where the slip is, in words of who writes replies and not of a programmer."""
+    with pytest.raises(MappingError) as raised:
+        load_files({**base_files(), CLOSING: source}, NETWORKS)
+
+    line, message = SLIPS[source]
+    assert [(fault.line, fault.message, fault.rule) for fault in raised.value.faults] == [
+        (line, message, "template-syntax")
+    ]
+
+
 HOSTILE = {
     "parentheses": "x {{ " + "(" * 1_900 + "customer" + ")" * 1_900 + " }}",
     "not": "x {{ " + "not " * 900 + "customer }}",
