@@ -6,18 +6,20 @@ from datetime import UTC, datetime
 
 import click
 from sqlalchemy import select
+from sqlalchemy.orm import Session, defer
 
-from bridge.cli.opened import LEAST, ago, opened_database, short
+from bridge.cli.opened import LEAST, ago, opened_database, short, who
 from bridge.cli.terminal import first_of, limited, say, say_more, table
 from bridge.store import deliveries
 from bridge.store.tables import Delivery
 
-NOT_UNDERSTOOD = ("failed", "unreadable")
+_BARE = select(Delivery).options(defer(Delivery.body))  # which may be megabytes
+_NOT_UNDERSTOOD = _BARE.where(Delivery.state.in_(deliveries.NOT_UNDERSTOOD))
 
 
 @click.group()
 def delivery() -> None:
-    """See and replay what came in."""
+    """See what came in; replay or dismiss what was not understood."""
 
 
 @delivery.command("list")
@@ -26,9 +28,7 @@ def delivery() -> None:
 def list_(failed: bool, limit: int) -> None:
     """List deliveries, newest first."""
     with opened_database() as database, database.read() as tx:
-        query = select(Delivery).order_by(Delivery.id.desc())
-        if failed:
-            query = select(Delivery).where(Delivery.state.in_(NOT_UNDERSTOOD)).order_by(Delivery.id)
+        query = _NOT_UNDERSTOOD.order_by(Delivery.id) if failed else _BARE.order_by(Delivery.id.desc())
         rows, more = first_of(tx, query, limit)
     lines = table(
         ("DELIVERY", "STATE", "SOURCE", "ACCOUNT", "RECEIVED", "REASON"),
@@ -50,22 +50,42 @@ def list_(failed: bool, limit: int) -> None:
     say_more(more)
 
 
+_all_failed = click.option("--failed", is_flag=True, help="All that was not understood.")
+
+
 @delivery.command()
 @click.argument("which", metavar="ID", required=False)
-@click.option("--failed", is_flag=True, help="All that was not understood.")
+@_all_failed
 def replay(which: str | None, failed: bool) -> None:
     """Have the running bridge take a delivery in again. Safe: what it has done, it does not do twice."""
-    if bool(which) == failed:
-        raise click.UsageError("Give an ID, or --failed.")
     with opened_database() as database, database.write() as tx:
-        query = select(Delivery)
-        if which:
-            query = query.where(Delivery.id.endswith(which, autoescape=True))
-        else:
-            query = query.where(Delivery.state.in_(NOT_UNDERSTOOD))
-        rows = list(tx.scalars(query))
-        if which and (len(rows) != 1 or len(which) < LEAST):
-            raise click.ClickException(f"There is no delivery {which}. `bridge delivery list` shows them.")
+        rows = _chosen(tx, which, failed)
         for row in rows:
             deliveries.take_again(row, datetime.now(UTC))
     say(f"{len(rows)} to be taken in again.")
+
+
+@delivery.command()
+@click.argument("which", metavar="ID", required=False)
+@_all_failed
+def dismiss(which: str | None, failed: bool) -> None:
+    """Say that nothing is lost with what was not understood: it is no problem any more. It stays listed."""
+    with opened_database() as database, database.write() as tx:
+        rows = _chosen(tx, which, failed)
+        for row in rows:
+            if row.state not in deliveries.NOT_UNDERSTOOD:
+                raise click.ClickException(f"Delivery {short(row.id)} is {row.state}: it waits for nobody.")
+            deliveries.dismiss(row, datetime.now(UTC), who())
+    say(f"{len(rows)} dismissed.")
+
+
+def _chosen(tx: Session, which: str | None, failed: bool) -> list[Delivery]:
+    """The one that *which* names, or all that failed."""
+    if bool(which) == failed:
+        raise click.UsageError("Give an ID, or --failed.")
+    if not which:
+        return list(tx.scalars(_NOT_UNDERSTOOD))
+    rows = list(tx.scalars(_BARE.where(Delivery.id.endswith(which, autoescape=True)).limit(2)))
+    if len(rows) != 1 or len(which) < LEAST:
+        raise click.ClickException(f"There is no delivery {which}. `bridge delivery list` shows them.")
+    return rows

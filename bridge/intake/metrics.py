@@ -36,7 +36,7 @@ NOW: dict[str, Number] = {
     "bridge_intents_refused": Number("What vendors refused and nobody has decided on."),
     "bridge_deliveries_untaken": Number("What came in and was not understood yet."),
     "bridge_delivery_oldest_seconds": Number("How long the oldest of those has waited."),
-    "bridge_deliveries_failed": Number("What came in and failed for good."),
+    "bridge_deliveries_failed": Number("What came in, was not understood and waits for a person."),
     "bridge_workers": Number("Workers that are alive."),
     "bridge_lane_parked": Number("Lanes to the outside that are parked.", ("lane",)),
     "bridge_alert_active": Number("What the watch has found and not seen end.", ("condition",)),

@@ -53,8 +53,9 @@ def conditions(tx: Session, now: datetime) -> Iterator[Condition]:
     if failed:
         yield Condition(
             "failed-deliveries",
-            f"{counted(failed, 'delivery', 'deliveries')} failed",
-            "see `bridge delivery list --failed`, then `bridge delivery replay`",
+            f"{counted(failed, 'delivery', 'deliveries')} could not be understood; it may be a complaint",
+            "see `bridge delivery list --failed`; mend what it names and `bridge delivery replay`, "
+            "or `bridge delivery dismiss` what says nothing",
         )
 
 

@@ -16,6 +16,8 @@ from bridge.store.tables import Delivery
 # The sources that are no network.
 DESK_SOURCE = "zendesk"
 TEAM_SOURCE = "slack"
+# What waits for a person: it failed each time, or says nothing that its source should say.
+NOT_UNDERSTOOD = ("failed", "unreadable")
 
 
 def record(
@@ -116,6 +118,12 @@ _WAITING = (
     .where(_DELIVERIES.state == "received", _DELIVERIES.due_at > _DELIVERIES.received_at)
     .limit(1)
 )
+
+
+def dismiss(delivery: Delivery, at: datetime, by: str) -> None:
+    """A person has seen that nothing is lost with *delivery*: it waits for nobody any more."""
+    delivery.state, delivery.done_at = "unwanted", at
+    delivery.reason = f"dismissed by {by}: {delivery.reason or 'no reason'}"
 
 
 def take_again(delivery: Delivery, at: datetime) -> None:

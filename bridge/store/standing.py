@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from bridge.core.case import CaseState
 from bridge.core.intent import MOVING, NEEDS_PERSON, UNSETTLED, Effect, IntentState
+from bridge.store.deliveries import NOT_UNDERSTOOD
 from bridge.store.tables import Alert, Case, Cursor, Delivery, Intent, WorkerRow
 
 ASTRAY = "astray:"  # begins the key of a cursor: see `flows.astray`
@@ -112,7 +113,8 @@ def missing_cards(tx: Session) -> int:
 
 
 def failed_deliveries(tx: Session) -> int:
-    query = select(func.count()).select_from(Delivery).where(Delivery.state == "failed")
+    """What came in, was not understood, and waits for a person."""
+    query = select(func.count()).select_from(Delivery).where(Delivery.state.in_(NOT_UNDERSTOOD))
     return tx.scalar(query) or 0
 
 

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from bridge.sandbox import Sandbox
-from bridge.store import deliveries
+from bridge.store import deliveries, standing
 from bridge.store.database import Database
 from bridge.store.tables import Case, Delivery
 from tests.cli.conftest import Said, Shell, environment_of, run
@@ -268,6 +268,29 @@ def test_a_failed_delivery_is_taken_in_again(running: InProcess, shell: Shell, b
     assert state_of(running, done) == "done"
 
 
+@pytest.mark.parametrize("by", ["id", "--failed"])
+def test_what_says_nothing_can_be_dismissed(running: InProcess, shell: Shell, by: str):
+    """Somebody has looked: it is listed with who it was, and is no problem any more."""
+    unread = record(running, "one", b"rubbish", "unreadable")
+    said = shell("delivery", "dismiss", {"id": unread[-12:], "--failed": "--failed"}[by])
+    assert (said.code, said.out) == (0, "1 dismissed.\n")
+    assert shell("delivery", "list", "--failed").out == "None failed.\n"
+    assert re.search(
+        r" unwanted .* dismissed by .+ \(command line\): because$", shell("delivery", "list").out, re.M
+    )
+    with running.database.read() as tx:
+        assert standing.failed_deliveries(tx) == 0
+
+
+def test_what_was_understood_is_not_dismissed(running: InProcess, shell: Shell):
+    """A slip in an id must not hide anything."""
+    done = record(running, "one", b"rubbish", "done")
+    said = shell("delivery", "dismiss", done[-12:])
+    assert said.code == 1
+    assert f"Delivery {done[-12:]} is done: it waits for nobody." in said.err
+    assert state_of(running, done) == "done"
+
+
 def test_replaying_what_was_done_does_nothing_twice(sandbox: Sandbox, running: InProcess, shell: Shell):
     """Safe at any time: the facts are known already."""
     sandbox.plaza.post("dewi", COMPLAINT, language="en", tags=["technical-issue"])
@@ -281,10 +304,11 @@ def test_replaying_what_was_done_does_nothing_twice(sandbox: Sandbox, running: I
     assert len(sandbox.slack.cards("support-technical")) == 1
 
 
+@pytest.mark.parametrize("command", ["replay", "dismiss"])
 @pytest.mark.parametrize("words", [(), ("some-id", "--failed")])
-def test_replay_takes_an_id_or_all_that_failed(shell: Shell, words: tuple[str, ...]):
+def test_an_id_or_all_that_failed_is_named(shell: Shell, command: str, words: tuple[str, ...]):
     """Neither is an accident, both is one."""
-    said = shell("delivery", "replay", *words)
+    said = shell("delivery", command, *words)
     assert said.code == 2
     assert "Give an ID, or --failed." in said.err
 

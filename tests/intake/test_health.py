@@ -14,7 +14,7 @@ from bridge.app import Bridge
 from bridge.store import deliveries, lanes
 from bridge.store.tables import Cursor, Lane, WorkerRow
 from tests.disk import fill, limit
-from tests.intake.knocking import STANDARD, stored
+from tests.intake.knocking import STANDARD, created, stored
 
 
 @pytest.fixture
@@ -200,8 +200,15 @@ def test_a_delivery_that_failed_for_good_is_counted(bridge, client, worker):
         row.state = "failed"
 
     problem = only_problem(client)
-    assert "1 delivery failed" in problem
+    assert "1 delivery could not be understood" in problem
     assert "bridge delivery list --failed" in problem
+
+
+def test_an_authentic_delivery_that_nobody_can_read_is_counted(bridge, client, worker):
+    """A network may have changed its shape: a complaint that is not understood is not forgotten."""
+    body = created(author="nobody that we know")
+    assert STANDARD.knock(client, body).status_code == 400
+    assert "1 delivery could not be understood" in only_problem(client)
 
 
 def stored_row(tx: Any, bridge: Bridge):

@@ -276,9 +276,9 @@ def test_a_count_that_grows_is_not_told_again(bridge: Bridge, watch: Watch, cloc
                 row.state = "failed"
         look(watch, clock)
     assert len(channel.said) == 1
-    assert "1 delivery failed" in channel.said[0]
+    assert "1 delivery could not be understood" in channel.said[0]
     with bridge.world.database.write() as tx:
-        assert "11 deliveries failed" in tx.get_one(Alert, "failed-deliveries").text
+        assert "11 deliveries could not be understood" in tx.get_one(Alert, "failed-deliveries").text
         tx.execute(delete(Delivery))
 
 
