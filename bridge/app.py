@@ -135,26 +135,32 @@ class Bridge:
             return False
 
 
-def build(settings: Settings, *, flows: bool, clock: Clock | None = None) -> Bridge:
+def build(settings: Settings, *, flows: bool, serves: bool = True, clock: Clock | None = None) -> Bridge:
     """Put a process together; nothing is started and no vendor is called.
+
+    *serves*: the mapping in its folder is what the installation goes by from now on. A command
+    beside a running bridge goes by what serves already.
 
     Raises StoreError when the database is not migrated, MappingError when the mapping
     files are faulty and none has ever served.
     """
     database = Database(settings.database_url, connections=settings.threads + WEB_THREADS + 2)
     try:
-        return _put_together(settings, database, clock or SystemClock(), flows)
+        return _put_together(settings, database, clock or SystemClock(), flows, serves)
     except BaseException:
         # Whatever it was: there is no bridge that would close it.
         database.close()
         raise
 
 
-def _put_together(settings: Settings, database: Database, clock: Clock, flows: bool) -> Bridge:
+def _put_together(settings: Settings, database: Database, clock: Clock, flows: bool, serves: bool) -> Bridge:
     database.require_current()
     world = _world(settings, database, clock)
     count_in(database, world.tallies)
-    world.mappings.start(clock.now())
+    if serves:
+        world.mappings.start(clock.now())
+    else:
+        world.mappings.follow()
     wakes = Wakes(settings.wakes_url)
     engine = _engine(world, settings, wakes) if flows else None
     if engine is not None or wakes.shared:

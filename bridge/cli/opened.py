@@ -42,7 +42,7 @@ def opened_world() -> Iterator[World]:
     """The whole world, for what has to render or to ask a vendor. Raises as `opened_database` does."""
     with opened_database():
         pass
-    bridge = app.build(settings.load(), flows=False)
+    bridge = app.build(settings.load(), flows=False, serves=False)
     try:
         yield bridge.world
     finally:

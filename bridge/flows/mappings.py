@@ -84,6 +84,16 @@ class Mappings:
                 "the mapping files are faulty, so version %s still serves:\n%s", last.version[:12], error
             )
 
+    def follow(self) -> None:
+        """Take up the mapping that serves, whatever the folder holds, and have none served.
+
+        For a command beside a running bridge: it may be called where another folder is, or none.
+        Only where no mapping has served yet the folder is read; raises MappingError if it is faulty.
+        """
+        self._follow()
+        if self._current is None:
+            self._current = self._last_good() or load(self._folder, self._networks)
+
     def refresh(self, at: datetime) -> None:
         """Take up an edit, if there is one: as a whole, or not at all. Looks once in two seconds.
 
