@@ -256,6 +256,8 @@ class Turn:
                 return [_Step(ticket, DESK)]
             due.append(at if at > now else now + CROWDED)
         waiting = _waiting(tx, world, case)
+        if len(waiting) < len(intents.of_case(tx, case.id, MOVING)) or (ticket and world.desk is None):
+            due.append(now + PAUSE_LOOK)  # what is not set up may be, by the next start
         shut = lanes.parked(tx, now) if waiting else {}
         if lanes.PUBLIC in shut and _tell_paused(tx, world, case, shut[lanes.PUBLIC].said):
             waiting = _waiting(tx, world, case)

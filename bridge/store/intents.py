@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session, object_session
 
-from bridge.core.intent import NEEDS_PERSON, Effect, IntentState, move
+from bridge.core.intent import MOVING, NEEDS_PERSON, Effect, IntentState, move
 from bridge.store import cases, logbook
 from bridge.store.ids import new_id
 from bridge.store.tables import Case, Intent
@@ -160,6 +160,13 @@ def question(intent: Intent) -> int:
 def wake_case(case: Case, at: datetime) -> None:
     """Have a flow look at *case* at *at*, or earlier if it was due earlier."""
     case.due_at = at if case.due_at is None else min(case.due_at, at)
+
+
+def look_again(tx: Session, lanes: Collection[str], at: datetime) -> None:
+    """Have each case looked at that waits for one of *lanes*: it may work by now, as after a start."""
+    waiting = select(Intent.case_id).where(Intent.state.in_(MOVING), Intent.lane.in_(lanes))
+    late = or_(Case.due_at.is_(None), Case.due_at > at)
+    tx.execute(update(Case).where(late, Case.id.in_(waiting)).values(due_at=at))
 
 
 def of_case(tx: Session, case_id: str, states: Iterable[IntentState] | None = None) -> list[Intent]:
