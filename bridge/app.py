@@ -12,7 +12,7 @@ from flask import Flask, Request, Response
 
 from bridge import slack, zendesk
 from bridge.core.ports import Clock
-from bridge.errors import MappingError, StoreBusyError, StoreError
+from bridge.errors import MappingError, SettingsError, StoreBusyError, StoreError
 from bridge.flows import astray, listen, reconcile
 from bridge.flows.alarm import Alarm
 from bridge.flows.beside import Beside, counting, following
@@ -34,7 +34,7 @@ from bridge.intake.web import DeskHook, TeamHook, create_web
 from bridge.networks import NETWORKS
 from bridge.routing import playbook
 from bridge.settings import Settings
-from bridge.store import casefile, leases
+from bridge.store import casefile, intents, lanes, leases
 from bridge.store.counting import count_in
 from bridge.store.database import Database
 from bridge.store.deliveries import TEAM_SOURCE
@@ -77,6 +77,8 @@ class Bridge:
             with self.world.database.write() as tx:
                 listen.expect(tx, self.world, at_once=True)
                 reconcile.expect(tx, self.world, at_once=True)
+                # Zendesk or Slack may have been set up since.
+                intents.look_again(tx, (lanes.DESK, lanes.TEAM), self.world.clock.now())
         except StoreBusyError as error:
             # A worker that stands still in mid-transaction must not keep others from taking over.
             log.warning("what was missed is asked for in its turn, and not at once: %s", error)
@@ -327,8 +329,18 @@ def _missing(settings: Settings, world: World) -> list[str]:
     for entry in world.mappings.current.accounts.values():
         unset = world.unset(entry)
         if unset:
-            found.append(f"account {entry.key} is not set up: set {', '.join(unset)}")
+            found.append(f"account {entry.key} is not set up: {_to_set(settings, unset)}")
     return found
+
+
+def _to_set(settings: Settings, variables: list[str]) -> str:
+    """What to do about *variables* that are not set, or name a file that cannot be read."""
+    for name in variables:
+        try:
+            settings.named(name)
+        except SettingsError as error:
+            return str(error)
+    return f"set {', '.join(variables)}"
 
 
 def _press(door: Door, delivery_id: str, body: bytes) -> None:

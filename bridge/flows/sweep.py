@@ -57,22 +57,32 @@ class Sweep:
             self._alarm()
 
     def _look(self) -> None:
+        now = self._world.clock.now()
+        try:
+            self._world.mappings.refresh(now)
+            if self._beat_at is None or now - self._beat_at >= BEAT:
+                self._beat(now)
+        finally:
+            # Whatever that met: what is due waits for none of it.
+            self._wake_due(now)
+
+    def _beat(self, now: datetime) -> None:
         world = self._world
-        now = world.clock.now()
-        world.mappings.refresh(now)
-        if self._beat_at is None or now - self._beat_at >= BEAT:
-            world.presence.stay(world.database, now)
+        world.presence.stay(world.database, now)
+        with world.database.write() as tx:
+            self._mine = leases.keep(tx, SWEEP, world.presence, now, 3 * BEAT)
+        if self._mine:
             with world.database.write() as tx:
-                self._mine = leases.keep(tx, SWEEP, world.presence, now, 3 * BEAT)
-                if self._mine:
-                    leases.forget_old(tx, now - LEASES_KEPT)
-                    listen.expect(tx, world)
-                    reconcile.expect(tx, world)
-                    reconcile.fall_back(tx, now)
-            self._beat_at = now
-            if self._mine:
-                world.wake("watch", "")
-                world.wake("canary", "")
+                leases.forget_old(tx, now - LEASES_KEPT)
+                listen.expect(tx, world)
+                reconcile.expect(tx, world)
+                reconcile.fall_back(tx, now)
+            world.wake("watch", "")
+            world.wake("canary", "")
+        self._beat_at = now
+
+    def _wake_due(self, now: datetime) -> None:
+        world = self._world
         if not self._mine or self._crowded():
             return
         if self._retained_at is None or now - self._retained_at >= EVERY:

@@ -15,7 +15,7 @@ from bridge.core.account import Account
 from bridge.core.card import Press
 from bridge.core.desk import Hint
 from bridge.core.ports import Clock, Connection, Desk, Network, Team
-from bridge.errors import StoreError
+from bridge.errors import SettingsError, StoreError
 from bridge.flows.mappings import Mappings
 from bridge.routing.model import AccountEntry, Route
 from bridge.store import leases
@@ -84,7 +84,10 @@ class World:
         return self.mappings.version(tx, case.mapping_version).route(case.route)
 
     def account(self, key: str) -> Account | None:
-        """Today's account with its credentials; None when no mapping file has it any more."""
+        """Today's account with its credentials; None when no mapping file has it any more.
+
+        Raises SettingsError when one of its credentials cannot be read just now.
+        """
         mapping = self.mappings.current
         entry = mapping.accounts.get(key)
         if entry is None:
@@ -102,10 +105,17 @@ class World:
         )
 
     def unset(self, entry: AccountEntry) -> list[str]:
-        """The environment variables that *entry* names and that are not set."""
+        """The environment variables that *entry* names and that are not set, or cannot be read just now."""
         return [
-            name for name in (*entry.secrets.values(), *entry.env_fields.values()) if not self.secrets(name)
+            name for name in (*entry.secrets.values(), *entry.env_fields.values()) if self._is_unset(name)
         ]
+
+    def _is_unset(self, variable: str) -> bool:
+        try:
+            return not self.secrets(variable)
+        except SettingsError:
+            # Of one account: whoever looks at all of them has the others to think of.
+            return True
 
     def connect(self, account: Account) -> Connection:
         """This thread's line to the account's network."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from flask import Response
 
 from bridge.core.ports import Clock
-from bridge.errors import StoreBusyError
+from bridge.errors import SettingsError, StoreBusyError
 from bridge.intake.recorder import Recorder
 from bridge.store import deliveries
 from bridge.store.database import Database
@@ -101,7 +101,7 @@ class Door:
         log.info("answered %d: %s", status, why)
         return Response(status=status)
 
-    def busy(self, error: StoreBusyError) -> Response:
+    def busy(self, error: StoreBusyError | SettingsError) -> Response:
         # 503 and a short wait: some senders never try again after a 500.
         log.error("answered 503: %s", error)
         self.tallies.add("bridge_requests_refused_total", reason="busy")

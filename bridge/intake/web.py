@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from bridge.core.account import Account
 from bridge.core.ports import Network
 from bridge.errors import (
+    SettingsError,
     StoreBusyError,
     UnauthenticRequestError,
     UnreadablePayloadError,
@@ -58,6 +59,7 @@ def create_web(
     web = Flask("bridge", static_folder=None)
     web.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     web.register_error_handler(StoreBusyError, door.busy)
+    web.register_error_handler(SettingsError, door.busy)  # a credential's file is away for the moment
     web.register_error_handler(HTTPException, lambda error: Response(status=error.code))
 
     _hear_networks(web, door, networks, account)

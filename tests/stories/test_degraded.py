@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import requests
 
+from bridge.core.intent import IntentState
 from bridge.sandbox import Sandbox
+from bridge.store.tables import Intent, LeaseRow
 from tests.running import InProcess, eventually, stays
 from tests.stories.seen import Ahead, brand_posts, first_poll, the_card, the_ticket
 
@@ -53,6 +55,55 @@ def open_case(sandbox: Sandbox, running: InProcess, site: str):
     )
     the_card(sandbox, "support-technical")
     return ticket
+
+
+NEITHER = {"ZENDESK_SUBDOMAIN": "", "SLACK_BOT_TOKEN": ""}
+
+
+@pytest.mark.parametrize("missing", [["ZENDESK_SUBDOMAIN"], ["SLACK_BOT_TOKEN"], list(NEITHER)], ids=str)
+def test_what_waited_for_a_vendor_goes_out_when_it_is_set_up(
+    sandbox: Sandbox, tmp_path: Path, missing: list[str]
+):
+    """The first evening: posts came in before anybody had connected Zendesk or Slack."""
+    away = InProcess(tmp_path / "first", sandbox, **{name: NEITHER[name] for name in missing})
+    try:
+        sandbox.plaza.post("dewi", WORDS, language="en", tags=["technical-issue"])
+        eventually(lambda: some_case_waits(away), what="a case that waits for what is not set up")
+    finally:
+        away.stop()
+    back = InProcess(tmp_path / "first", sandbox)
+    try:
+        one_of_each(sandbox, back)
+    finally:
+        back.stop()
+
+
+def some_case_waits(running: InProcess) -> bool:
+    with running.database.read() as tx:
+        held = tx.query(LeaseRow).where(LeaseRow.key.startswith("case:"), LeaseRow.until > datetime.now(UTC))
+        return held.count() == 0 and tx.query(Intent).where(Intent.state == IntentState.APPROVED).count() > 0
+
+
+def test_a_credential_that_cannot_be_read_stops_its_own_account_only(sandbox: Sandbox, tmp_path: Path):
+    """A secret's file is away: the account is named, its webhooks are asked to come again, others go on."""
+    file = tmp_path / "token"
+    file.write_text(sandbox.mastodon.tokens["rower"], encoding="utf-8")
+    changes = {"ROWER_MASTODON_TOKEN": "", "ROWER_MASTODON_TOKEN_FILE": str(file)}
+    running = InProcess(tmp_path / "data", sandbox, **changes)
+    try:
+        ticket = open_case(sandbox, running, "plaza")
+        file.unlink()
+        eventually(
+            lambda: "ROWER_MASTODON_TOKEN_FILE names a file that cannot be read" in problems(running),
+            what="the account is named",
+        )
+        assert requests.get(f"{running.url}/metrics", timeout=5).status_code == 200
+        hook = requests.get(f"{running.url}/hooks/social/rower-mastodon", timeout=5)
+        assert (hook.status_code, "Retry-After" in hook.headers) == (503, True)
+        sandbox.zendesk.agent_comments(ticket.id, "Fixed in 4.3.", status="solved")
+        eventually(lambda: brand_posts(sandbox.plaza) != [], what="the closing reply of the other account")
+    finally:
+        running.stop()
 
 
 def one_of_each(sandbox: Sandbox, running: InProcess) -> None:
