@@ -7,6 +7,7 @@ import importlib
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,6 +82,16 @@ def test_every_room_of_a_network_is_registered():
     """A folder that nobody lists would never be heard."""
     folders = {path.parent.name for path in (PACKAGE / "networks").glob("*/network.py")}
     assert folders == set(NETWORKS)
+
+
+def test_no_network_knows_of_another():
+    """The contract in pyproject.toml names each of them."""
+    written = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = written["tool"]["importlinter"]["contracts"]
+    [apart] = [
+        one["modules"] for one in contracts if one["name"] == "Networks' rooms know nothing of each other"
+    ]
+    assert sorted(apart) == sorted(f"bridge.networks.{network}" for network in NETWORKS)
 
 
 def test_no_module_has_a_name_that_says_nothing():
