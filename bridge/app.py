@@ -34,7 +34,7 @@ from bridge.intake.web import DeskHook, TeamHook, create_web
 from bridge.networks import NETWORKS
 from bridge.routing import playbook
 from bridge.settings import Settings
-from bridge.store import casefile, intents, lanes, leases
+from bridge.store import casefile, intents, lanes, leases, messages
 from bridge.store.counting import count_in
 from bridge.store.database import Database
 from bridge.store.deliveries import TEAM_SOURCE
@@ -143,8 +143,8 @@ def build(settings: Settings, *, flows: bool, serves: bool = True, clock: Clock 
     *serves*: the mapping in its folder is what the installation goes by from now on. A command
     beside a running bridge goes by what serves already.
 
-    Raises StoreError when the database is not migrated, MappingError when the mapping
-    files are faulty and none has ever served.
+    Raises SettingsError when the database is another installation's, StoreError when it is not
+    migrated, MappingError when the mapping files are faulty and none has ever served.
     """
     database = Database(settings.database_url, connections=settings.threads + WEB_THREADS + 2)
     try:
@@ -157,6 +157,7 @@ def build(settings: Settings, *, flows: bool, serves: bool = True, clock: Clock 
 
 def _put_together(settings: Settings, database: Database, clock: Clock, flows: bool, serves: bool) -> Bridge:
     database.require_current()
+    _require_own(settings, database)
     world = _world(settings, database, clock)
     count_in(database, world.tallies)
     if serves:
@@ -210,6 +211,17 @@ def _put_together(settings: Settings, database: Database, clock: Clock, flows: b
         socket = slack.SocketMode(account, bolt)
     beside = (counting(world),) if flows else (counting(world), following(world))
     return Bridge(settings, world, web, door, engine, wakes, socket, beside)
+
+
+def _require_own(settings: Settings, database: Database) -> None:
+    """Refuse another installation's database: its tickets would be nobody's, its posts come in anew."""
+    with database.read() as tx:
+        others = messages.installations(tx) - {settings.installation}
+    if others:
+        raise SettingsError(
+            f"BRIDGE_INSTALLATION is {settings.installation}, and {database.name} is the database of "
+            f"{min(others)}: set BRIDGE_INSTALLATION={min(others)}, or use a database of its own"
+        )
 
 
 def zendesk_account(settings: Settings) -> zendesk.ZendeskAccount | None:

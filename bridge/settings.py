@@ -54,7 +54,9 @@ VARIABLES = (
     Variable("BRIDGE_MAPPINGS", "mappings", "The folder of the mapping files."),
     Variable("BRIDGE_PUBLIC_URL", "", "How Zendesk, Slack and networks reach the bridge, https://…"),
     Variable(
-        "BRIDGE_INSTALLATION", "bridge", "Short name in tickets’ external ids: letters, digits, dashes."
+        "BRIDGE_INSTALLATION",
+        "bridge",
+        "Short name in tickets’ external ids: letters, digits, dashes. Its database keeps it.",
     ),
     Variable("BRIDGE_THREADS", "8", "How many flows run at once in one worker."),
     Variable("BRIDGE_CALL_TIMEOUT_S", "15", "How long one call to a vendor may take, in seconds."),

@@ -11,8 +11,10 @@ import pytest
 from bridge.sandbox import Sandbox
 from bridge.store.database import Database
 from bridge.store.presence import FolderLock
+from bridge.store.tables import Message
 from tests.cli.conftest import Said, Shell, environment_of
 from tests.running import REPOSITORY, Process
+from tests.store.conftest import NOON
 
 
 def process(*words: str, **environment: str) -> Said:
@@ -151,6 +153,20 @@ def test_help_names_every_command_in_one_line(alone: Shell):
     for command in ("case", "delivery", "demo", "doctor", "intent", "mappings", "pause", "serve", "setup"):
         assert f"\n  {command} " in said.out
     assert alone("--version").out.startswith("bridge, version ")
+
+
+@pytest.mark.parametrize("words", [("serve",), ("web",), ("worker",), ("forget", "@dewi@standard")])
+def test_another_installations_database_is_refused(alone: Shell, tmp_path: Path, words: tuple[str, ...]):
+    """A name that was changed: its tickets would be nobody's, and old posts would come in as new ones."""
+    assert alone("migrate").code == 0
+    database = Database(f"sqlite:///{tmp_path}/alone/bridge.db")
+    with database.write() as tx:
+        tx.add(Message(installation="bridge", network="standard", global_id="post-1", received_at=NOON))
+    database.close()
+    said = alone(*words, BRIDGE_INSTALLATION="kopi-live")
+    assert said.code == 2
+    assert said.err.startswith("bridge: BRIDGE_INSTALLATION is kopi-live, and ")
+    assert "set BRIDGE_INSTALLATION=bridge, or use a database of its own" in said.err
 
 
 def test_a_file_that_is_no_database_is_said_without_a_traceback(alone: Shell, tmp_path: Path):
