@@ -30,6 +30,7 @@ from bridge.errors import FolderInUseError, StoreBusyError
 from bridge.store import embedded
 from bridge.store.database import Database
 from bridge.store.ids import new_id
+from bridge.store.insert import insert_new
 from bridge.store.tables import WorkerRow
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,10 @@ class ProofOfLife(ABC):
     @abstractmethod
     def lives(self, tx: Session, worker: str) -> bool:
         """Whether *worker* holds it at this moment."""
+
+    @abstractmethod
+    def proves_death(self) -> bool:
+        """Whether a process that lives keeps it in any case, and cannot merely have been cut off from it."""
 
 
 class FolderLock(ProofOfLife):
@@ -102,6 +107,9 @@ class FolderLock(ProofOfLife):
     def lives(self, tx: Session, worker: str) -> bool:
         return worker == self._worker
 
+    def proves_death(self) -> bool:
+        return True
+
 
 class SessionLock(ProofOfLife):
     """An advisory lock on a PostgreSQL session of its own.
@@ -139,6 +147,9 @@ class SessionLock(ProofOfLife):
         statement = text("SELECT pg_try_advisory_xact_lock_shared(:number)")
         return not tx.scalar(statement, {"number": _number(worker)})
 
+    def proves_death(self) -> bool:
+        return False
+
 
 class Presence:
     """This process among the workers: its row, its proof of life, and what it knows of others.
@@ -155,11 +166,7 @@ class Presence:
         """Take the proof of life, and be one of the workers. Raises StoreError."""
         self._proof.acquire(self.worker)
         with database.write() as tx:
-            tx.add(
-                WorkerRow(
-                    id=self.worker, host=socket.gethostname(), pid=os.getpid(), started_at=at, seen_at=at
-                )
-            )
+            self._sign_on(tx, at)
         log.info("worker %s signed on", self.worker)
 
     def stay(self, database: Database, at: datetime) -> None:
@@ -169,9 +176,16 @@ class Presence:
             row = tx.get(WorkerRow, self.worker)
             if held and row is not None:
                 row.seen_at = at
+            elif held:
+                self._sign_on(tx, at)  # when the proof was taken, the row could not be written
         if not held:
             self.worker = new_id()
             self.enter(database, at)
+
+    def _sign_on(self, tx: Session, at: datetime) -> None:
+        tx.add(
+            WorkerRow(id=self.worker, host=socket.gethostname(), pid=os.getpid(), started_at=at, seen_at=at)
+        )
 
     def leave(self, database: Database, at: datetime) -> None:
         """Give the proof up, after the last call has ended. Raises StoreError."""
@@ -208,13 +222,17 @@ class Presence:
         A worker that stopped by itself had finished them. One that went without a word may
         be a process that lives and has only lost its session: it had that when it wrote its
         last call down, and has sent it, or never will, within *call* of that (`core.deadline`).
+        One that never could write its row gets one here: from when on is for whoever asks again.
         """
         if worker is None:
             return at
         if not self.gone(tx, worker):
             return None
-        row = tx.get(WorkerRow, worker, with_for_update=True)
-        if row is None or row.stopped_at is not None or isinstance(self._proof, FolderLock):
+        if self._proof.proves_death():
+            return at
+        insert_new(tx, WorkerRow, id=worker, host="", pid=0, started_at=at, seen_at=at, gone_at=at)
+        row = tx.get_one(WorkerRow, worker, with_for_update=True)
+        if row.stopped_at is not None:
             return at
         row.gone_at = row.gone_at or at
         return row.gone_at + call

@@ -8,17 +8,20 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from unittest import mock
 
 import pytest
 
-from bridge.errors import FolderInUseError
+from bridge.errors import FolderInUseError, StoreBusyError
 from bridge.store import leases
 from bridge.store.database import Database
+from bridge.store.ids import new_id
 from bridge.store.leases import Lease, LeaseLostError
 from bridge.store.presence import FolderLock, Presence, SessionLock, last_seen, presence
+from bridge.store.standing import living_workers
 from bridge.store.tables import LeaseRow, WorkerRow
 from tests.postgres import Postgres
 from tests.running import eventually
@@ -172,6 +175,63 @@ def test_a_worker_is_seen_until_it_leaves(database: Database):
     assert seen(database) is None
     with database.read() as tx:
         assert tx.get_one(WorkerRow, worker.worker).pid == os.getpid()
+
+
+@pytest.fixture
+def server(postgres: Postgres) -> Iterator[Database]:
+    """A migrated database of one's own on a server."""
+    database = Database(postgres.migrated_database())
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def rowless(server: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Presence]:
+    """A worker that has its proof of life, and whose row could not be written: the disk was full."""
+    worker = presence(server)
+    with monkeypatch.context() as full:
+        full.setattr(server, "write", mock.Mock(side_effect=StoreBusyError("the disk is full")))
+        with pytest.raises(StoreBusyError):
+            worker.enter(server, NOON)
+    yield worker
+    worker._proof.release()
+
+
+def test_a_worker_whose_row_could_not_be_written_writes_it_later(server: Database, rowless: Presence):
+    """It would work for ever without being one of the living workers."""
+    name = rowless.worker
+    rowless.stay(server, NOON + SPAN)
+    rowless.stay(server, NOON + 2 * SPAN)
+    with server.read() as tx:
+        assert living_workers(tx, NOON) == 1
+        row = tx.get_one(WorkerRow, name)
+        assert (row.started_at, row.seen_at) == (NOON + SPAN, NOON + 2 * SPAN)
+
+
+def test_a_sender_that_never_had_a_row_has_a_calls_time_from_when_it_was_missed(
+    server: Database, rowless: Presence
+):
+    """It may be alive and only cut off, in mid-call. Whoever asks again is told the same, no later end."""
+    call, finder = timedelta(seconds=15), presence(server)
+
+    def dead_at(at: datetime) -> datetime | None:
+        with server.write() as tx:
+            return finder.dead_at(tx, rowless.worker, at, call)
+
+    assert dead_at(NOON) is None
+    rowless._proof.release()
+    eventually(lambda: dead_at(NOON), what="the end of the session")
+    assert dead_at(NOON) == NOON + call
+    assert dead_at(NOON + timedelta(hours=1)) == NOON + call
+    with server.read() as tx:
+        assert living_workers(tx, NOON) == 0
+        assert last_seen(tx) is None
+
+
+def test_a_sender_without_a_row_is_dead_at_once_where_the_folders_lock_has_changed_hands(database: Database):
+    """The kernel gives that lock up when the process has ended, and not before."""
+    with database.write() as tx:
+        assert presence(database).dead_at(tx, new_id(), NOON, timedelta(seconds=15)) == NOON
 
 
 HOLD = """
