@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 
 import requests
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -40,9 +41,10 @@ class _Grant(BaseModel):
 class TokenProvider:
     """Mints a token when one is needed and keeps it until a minute before its end.
 
-    Shared by the threads of one account. *dial* opens a session without
-    credentials. Raises VendorAuthError when the client is refused, VendorBusyError
-    when Zendesk cannot answer now: a second token does no harm.
+    Shared by the threads of one account: one of them mints, and what comes of it, a token
+    or an error, is for all who waited. *dial* opens a session without credentials. Raises
+    VendorAuthError when the client is refused, VendorBusyError when Zendesk cannot answer
+    now: a second token does no harm.
     """
 
     def __init__(
@@ -58,17 +60,31 @@ class TokenProvider:
         self._scopes = scopes
         self._monotonic = monotonic
         self._again = again(sleep)
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # never held during a call
+        self._minting: Future[str] | None = None
         self._token = ""
         self._fresh_until = 0.0
         self.granted: tuple[str, ...] = ()
 
     def token(self) -> str:
-        """A token that is good for a minute at least."""
+        """A token that is good for a minute at least. Waits for one minting at most, its own or another's."""
         with self._lock:
-            if not self._token or self._monotonic() >= self._fresh_until:
-                self._mint()
-            return self._token
+            if self._token and self._monotonic() < self._fresh_until:
+                return self._token
+            minting = self._minting
+            if minting is None:
+                ours = self._minting = Future[str]()
+        if minting is not None:
+            return minting.result()
+        try:
+            token = self._mint()
+        except BaseException as error:
+            # Whatever it was: nobody may wait for ever.
+            self._minting = None
+            ours.set_exception(error)
+            raise
+        ours.set_result(token)
+        return token
 
     def discard(self, token: str) -> None:
         """Forget *token*, which Zendesk refused; a newer one of another thread stays."""
@@ -76,12 +92,15 @@ class TokenProvider:
             if token == self._token:
                 self._token = ""
 
-    def _mint(self) -> None:
+    def _mint(self) -> str:
         grant = self._again.copy()(self._grant)
         lifetime = grant.expires_in or _LIFETIME_S
-        self._token = grant.access_token
-        self._fresh_until = self._monotonic() + max(lifetime - _SPARE_S, lifetime / 2)
-        self.granted = tuple(grant.scope.split())
+        with self._lock:
+            self._minting = None
+            self._token = grant.access_token
+            self._fresh_until = self._monotonic() + max(lifetime - _SPARE_S, lifetime / 2)
+            self.granted = tuple(grant.scope.split())
+        return grant.access_token
 
     def _grant(self) -> _Grant:
         body = {

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 
 import pytest
 
 from bridge.core.desk import TicketUpdate
 from bridge.core.patience import ATTEMPTS
-from bridge.errors import VendorAuthError, VendorBusyError, VendorRefusedError
+from bridge.errors import VendorAuthError, VendorBusyError, VendorError, VendorGoneError, VendorRefusedError
 from bridge.zendesk import ZendeskDesk
 from bridge.zendesk.session import dial
 from bridge.zendesk.token import RUN_SCOPES, TokenProvider
-from tests.zendesk.conftest import HOME, SECRET, desk_at, grant, oauth_account
+from tests.zendesk.conftest import (
+    HOME,
+    SECRET,
+    Answer,
+    Loopback,
+    desk_at,
+    grant,
+    json_answer,
+    oauth_account,
+)
 
 MINT = f"{HOME}/oauth/tokens"
 TICKET = f"{HOME}/api/v2/tickets/5.json"
@@ -92,6 +102,52 @@ def test_many_threads_mint_one_token(api):
     for thread in threads:
         thread.join()
     assert mints(api) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "attempts", "kind"), [(503, ATTEMPTS, VendorBusyError), (401, 1, VendorAuthError)]
+)
+def test_many_threads_share_one_failure_to_mint(loopback: Loopback, status: int, attempts: int, kind: type):
+    """One after the other they would wait for a call each, far past the leases of what they work on."""
+    desk = desk_at(loopback.url)
+    asking, failures = threading.Barrier(7), []
+
+    def answer() -> Answer:
+        if loopback.asked[0] is loopback.asked[-1]:
+            asking.wait(5)
+            time.sleep(0.2)  # the others are in
+        return json_answer({"error": "down"}, status)
+
+    def ask(number: int) -> None:
+        if number:
+            asking.wait(5)
+        try:
+            desk.read_ticket("5")
+        except VendorError as error:
+            failures.append(error)
+
+    loopback.tokens = answer
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(7)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(loopback.asked) == attempts
+    assert {type(error) for error in failures} == {kind}
+    assert len(failures) == 7
+    assert len({str(error) for error in failures}) == 1
+
+
+def test_whoever_asks_after_a_failure_to_mint_has_it_tried_again(loopback: Loopback):
+    """It is for those who waited for it, and not remembered against the next."""
+    desk = desk_at(loopback.url)
+    loopback.tokens = lambda: json_answer({"error": "invalid_client"}, 401)
+    with pytest.raises(VendorAuthError):
+        desk.read_ticket("5")
+    loopback.tokens = lambda: json_answer(grant())
+    with pytest.raises(VendorGoneError):  # which is what this Zendesk says of every ticket
+        desk.read_ticket("5")
+    assert len(loopback.api_calls) == 1
 
 
 def test_a_revoked_token_is_renewed_once_and_the_call_repeated(api, desk):
