@@ -208,8 +208,8 @@ class Desk(Protocol):
         """Raises VendorGoneError when it was deleted."""
         ...
 
-    def read_updates(self, ticket_id: str, after: str | None) -> list[Update]:
-        """The ticket's updates, oldest first, those after update id *after*."""
+    def read_updates(self, ticket_id: str) -> list[Update]:
+        """All the ticket's updates, oldest first. Raises VendorRefusedError when they are too many."""
         ...
 
     def read_changes(self, since: datetime, cursor: str | None) -> Changes:

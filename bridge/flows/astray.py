@@ -69,7 +69,7 @@ def look(world: World, key: str) -> None:
         if cursor is None or cursor.due_at > world.clock.now():
             return
         try:
-            ticket, history = world.desk.read_ticket(ticket_id), world.desk.read_updates(ticket_id, None)
+            ticket, history = world.desk.read_ticket(ticket_id), world.desk.read_updates(ticket_id)
         except VendorGoneError:
             _end(world, lease)
             return

@@ -35,11 +35,11 @@ def read(world: World, row: TicketRow, lease: Lease) -> None:
         return
     try:
         # In this order: an update is judged by a ticket that is as new, whatever happens between the reads.
-        history = world.desk.read_updates(row.ticket_id, None)
+        history = world.desk.read_updates(row.ticket_id)
         ticket = world.desk.read_ticket(row.ticket_id)
         if ticket.merged_into is not None:
             # It is closed, and this is all of it: what the other one said before the merge stays there.
-            history = world.desk.read_updates(row.ticket_id, None)
+            history = world.desk.read_updates(row.ticket_id)
     except VendorGoneError:
         ticket, history = None, []
     swept = row.swept_at is not None and row.swept_at == row.hinted_at

@@ -14,12 +14,13 @@ from sqlalchemy.orm import Session
 from structlog.contextvars import bound_contextvars
 
 from bridge.core.intent import MOVING, Effect, IntentState
-from bridge.errors import SettingsError, StoreBusyError, VendorBusyError, VendorError
-from bridge.flows import cards, drafting, read_desk
+from bridge.errors import SettingsError, StoreBusyError, VendorBusyError, VendorError, VendorRefusedError
+from bridge.flows import cards, drafting, read_desk, writing
 from bridge.flows.effects import recipe
 from bridge.flows.ledger import Attempt, Settle, stumbled
 from bridge.flows.world import World
 from bridge.store import casefile, cases, erasure, intents, lanes, leases
+from bridge.store.conditions import STUCK
 from bridge.store.lanes import DESK, TEAM
 from bridge.store.leases import Lease, LeaseLostError
 from bridge.store.tables import Case, Intent, TicketRow
@@ -32,6 +33,9 @@ PAUSE_LOOK = timedelta(minutes=5)
 # What is begun beside another call is sent at once after it, or begun anew: what was seen of its sender and
 # its lane when it was written down must not be old when it is sent.
 AT_ONCE = timedelta(seconds=1)
+# The wait after a ticket could not be read doubles from two seconds on, so often at most: to half a minute
+# while the desk is busy, to an hour where it refuses.
+DOUBLINGS, REFUSED_DOUBLINGS = 5, 12
 
 
 class Slots:
@@ -235,8 +239,14 @@ class Turn:
         seconds = error.retry_after_s if isinstance(error, VendorBusyError) else None
         now = self._world.clock.now()
         case.failures += 1
-        wait = timedelta(seconds=seconds if seconds is not None else 2.0 ** min(case.failures, 5))
+        refused = isinstance(error, VendorRefusedError)
+        doublings = min(case.failures, REFUSED_DOUBLINGS if refused else DOUBLINGS)
+        wait = timedelta(seconds=seconds if seconds is not None else 2.0**doublings)
         casefile.tell(tx, case.id, now, "desk", f"ticket {ticket.ticket_id} could not be read: {error}")
+        if refused and case.failures >= STUCK:
+            # What is refused again and again does not pass by waiting. Said once, whatever comes of it.
+            note = writing.unreadable_note(ticket.ticket_id, str(error))
+            drafting.post_note(tx, case, f"unreadable:{ticket.ticket_id}", note, now)
         self._again_at[DESK] = now + wait
 
     def _next(self, tx: Session, case: Case) -> list[_Step]:

@@ -186,6 +186,14 @@ def no_ticket_note(what: str) -> str:
     return f"The {what}. The loop is still open, and no ticket stands for it until the customer writes again."
 
 
+def unreadable_note(ticket_id: str, why: str) -> str:
+    return (
+        f"Ticket {ticket_id} cannot be read: {why}. What is written or solved there does not reach the "
+        "customer meanwhile, and may have to be answered by hand. It is tried again now and then; "
+        "`bridge case replay` has it tried at once."
+    )
+
+
 def astray_note(speaks: str) -> str:
     return (
         "This ticket is not connected to the social thread any more: the bridge's database was restored "

@@ -282,6 +282,43 @@ def test_a_ticket_that_cannot_be_read_for_days_is_still_asked_in_peace(sandbox, 
     assert len(sandbox.calls.list("zendesk", "read_ticket")) - before <= 3
 
 
+def test_a_ticket_that_the_desk_will_not_give_is_told_once_and_read_when_it_can_be(sandbox, running, ticket):
+    """Whoever writes on it must know that nobody hears it; a refusal that lasts is asked about ever less."""
+    sandbox.faults.add("zendesk", "read_ticket", "status", times=1000, status=400)
+    sandbox.zendesk.agent_comments(ticket.id, "Hello!")
+
+    def notes() -> list[Intent]:
+        with running.database.read() as tx:
+            return [
+                intent
+                for intent in tx.scalars(select(Intent).where(Intent.effect == Effect.POST_NOTE))
+                if "cannot be read" in intent.payload["text"]
+            ]
+
+    def waits_for(least: timedelta) -> bool:
+        case = the_case(running)
+        return case.due_at is not None and case.due_at - datetime.now(UTC) > least
+
+    def ask_again() -> None:
+        with running.database.write() as tx:
+            case = cases.lock(tx, tx.scalars(select(Case.id)).one())
+            case.failures += 6
+            intents.wake_case(case, datetime.now(UTC))
+
+    eventually(lambda: the_case(running).failures, what="the first refusal")
+    assert not notes()
+    ask_again()
+    eventually(lambda: [note.state for note in notes()] == ["confirmed"], what="the note under the card")
+    why = f"Ticket {ticket.id} cannot be read: zendesk read ticket answered 400"
+    assert why in notes()[0].payload["text"]
+    ask_again()
+    eventually(lambda: waits_for(timedelta(minutes=30)), what="a long wait")
+    assert len(notes()) == 1
+    sandbox.faults.clear()
+    ask_again()
+    eventually(lambda: brand_posts(sandbox.plaza), what="the answer")
+
+
 def test_what_the_customer_wrote_before_the_tag_reaches_the_ticket_too(sandbox, running):
     """Two posts in a row, and then the social team tags the first one."""
     root = sandbox.plaza.post("dewi", "Your app is a joke", language="en")

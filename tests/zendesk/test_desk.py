@@ -334,21 +334,34 @@ def test_our_own_update_is_found_by_its_stamp(api, desk):
     assert desk.find_update("5158", "stamp-8") is None
 
 
-def test_updates_come_oldest_first_and_only_those_after_the_mark(api, desk):
-    """Pages are read from the newest until the mark; older ones are not asked for."""
-    first, second, third = pages(
-        api, {"audits": [audit(9), audit(8)]}, {"audits": [audit(7), audit(6)]}, {"audits": [audit(5)]}
-    )
-    assert [update.id for update in desk.read_updates("5158", "6")] == ["7", "8", "9"]
-    assert (first.call_count, second.call_count, third.call_count) == (1, 1, 0)
-    assert [update.id for update in desk.read_updates("5158", None)] == ["5", "6", "7", "8", "9"]
+def test_updates_come_oldest_first_from_every_page(api, desk):
+    """Zendesk is asked for the newest first."""
+    pages(api, {"audits": [audit(9), audit(8)]}, {"audits": [audit(7), audit(6)]}, {"audits": [audit(5)]})
+    assert [update.id for update in desk.read_updates("5158")] == ["5", "6", "7", "8", "9"]
 
 
 def test_an_archived_ticket_has_one_page_oldest_first(api, desk):
     """Archived tickets know neither cursor nor order."""
     plain = {"audits": [audit(5), audit(6), audit(7)], "next_page": None, "count": 3}
     api.get(f"{API}/tickets/5158/audits.json", json=plain)
-    assert [update.id for update in desk.read_updates("5158", "5")] == ["6", "7"]
+    assert [update.id for update in desk.read_updates("5158")] == ["5", "6", "7"]
+
+
+def test_a_ticket_with_as_many_comments_as_zendesk_takes_is_read(api, desk):
+    """Five thousand, and as many changes again."""
+    newest_first = [audit(number) for number in range(10_000, 0, -1)]
+    pages(api, *({"audits": newest_first[start : start + 100]} for start in range(0, 10_000, 100)))
+    assert len(desk.read_updates("5158")) == 10_000
+
+
+@pytest.mark.parametrize("ask", [lambda d: d.read_updates("5158"), lambda d: d.find_update("5158", "x")])
+def test_a_history_without_end_is_refused_in_words_that_say_so(api, desk, ask):
+    """A page that names itself as the next one must not be read for ever."""
+    more = {"meta": {"has_more": True}, "links": {"next": f"{API}/tickets/5158/audits.json?at=1"}}
+    page = api.get(f"{API}/tickets/5158/audits.json", json={"audits": [audit(1)], **more})
+    with pytest.raises(VendorRefusedError, match="more than 10000 updates"):
+        ask(desk)
+    assert page.call_count == 100
 
 
 def test_staff_are_told_from_customers_by_their_role(api, desk):
@@ -361,7 +374,7 @@ def test_staff_are_told_from_customers_by_their_role(api, desk):
         json={"users": [{"id": 12, "role": "admin"}, {"id": 13, "role": "end-user"}]},
         match=[responses.matchers.query_param_matcher({"ids": "12,13,14"})],
     )
-    staff = [u.comment.by_staff for u in desk.read_updates("5158", None) if u.comment]
+    staff = [u.comment.by_staff for u in desk.read_updates("5158") if u.comment]
     assert staff == [True, True, False, False, False]
     assert users.call_count == 1
 
@@ -376,7 +389,7 @@ def test_a_whole_story_is_read_from_one_page(api, desk):
         {"id": 900, "role": "admin"},
     ]
     pages(api, {"audits": story, "users": staff})
-    updates = desk.read_updates("5158", None)
+    updates = desk.read_updates("5158")
     assert [u.id for u in updates] == sorted(u.id for u in updates)
     assert [u.stamp for u in updates if u.stamp] == ["open-1", "stamp-5"]
     assert {u.status for u in updates} == {None, TicketStatus.SOLVED, TicketStatus.OPEN}

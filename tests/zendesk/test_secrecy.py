@@ -25,7 +25,7 @@ ACTS = {
     "assign": lambda desk: desk.update_ticket(TicketUpdate("5", assignee_email=ADDRESS), "stamp-1"),
     "look": lambda desk: desk.find_update("5", "stamp-1"),
     "read": lambda desk: desk.read_ticket("5"),
-    "updates": lambda desk: desk.read_updates("5", None),
+    "updates": lambda desk: desk.read_updates("5"),
 }
 # What Zendesk may say back: sentences that quote the request, in every shape, and shapes of its own.
 ECHOES = [

@@ -353,7 +353,7 @@ def test_a_link_to_another_host_is_not_followed(api, desk):
     }
     api.get(f"{HOME}/api/v2/tickets/5/audits.json", json=page)
     with pytest.raises(VendorRefusedError):
-        desk.read_updates("5", None)
+        desk.read_updates("5")
 
 
 @pytest.mark.parametrize("base", ["{url}", HOME, ""])
@@ -366,7 +366,7 @@ def test_links_are_followed_whether_they_name_zendesk_or_the_address_that_is_dia
         return json_answer({"audits": [], "meta": {"has_more": more}, "links": {"next": following}})
 
     loopback.answer = answer
-    assert desk_at(loopback.url).read_updates("5", None) == []
+    assert desk_at(loopback.url).read_updates("5") == []
     assert len(loopback.api_calls) == 2
 
 
