@@ -69,15 +69,15 @@ class Watch:
             self._look(lease, now)
             self._tell(lease)
         finally:
-            with self.world.database.write() as tx:
-                leases.give_back(tx, lease, now + EVERY)
+            self.world.give_back(lease, now + EVERY)
 
     def _look(self, lease: Lease, now: datetime) -> None:
         found = {one.key: one for one in self._conditions(now) if one.tell}
         checked = self._checked(now)
         found |= {one.key: one for one in checked or ()}
         with self.world.database.write() as tx:
-            leases.guard(tx, lease, now + self.world.timing.lease)
+            # Vendors were asked meanwhile: what comes next has a whole lease's time all the same.
+            leases.guard(tx, lease, self.world.clock.now() + self.world.timing.lease)
             keep = conditions.CHECK if checked is None else None
             _record(tx, found, now, keep)
 

@@ -169,13 +169,13 @@ class World:
         finally:
             self.give_back(lease)
 
-    def give_back(self, lease: Lease) -> None:
-        """End *lease*, if that can be written down just now; else it runs out by itself.
+    def give_back(self, lease: Lease, until: datetime = leases.LONG_AGO) -> None:
+        """End *lease*, now or at *until*, if that can be written down just now; else it runs out by itself.
 
         For the end of what held it, well or not: it must not hide why that failed.
         """
         try:
             with self.database.write() as tx:
-                leases.give_back(tx, lease)
+                leases.give_back(tx, lease, until)
         except StoreError as error:
             log.warning("the lease on %s runs out by itself, it cannot be given back: %s", lease.key, error)

@@ -28,7 +28,7 @@ class Lease:
     fence: int
 
 
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _LEASES = LeaseRow.__table__
 _IS_MINE = and_(
     _LEASES.c.key == bindparam("of"), _LEASES.c.holder == bindparam("by"), _LEASES.c.fence == bindparam("at")
@@ -99,7 +99,7 @@ def guard(tx: Session, lease: Lease, until: datetime | None = None) -> None:
         raise LeaseLostError(lease.key)
 
 
-def give_back(tx: Session, lease: Lease, until: datetime = _LONG_AGO) -> None:
+def give_back(tx: Session, lease: Lease, until: datetime = LONG_AGO) -> None:
     """End *lease*, or have it end at *until*; does nothing when somebody else has it by now.
 
     Not "now": a clock that is put back, or another machine's that goes behind, would see it held.

@@ -10,9 +10,9 @@ from sqlalchemy import delete
 
 from bridge.app import Bridge
 from bridge.core.ports import Finding
-from bridge.errors import VendorUnclearError
+from bridge.errors import StoreBusyError, VendorUnclearError
 from bridge.flows.watch import CALM, CHECK_AGAIN, CHECK_EVERY, EVERY, FIRST_CHECK, Watch, over
-from bridge.store import deliveries, lanes
+from bridge.store import deliveries, lanes, leases
 from bridge.store.tables import Alert, Cursor, Delivery
 from tests.watch.conftest import NOON, Channel, Stopped, both, close, open_bridge, watch_of
 
@@ -150,6 +150,46 @@ def test_only_one_process_looks(bridge: Bridge, watch: Watch, clock, channel, mo
     park(bridge)
     watch("")
     assert len(looked) == len(channel.said) == 1
+
+
+def test_asking_the_vendors_takes_nothing_from_the_time_to_tell(
+    bridge: Bridge, watch: Watch, clock, channel, monkeypatch
+):
+    """They took longer than a lease: another process would come in while this one is telling."""
+    other, looked, check = watch_of(bridge), [], channel.check
+
+    def slowly(channels) -> list[Finding]:
+        clock.go(seconds=bridge.world.timing.lease.total_seconds() + 1)
+        return check(channels)
+
+    def find(_channel: str, key: str, _since) -> None:
+        looked.append(key)
+        other("")
+
+    monkeypatch.setattr(channel, "check", slowly)
+    monkeypatch.setattr(channel, "find_announcement", find)
+    clock.at += FIRST_CHECK
+    park(bridge)
+    watch("")
+    assert len(looked) == len(channel.said) == 1
+
+
+def test_why_a_look_failed_is_told_also_when_its_lease_cannot_be_given_back(
+    bridge: Bridge, watch: Watch, monkeypatch, caplog
+):
+    """A fault of ours, and then the disk is full."""
+
+    def full(*_given: object) -> None:
+        raise StoreBusyError("the disk is full")
+
+    def fail(*_given: object) -> None:
+        monkeypatch.setattr(leases, "give_back", full)
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(watch, "_look", fail)
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        watch("")
+    assert "the disk is full" in caplog.text
 
 
 def test_without_a_channel_nobody_is_told_and_readyz_shows_it(bridge: Bridge, clock, channel):
