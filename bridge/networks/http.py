@@ -25,7 +25,6 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
@@ -36,6 +35,7 @@ from requests.auth import AuthBase
 
 from bridge.core.deadline import time_left
 from bridge.core.patience import again
+from bridge.core.retry_after import retry_after_s
 from bridge.errors import (
     VendorAuthError,
     VendorBusyError,
@@ -46,6 +46,7 @@ from bridge.errors import (
 )
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
+LONGEST_WAIT_S = 3600.0
 
 T = TypeVar("T")
 
@@ -176,26 +177,19 @@ def is_confidential(url: str) -> bool:
 
 
 def wait_asked_for(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a vendor asks us to wait, never negative; None when it does not say.
+    """Seconds that a vendor asks us to wait, from 0 to LONGEST_WAIT_S; None when it does not say.
 
-    ``Retry-After`` as seconds or as an HTTP date (RFC 9110, 10.2.3), else
-    ``X-RateLimit-Reset`` as an ISO 8601 time, as Mastodon and its relatives send it.
+    ``Retry-After``, else ``X-RateLimit-Reset`` as an ISO 8601 time, as Mastodon and its
+    relatives send it.
     """
-    asked = headers.get("Retry-After", "").strip()
-    if asked.isascii() and asked.isdigit():
-        return float(asked[:9])
-    until = _http_date(asked) or _iso_time(headers.get("X-RateLimit-Reset", ""))
+    now = datetime.now(UTC)
+    asked = retry_after_s(headers.get("Retry-After"), now, LONGEST_WAIT_S)
+    if asked is not None:
+        return asked
+    until = _iso_time(headers.get("X-RateLimit-Reset", ""))
     if until is None:
         return None
-    return max(0.0, (until - datetime.now(UTC)).total_seconds())
-
-
-def _http_date(text: str) -> datetime | None:
-    try:
-        at = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    return min(max(0.0, (until - now).total_seconds()), LONGEST_WAIT_S)
 
 
 def _iso_time(text: str) -> datetime | None:

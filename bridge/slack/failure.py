@@ -11,13 +11,13 @@ import socket
 import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from urllib.error import URLError
 
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
 
+from bridge.core.retry_after import retry_after_s
 from bridge.errors import (
     VendorAuthError,
     VendorBusyError,
@@ -93,7 +93,7 @@ def of_answer(operation: str, error: SlackApiError, *, write: bool) -> VendorErr
     # An answer that is no JSON arrives as an "error" that quotes the page.
     code = said if isinstance(said, str) and _CODE.fullmatch(said) else None
     if status == 429 or code in BUSY:
-        wait_s = retry_after_s(_header(error, "retry-after"))
+        wait_s = retry_after_s(_header(error, "retry-after"), datetime.now(UTC), LONGEST_WAIT_S)
         return VendorBusyError(VENDOR, operation, code or "", status=status, retry_after_s=wait_s)
     if status >= 500 or code in UNCLEAR or (status == 200 and code is None):
         return _unsettled(operation, code or "no answer of Slack's API", write=write, status=status)
@@ -114,20 +114,6 @@ def of_transport(operation: str, error: Exception, *, write: bool) -> VendorErro
         return VendorBusyError(VENDOR, operation, f"not reached ({type(reason).__name__})")
     name = "URLError" if isinstance(reason, str) else type(reason).__name__
     return _unsettled(operation, f"no answer ({name})", write=write, status=None)
-
-
-def retry_after_s(value: str | None, now: datetime | None = None) -> float | None:
-    """Read a Retry-After header, seconds or a date. None when it says nothing readable."""
-    if value is None:
-        return None
-    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", value.strip()):
-        return min(float(value), LONGEST_WAIT_S)
-    try:
-        at = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    wait_s = (at.replace(tzinfo=at.tzinfo or UTC) - (now or datetime.now(UTC))).total_seconds()
-    return min(max(wait_s, 0.0), LONGEST_WAIT_S)
 
 
 def _needed(data: object) -> str:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import requests
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
+from bridge.core.retry_after import retry_after_s
 from bridge.errors import (
     VendorAuthError,
     VendorBusyError,
@@ -22,7 +24,7 @@ from bridge.errors import (
     VendorRefusedError,
     VendorUnclearError,
 )
-from bridge.zendesk.rate import wait_of
+from bridge.zendesk.rate import LONGEST_WAIT_S
 
 VENDOR = "zendesk"
 # Codes look like this; a sentence may quote the request, that is, a customer.
@@ -41,7 +43,7 @@ def fault(operation: str, response: requests.Response, *, repeatable: bool) -> V
         return None
     body = _json(response)
     code = code_in(body)
-    wait = wait_of(response.headers.get("Retry-After"))
+    wait = retry_after_s(response.headers.get("Retry-After"), datetime.now(UTC), LONGEST_WAIT_S)
     if status in (409, 423, 429) or (status >= 500 and repeatable):
         return VendorBusyError(VENDOR, operation, code, status=status, retry_after_s=wait)
     if status >= 500:

@@ -10,8 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 LONGEST_WAIT_S = 600.0
 EXPORTS = "incremental-exports"
@@ -25,24 +23,6 @@ class Bucket:
 
     remaining: int
     resets_at: float
-
-
-def wait_of(value: str | None, now: datetime | None = None) -> float | None:
-    """Seconds in a ``Retry-After`` (a number or an HTTP date), between 0 and 600; None if it says nothing."""
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            at = parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        seconds = (at - (now or datetime.now(UTC))).total_seconds()
-    if seconds != seconds:  # noqa: PLR0124 - "nan" is a float too
-        return None
-    return min(max(seconds, 0.0), LONGEST_WAIT_S)
 
 
 class RateState:

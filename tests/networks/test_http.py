@@ -24,7 +24,7 @@ from bridge.errors import (
     VendorUnclearError,
 )
 from bridge.networks import http
-from bridge.networks.http import HttpLine, is_confidential, wait_asked_for
+from bridge.networks.http import LONGEST_WAIT_S, HttpLine, is_confidential, wait_asked_for
 
 URL = "https://vendor.example/things?secret-in-the-address=1"
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -273,7 +273,11 @@ def test_address_that_is_none_is_refused(line, url):
         ({"Retry-After": "٣"}, None),
         ({"Retry-After": "-1"}, None),
         ({"X-RateLimit-Reset": "1763726700"}, None),
-        ({"Retry-After": "9" * 5000}, 999999999.0),
+        ({"Retry-After": "9" * 5000}, LONGEST_WAIT_S),
+        ({"Retry-After": "1.5"}, 1.5),
+        ({"Retry-After": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"}, None),
+        ({"X-RateLimit-Reset": "0001-01-01T00:00:00+23:59"}, 0.0),
+        ({"X-RateLimit-Reset": "9999-12-31T23:59:59-23:59"}, LONGEST_WAIT_S),
     ],
 )
 def test_wait_is_read_in_all_its_forms(headers, wait):
