@@ -1,4 +1,4 @@
-"""By when a call must have left this process.
+"""By when a call must have left this process, and by when its answer must have come.
 
 Who finds a call that nobody has settled must be able to tell from when on nothing can come of it any
 more. So a call has its time from the moment at which it was written down, and whatever a vendor's room
@@ -8,7 +8,7 @@ does before it writes (signing in, asking for a group or a channel) is part of t
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -40,3 +40,15 @@ def time_left(limit_s: float, vendor: str, operation: str) -> float:
     if left <= 0:
         raise VendorBusyError(vendor, operation, "what has to be asked before it took too long")
     return min(left, limit_s)
+
+
+def in_time(pieces: Iterable[bytes], until: float) -> Iterator[bytes]:
+    """The *pieces* of an answer as they come.
+
+    Raises TimeoutError after one that came later than *until*, a second of ``time.monotonic()``. A
+    library's own timeout is for one read: a server that drips would hold a thread for ever.
+    """
+    for piece in pieces:
+        yield piece
+        if time.monotonic() > until:
+            raise TimeoutError

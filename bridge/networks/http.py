@@ -1,4 +1,4 @@
-"""How the rooms talk HTTP: one call, a timeout, a size limit, and what the answer means for the caller.
+"""How the rooms talk HTTP: one call, a time and a size for its answer, and what that means for the caller.
 
 A read is repeated in place for a few seconds; a write never. What comes back
 is given its class once, here:
@@ -33,7 +33,7 @@ import urllib3.exceptions
 from pydantic import TypeAdapter, ValidationError
 from requests.auth import AuthBase
 
-from bridge.core.deadline import time_left
+from bridge.core.deadline import in_time, time_left
 from bridge.core.patience import again
 from bridge.core.retry_after import retry_after_s
 from bridge.errors import (
@@ -47,6 +47,7 @@ from bridge.errors import (
 
 MAX_ANSWER_BYTES = 8 * 1024 * 1024
 LONGEST_WAIT_S = 3600.0
+_CHUNK = 64 * 1024
 
 T = TypeVar("T")
 
@@ -108,6 +109,7 @@ class HttpLine:
     ) -> Answer[T]:
         is_write = request.method != "GET"
         timeout_s = time_left(self._timeout_s, self._vendor, operation) if is_write else self._timeout_s
+        until = time.monotonic() + timeout_s
         try:
             prepared = self._session.prepare_request(request)
             # What the environment says of proxies and certificates holds, as requests' own shortcuts do it.
@@ -121,8 +123,8 @@ class HttpLine:
             if not 200 <= response.status_code < 300:
                 raise self._refusal(operation, response, gone, is_write=is_write)
             try:
-                value = shape.validate_json(_read_bounded(response))
-            except (requests.RequestException, ValidationError) as error:
+                value = shape.validate_json(_read_bounded(response, until))
+            except (urllib3.exceptions.HTTPError, TimeoutError, ValidationError) as error:
                 error_class: type[VendorError] = VendorUnclearError if is_write else VendorBusyError
                 detail = f"the answer could not be read ({type(error).__name__})"
                 raise error_class(self._vendor, operation, detail, status=response.status_code) from None
@@ -204,10 +206,11 @@ class _TooLargeError(Exception):
     """An answer of more than MAX_ANSWER_BYTES."""
 
 
-def _read_bounded(response: requests.Response) -> bytes:
+def _read_bounded(response: requests.Response, until: float) -> bytes:
     chunks: list[bytes] = []
     size = 0
-    for chunk in response.iter_content(64 * 1024):
+    # Not response.iter_content(): it waits until a chunk is full, however slowly it fills.
+    for chunk in in_time(iter(lambda: response.raw.read1(_CHUNK, decode_content=True), b""), until):
         size += len(chunk)
         if size > MAX_ANSWER_BYTES:
             raise _TooLargeError

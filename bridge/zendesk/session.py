@@ -24,7 +24,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from bridge.core.deadline import time_left
+from bridge.core.deadline import in_time, time_left
 from bridge.core.patience import again
 from bridge.errors import SettingsError, VendorBusyError, VendorRefusedError
 from bridge.zendesk.account import ZendeskAccount
@@ -102,21 +102,15 @@ class Line(HTTPAdapter):
 
 
 def _whole(raw: Any, deadline: float) -> bytes:
-    """The body of an answer, read piece by piece as it comes.
-
-    requests' own timeout is for one read: a server that drips would hold a worker for ever.
-    """
-    pieces = []
+    """The body of an answer, read piece by piece as it comes."""
     try:
-        while piece := raw.read1(_CHUNK, decode_content=True):
-            pieces.append(piece)
-            if time.monotonic() > deadline:
-                raise requests.ReadTimeout("the answer did not end in time")
+        return b"".join(in_time(iter(lambda: raw.read1(_CHUNK, decode_content=True), b""), deadline))
+    except TimeoutError:
+        raise requests.ReadTimeout("the answer did not end in time") from None
     except ReadTimeoutError:
         raise requests.ReadTimeout("no more of the answer came") from None
     except HTTPError:
         raise requests.ConnectionError("the answer broke off") from None
-    return b"".join(pieces)
 
 
 def dial(account: ZendeskAccount) -> requests.Session:

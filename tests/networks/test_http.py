@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import time
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -217,6 +219,37 @@ def test_server_that_says_nothing_runs_into_the_timeout(line):
     """A call ends after its timeout, and a write is unclear then."""
     with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(VendorUnclearError):
         write(line, f"http://127.0.0.1:{server.getsockname()[1]}/")
+
+
+@pytest.mark.parametrize(("call", "error_class"), [(read, VendorBusyError), (write, VendorUnclearError)])
+@pytest.mark.parametrize(
+    "head", [b"Content-Length: 400\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n", b"\r\n"]
+)
+def test_server_that_drips_runs_into_the_timeout(monkeypatch, call, error_class, head):
+    """Each byte comes in time, the answer does not: no thread waits for its end."""
+    monkeypatch.setattr(patience, "ATTEMPTS", 1)
+    drop = b"1\r\n \r\n" if b"chunked" in head else b" "
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\n" + head)
+                for _ in range(100):
+                    connection.sendall(drop)
+                    if over.wait(0.05):
+                        break
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        begun = time.monotonic()
+        with pytest.raises(error_class):
+            call(HttpLine("vendor", timeout_s=0.2), f"http://127.0.0.1:{server.getsockname()[1]}/")
+        assert time.monotonic() - begun < 2
+        over.set()
+        thread.join()
 
 
 @responses.activate
