@@ -7,16 +7,22 @@ import unicodedata
 from html import unescape
 
 from bs4 import BeautifulSoup, Tag
-from bs4.element import NavigableString
+from bs4.element import NavigableString, PageElement
 from bs4.exceptions import ParserRejectedMarkup
 
 from bridge.networks.limit import graphemes
 
 URL_LENGTH = 23
 
-_UNSEEN = ("script", "style", "template", "head", "title", "noscript", "iframe", "object")
+# Servers allow 500 characters as they come, some of them tens of thousands; markup makes more of them.
+LONGEST_HTML = 100_000
+
+_UNSEEN = frozenset({"script", "style", "template", "head", "title", "noscript", "iframe", "object"})
 _BLOCKS = ("p", "div", "blockquote", "pre", "ul", "ol", "h1", "h2", "h3", "h4", "h5", "h6")
-_LINES = ("li", "tr")
+# What stands before and after an element.
+_AROUND = (
+    dict.fromkeys(_BLOCKS, ("\n\n", "\n\n")) | dict.fromkeys(("li", "tr"), ("", "\n")) | {"br": ("\n", "")}
+)
 # An address is found first, so that what looks like a mention inside of it is none.
 _ENTITIES = re.compile(
     r"""https?://[^\s<>"']*[^\s<>"'.,;:!?)\]}]
@@ -29,38 +35,68 @@ def plain_text(html: str) -> str:
     """The words of a post's ``content``.
 
     Paragraphs are parted by an empty line. A link shows its whole address, also
-    the part that Mastodon hides. Raises nothing.
+    the part that Mastodon hides. Of more than LONGEST_HTML characters the rest is not
+    read. Raises nothing, and takes a time that grows as the text does, whatever stands in it.
     """
+    html = html[:LONGEST_HTML]
+    # What begins behind the last ">" is no tag, and the parser would look for its end again and again.
+    closed, end, rest = html.rpartition(">")
     try:
         # The div: bs4 warns about a text that looks like a file name or a link all by itself.
-        soup = BeautifulSoup(f"<div>{html}", "html.parser")
+        soup = BeautifulSoup(f"<div>{closed}{end}{rest.replace('<', '&lt;')}", "html.parser")
     except ParserRejectedMarkup:
         return unescape(re.sub(r"<[^>]*>?", " ", html)).strip()
-    for unseen in soup(_UNSEEN):
-        unseen.decompose()
-    for link in soup("a"):
-        _spell_out(link)
-    for line_break in soup("br"):
-        line_break.replace_with("\n")
-    for line in soup(_LINES):
-        line.insert_after("\n")
-    for block in soup(_BLOCKS):
-        block.insert_before("\n\n")
-        block.insert_after("\n\n")
-    # Only strings of this very class: comments and CDATA sections are subclasses.
-    text = soup.get_text(types=(NavigableString,))
-    text = re.sub(r"[ \t]*\n[ \t]*", "\n", text)
+    text = "\n".join(line.strip(" \t") for line in _words(soup).split("\n"))
     return re.sub(r"\n{3,}", "\n\n", text).strip()
 
 
-def _spell_out(link: Tag) -> None:
-    """Put the address behind a link whose words hide it. Mentions and hashtags stay as they are."""
-    address = str(link.get("href", ""))
-    shown = link.get_text()
-    if not address.startswith(("http://", "https://")) or shown.lstrip().startswith(("@", "#")):
-        return
-    if "://" not in shown:
-        link.append(f" ({address})")
+class _Link:
+    """A link whose words are being read. On the walk's stack it stands for the link's end."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self.words: list[str] = []
+
+    def ending(self) -> str:
+        """The address, where the words hide it. Mentions and hashtags stay as they are."""
+        words = "".join(self.words)
+        if not self._address.startswith(("http://", "https://")) or words.lstrip().startswith(("@", "#")):
+            return ""
+        return "" if "://" in words else f" ({self._address})"
+
+
+def _words(soup: BeautifulSoup) -> str:
+    """Everything that is shown, in one walk: bs4's own changes to a tree take a look at all of it each."""
+    words: list[str] = []
+    link: _Link | None = None
+    # What is still to come, the next thing last. A str of no class of bs4's is written as it stands.
+    ahead: list[PageElement | _Link | str] = [soup]
+    while ahead:
+        each = ahead.pop()
+        if isinstance(each, Tag):
+            if each.name in _UNSEEN:
+                continue
+            before, after = _AROUND.get(each.name, ("", ""))
+            words.append(before)
+            ahead.append(after)
+            if each.name == "a":
+                # There is no link inside of a link: the next one ends the one before it.
+                words.append(link.ending() if link else "")
+                link = _Link(str(each.get("href", "")))
+                ahead.append(link)
+            ahead.extend(reversed(each.contents))
+        elif isinstance(each, _Link):
+            if each is link:
+                words.append(link.ending())
+                link = None
+        # Only strings of this very class: comments and CDATA sections are subclasses.
+        elif type(each) is NavigableString:
+            words.append(each)
+            if link:
+                link.words.append(each)
+        elif type(each) is str:
+            words.append(each)
+    return "".join(words)
 
 
 def length(text: str) -> int:

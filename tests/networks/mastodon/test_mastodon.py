@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,7 +28,7 @@ from bridge.errors import (
 )
 from bridge.networks import NETWORKS
 from bridge.networks.mastodon.outbound import MENTIONS_PER_POLL, OVERLAP, MastodonConnection
-from bridge.networks.mastodon.text import folded, length, plain_text
+from bridge.networks.mastodon.text import LONGEST_HTML, folded, length, plain_text
 from tests.networks.contract import RECEIVED_AT, NetworkContract
 
 SERVER = "https://social.example"
@@ -652,6 +653,33 @@ def test_any_text_is_turned_into_words(html):
 def test_deep_nesting_is_turned_into_words():
     """Ten thousand open tags are no stack of calls."""
     assert plain_text("<b>" * 10_000 + "x") == "x"
+
+
+@pytest.mark.parametrize(
+    "piece", ["<a>", "<a href=http://x>", "<p>", "<br>", "<li>", "<a ", "<a/", " ", "<!--"]
+)
+def test_hostile_markup_is_read_in_a_moment(piece):
+    """Whoever fills a post with tags, open ones or half ones, keeps no thread from its work."""
+    html = "x" + (piece * LONGEST_HTML)[: LONGEST_HTML - 2] + "x"
+    begun = time.monotonic()
+    assert plain_text(html).startswith("x")
+    assert time.monotonic() - begun < 5
+
+
+def test_more_than_any_server_allows_is_cut():
+    """A post's words come long before."""
+    assert plain_text("<p>" + "x" * LONGEST_HTML) == "x" * (LONGEST_HTML - 3)
+
+
+def test_link_in_a_link_ends_it():
+    """As in a browser, which knows no such thing."""
+    html = '<a href="https://x.example/1">one <a href="https://x.example/2">two</a> three</a>'
+    assert plain_text(html) == "one  (https://x.example/1)two (https://x.example/2) three"
+
+
+def test_tag_that_never_ends_is_text():
+    """What stands behind the last tag is read as the customer wrote it."""
+    assert plain_text("<p>1 < 2, a <b and no end") == "1 < 2, a <b and no end"
 
 
 def test_folding_keeps_words_apart():
