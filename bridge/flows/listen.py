@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from http import HTTPStatus
 
 from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Session
@@ -26,6 +27,8 @@ POLL, REREAD = "poll", "reread"
 THREADS_A_ROUND = 10
 STILL_WATCHED = timedelta(days=7)  # after its receipt, for a customer who comes back
 LONGEST_WAIT = timedelta(minutes=10)
+IN_TROUBLE = 3  # threads that could not be read: no more are tried in this round
+STANDING = 5  # rounds that failed, which takes a minute
 
 
 def expect(tx: Session, world: World, *, at_once: bool = False) -> None:
@@ -73,25 +76,48 @@ def _poll(world: World, account: Account, cursor: Cursor) -> None:
 
 
 def _reread(world: World, account: Account, cursor: Cursor) -> None:
-    """Read the next few threads that have a case, so that an answer without a mention is heard."""
+    """Read the next few threads that have a case, so that an answer without a mention is heard.
+
+    A thread that cannot be read keeps no other from being heard, and has its turn again with the
+    next walk through all of them. A round ends early with the third of them. Where none could be
+    read at all, it has failed and is begun again later, at the same place; from the fifth failure
+    in a row on, behind these threads: it may be their trouble alone.
+    """
     now = world.clock.now()
     with world.database.read() as tx:
         cases = _watched(tx, world, account, cursor.value, now)
         # A deleted post leads nowhere, an erased one is nobody's any more.
         posts = [
-            messages.as_message(there[0])
+            (case.id, messages.as_message(there[0]))
             for case in cases
             if (there := [row for row in messages.of_case(tx, case.id) if messages.is_there(row)])
         ]
     line = world.connect(account)
+    last = cases[-1].id if len(cases) == THREADS_A_ROUND else None
     items: list[RawItem] = []
-    for post in posts:
+    answered, busy = False, 0
+    trouble: VendorBusyError | None = None
+    for case_id, post in posts:
         try:
             items += line.read_thread(post)
+            answered = True
         except (VendorGoneError, VendorRefusedError) as error:
-            # One thread that cannot be read keeps no other from being heard.
             log.warning("a thread of %s could not be read: %s", account.key, error)
-    last = cases[-1].id if len(cases) == THREADS_A_ROUND else None
+            answered = True
+        except VendorBusyError as error:
+            # A rate limit is no thread's fault: the others would only run into it, too.
+            if error.status == HTTPStatus.TOO_MANY_REQUESTS:
+                raise
+            log.warning("a thread of %s could not be read: %s", account.key, error)
+            trouble, busy = error, busy + 1
+            if busy == IN_TROUBLE:
+                last = case_id
+                break
+    if trouble is not None and not answered:
+        if cursor.failures + 1 >= STANDING:
+            with world.database.write() as tx:
+                tx.get_one(Cursor, cursor.key).value = last
+        raise trouble
     _record(world, account, cursor.key, Polled(tuple(items), last), world.timing.reread)
 
 

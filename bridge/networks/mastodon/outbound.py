@@ -7,10 +7,12 @@ https://docs.joinmastodon.org/methods/notifications/
 from __future__ import annotations
 
 import json
+import random
 import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Annotated, TypeVar
 from urllib.parse import quote
 
@@ -42,6 +44,8 @@ from bridge.networks.shape import Id, Shape
 MENTIONS_PER_POLL = 40
 # The latest mentions, asked for again with each poll: one may turn up late, behind newer ones.
 OVERLAP = 20
+# How many other threads are tried before it is the server that is in trouble, and not one post.
+OTHERS = 3
 CLOCK_SKEW = timedelta(minutes=2)
 
 _GONE = (404, 410)
@@ -114,7 +118,9 @@ class MastodonConnection:
     def poll(self, cursor: str | None) -> Polled:
         """One page of mentions, walking forward; the cursor holds the latest notifications' ids.
 
-        A busy server in mid-page ends the page there: what was read is kept.
+        A busy server in mid-page ends the page there: what was read is kept. A mention whose
+        thread cannot be read comes without it if the server can read somebody else's just
+        then; else the cursor stays before it, and nothing is passed over in an outage.
         """
         if cursor is None:
             return Polled((), self._newest_notification())
@@ -247,7 +253,27 @@ class MastodonConnection:
         except VendorRefusedError:
             # One thread that cannot be read must not stop the poll for ever.
             ancestors = []
+        except VendorBusyError as error:
+            if error.status == HTTPStatus.TOO_MANY_REQUESTS or not self._reads_another_than(status):
+                raise
+            ancestors = []
         return list(_items(ancestors, [status]))
+
+    def _reads_another_than(self, status: JsonObject) -> bool:
+        """Whether the server can read the thread of some other mention now, new or old.
+
+        A few are tried, by chance: should they be of the same thread, the next poll tries others.
+        """
+        page = self._notifications("poll", {"limit": str(MENTIONS_PER_POLL)})
+        ids = {str(each.status["id"]) for each in page if each.status and "id" in each.status}
+        others = sorted(ids - {str(status["id"])})
+        for native_id in random.sample(others, min(OTHERS, len(others))):
+            try:
+                self._context("poll", native_id)
+            except (VendorBusyError, VendorGoneError, VendorRefusedError):
+                continue
+            return True
+        return False
 
     def _status(self, operation: str, native_id: str, shape: TypeAdapter[T]) -> T:
         return self._read(operation, f"statuses/{quote(native_id, safe='')}", shape, gone=_GONE).value

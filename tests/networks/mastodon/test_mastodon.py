@@ -27,7 +27,7 @@ from bridge.errors import (
     VendorUnclearError,
 )
 from bridge.networks import NETWORKS
-from bridge.networks.mastodon.outbound import MENTIONS_PER_POLL, OVERLAP, MastodonConnection
+from bridge.networks.mastodon.outbound import MENTIONS_PER_POLL, OTHERS, OVERLAP, MastodonConnection
 from bridge.networks.mastodon.text import LONGEST_HTML, folded, length, plain_text
 from tests.networks.contract import RECEIVED_AT, NetworkContract
 
@@ -186,6 +186,51 @@ def test_thread_that_cannot_be_read_does_not_stop_the_poll(server):
     server.get(f"{API}/statuses/11/context", status=422)
     [item] = line().poll("90").items
     assert the_message(item.body).root_id is None
+
+
+STUMBLES = [{"status": 500}, {"json": {"ancestors": None, "descendants": []}}, {"body": "<html>oops</html>"}]
+
+
+@pytest.mark.parametrize("stumble", STUMBLES)
+def test_post_that_the_server_stumbles_over_keeps_no_other_from_being_heard(server, stumble):
+    """The others' threads can be read: it comes in without its own, and the poll goes on."""
+    page = notifications(*((str(n), status(str(n), in_reply_to_id="10")) for n in (103, 102, 101)))
+    server.get(f"{API}/notifications", json=page)
+    server.get(f"{API}/statuses/101/context", **stumble)
+    server.get(f"{API}/statuses/102/context", json=context(above=(status("10"),)))
+    server.get(f"{API}/statuses/103/context", json=context(above=(status("10"),)))
+    polled = line().poll("100")
+    heard = [the_message(item.body) for item in polled.items]
+    assert [(one.native_id, one.root_id is None) for one in heard] == [
+        ("101", True),
+        ("102", False),
+        ("103", False),
+    ]
+    assert polled.cursor == "100 101 102 103"
+
+
+def test_post_that_the_server_stumbles_over_is_heard_when_nothing_else_is_new(server):
+    """An older mention's thread shows as well that the server is up."""
+    new = status("101", in_reply_to_id="10")
+    server.get(f"{API}/notifications", json=notifications(("101", new), ("99", status("9"))))
+    server.get(f"{API}/statuses/101/context", status=500)
+    server.get(f"{API}/statuses/9/context", json=context())
+    polled = line().poll("99")
+    assert [the_message(item.body).native_id for item in polled.items] == ["101"]
+    assert polled.cursor == "99 101"
+
+
+@pytest.mark.parametrize("stumble", [*STUMBLES, {"status": 404}, {"body": requests.ReadTimeout()}])
+def test_outage_passes_nothing_over(server, stumble):
+    """No thread can be read: the poll fails as a whole, with its cursor where it was."""
+    page = notifications(*((str(n), status(str(n))) for n in range(120, 100, -1)))
+    server.get(f"{API}/notifications", json=page)
+    server.get(f"{API}/statuses/101/context", status=502)
+    for n in range(102, 121):
+        server.get(f"{API}/statuses/{n}/context", **stumble)
+    with pytest.raises(VendorBusyError):
+        line().poll("100")
+    assert len({call.request.url for call in server.calls if "/context" in call.request.url}) == 1 + OTHERS
 
 
 def test_full_page_asks_for_more(server):
