@@ -25,7 +25,8 @@ def take_in(
     if not theirs:
         return []
     with world.database.read() as tx:
-        known = messages.considered(tx, case.installation, case.network, [post.id for _, post in theirs])
+        ids, senders = [post.id for _, post in theirs], world.senders(case.network)
+        known = messages.considered(tx, case.installation, case.network, ids, senders)
     news = [(item, post) for item, post in theirs if post.id not in known]
     if not news:
         return []

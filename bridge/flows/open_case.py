@@ -316,7 +316,7 @@ def _log(tx: Session, case: Case, what: str) -> None:
 
 def _take_home(tx: Session, world: World, case: Case, message: SocialMessage) -> None:
     """Give a case that a relay brought to the brand's account on its network, which can answer there."""
-    native = world.native_accounts(case.network)
+    native = world.senders(case.network).native
     account = world.account(message.account)
     if case.account in native or message.account not in native or account is None:
         return

@@ -160,8 +160,8 @@ def _by_post(events: Sequence[InboundEvent]) -> Collection[Sequence[InboundEvent
 
 
 def _take_post(tx: Session, world: World, events: Sequence[InboundEvent]) -> Message:
-    native = world.native_accounts(events[0].network)
-    row = messages.apply(tx, world.installation, events, world.clock.now(), native)
+    senders = world.senders(events[0].network)
+    row = messages.apply(tx, world.installation, events, world.clock.now(), senders)
     if row.case_id is not None:
         for event in events:
             tags = ", ".join(tag.name for tag in event.tags)

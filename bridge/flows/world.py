@@ -21,6 +21,7 @@ from bridge.routing.model import AccountEntry, Route
 from bridge.store import leases
 from bridge.store.database import Database
 from bridge.store.leases import Lease
+from bridge.store.messages import Senders
 from bridge.store.presence import Presence
 from bridge.store.tables import Case
 from bridge.store.tallies import Tallies
@@ -150,11 +151,12 @@ class World:
         room = self.networks.get(network)
         return room.label if room is not None else network
 
-    def native_accounts(self, network: str) -> frozenset[str]:
-        """The keys of the accounts that are on *network* itself."""
-        return frozenset(
-            key for key, entry in self.mappings.current.accounts.items() if entry.network == network
-        )
+    def senders(self, network: str) -> Senders:
+        """Today's accounts of the brands, by whether they are on *network* itself. No tag sources."""
+        mapping = self.mappings.current
+        ours = {key: entry for key, entry in mapping.accounts.items() if key in mapping.account_brand}
+        native = frozenset(key for key, entry in ours.items() if entry.network == network)
+        return Senders(native, frozenset(ours) - native)
 
     @contextmanager
     def lease(self, key: str) -> Iterator[Lease | None]:

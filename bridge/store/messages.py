@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import bindparam, func, select
@@ -36,15 +36,31 @@ _READ = "tags of messages"  # in a session's info: those that it has read, by me
 _TAGS = select(MessageTag).where(MessageTag.message_id == bindparam("of"))
 
 
+@dataclass(frozen=True, slots=True)
+class Senders:
+    """The keys of the brands' accounts, as one network sees them: those that are on it, and relays.
+
+    A tag source is neither. It belongs to no brand, so nobody could answer a post that is its own.
+    """
+
+    native: frozenset[str]
+    relays: frozenset[str] = frozenset()
+
+    def rank(self, account: str | None) -> int:
+        """How much *account* knows of a post: 2 on its network, 1 for a relay, 0 for everybody else."""
+        return 2 if account in self.native else int(account in self.relays)
+
+
 def apply(
-    tx: Session, installation: str, events: Sequence[InboundEvent], at: datetime, native: frozenset[str]
+    tx: Session, installation: str, events: Sequence[InboundEvent], at: datetime, senders: Senders
 ) -> Message:
     """Take *events*, all about one message, into its row, and mark the row to be considered.
 
-    A tag or a delete that comes before its post leaves a placeholder. *native* are the
-    accounts that are on the message's own network: one of them keeps a message that a
-    relay has brought too, because only it can answer. An older version never replaces
-    a newer one. A post that was erased stays blank, whatever comes of it later.
+    A tag or a delete that comes before its post leaves a placeholder. The message belongs to the
+    account of the highest rank among *senders* that brings it, whoever was first: only one on its
+    network can answer, and only a brand's can have a case. What that one says counts, and an older
+    version of its own never replaces a newer one. A post that was erased stays blank, whatever
+    comes of it later.
     """
     erased = _erased(tx, installation, events)
     if events[0].message_id in erased:
@@ -58,13 +74,13 @@ def apply(
         received_at=at,
         own=False,
     )
-    _take_all(row, events, at, erased, native)
+    _take_all(row, events, at, erased, senders)
     if add_new(tx, row):
         _known_tags(tx)[row.id] = []
     else:
         # Locked: what a second event about it says is weighed against what the first has written.
         row = tx.scalars(_BY_ID, {"at": installation, "on": network, "named": global_id}).one()
-        _take_all(row, events, at, erased, native)
+        _take_all(row, events, at, erased, senders)
     for event in events:
         for tag in event.tags:
             _take_tag(tx, row, event.kind, tag.name, tag.source, tag.at, tag.by)
@@ -76,16 +92,16 @@ def _take_all(
     events: Iterable[InboundEvent],
     at: datetime,
     erased: Mapping[str, Message],
-    native: frozenset[str],
+    senders: Senders,
 ) -> None:
     for event in events:
-        _take(row, event, erased, native)
+        _take(row, event, erased, senders)
     row.due_at = at
 
 
-def _take(row: Message, event: InboundEvent, erased: Mapping[str, Message], native: frozenset[str]) -> None:
+def _take(row: Message, event: InboundEvent, erased: Mapping[str, Message], senders: Senders) -> None:
     if event.message is not None and event.kind in (EventKind.CREATED, EventKind.UPDATED, EventKind.TAGGED):
-        _take_version(row, _less(event.message, erased), native)
+        _take_version(row, _less(event.message, erased), senders)
         if row.erased_at is not None:
             erasure.blank(row, row.erased_at)
     if event.kind is EventKind.DELETED:
@@ -105,11 +121,20 @@ def _erased(tx: Session, installation: str, events: Sequence[InboundEvent]) -> d
     return {hidden[row.global_id]: row for row in tx.scalars(_BY_IDS, asked)}
 
 
-def considered(tx: Session, installation: str, network: str, ids: Collection[str]) -> set[str]:
-    """Which of *ids* are posts that are known, and that no flow has to consider any more."""
+def considered(
+    tx: Session, installation: str, network: str, ids: Collection[str], senders: Senders
+) -> set[str]:
+    """Which of *ids* are posts that are known, and that no flow has to consider any more.
+
+    None that only a tag source has brought: it could join no case.
+    """
     asked = {one: one for one in ids} | {erasure.pseudonym(installation, network, one): one for one in ids}
     found = tx.scalars(_BY_IDS, {"at": installation, "on": network, "ids": list(asked)})
-    return {asked[row.global_id] for row in found if row.complete and row.due_at is None}
+    return {
+        asked[row.global_id]
+        for row in found
+        if row.complete and row.due_at is None and senders.rank(row.account) > 0
+    }
 
 
 def _less(message: SocialMessage, erased: Mapping[str, Message]) -> SocialMessage:
@@ -125,20 +150,19 @@ def _less(message: SocialMessage, erased: Mapping[str, Message]) -> SocialMessag
     )
 
 
-def _take_version(row: Message, message: SocialMessage, native: frozenset[str]) -> None:
-    if row.account is None or (row.account not in native and message.account in native):
+def _take_version(row: Message, message: SocialMessage, senders: Senders) -> None:
+    known, given = senders.rank(row.account), senders.rank(message.account)
+    is_better = row.account is None or given > known
+    if is_better:
         row.account, row.native_id = message.account, message.native_id
     row.thread_root = message.root_id or row.thread_root or message.id
     row.parent_id = message.parent_id or row.parent_id
     row.parent_text = message.parent_text or row.parent_text
-    if row.account in native and message.account not in native:
+    if given < known:
         _fill_in(row, message)
         return  # a relay knows no better than the network itself, least of all who may read the post
-    known = row.edited_at or row.posted_at
-    if known is not None and (message.edited_at or message.posted_at) < known:
-        # What the newer version left out, an older one may still say.
-        row.language = row.language or message.language
-        row.permalink = row.permalink or message.permalink
+    said_at = row.edited_at or row.posted_at
+    if not is_better and said_at is not None and (message.edited_at or message.posted_at) < said_at:
         _fill_in(row, message)
         return
     row.author_id = message.author.id
@@ -160,7 +184,12 @@ def _take_version(row: Message, message: SocialMessage, native: frozenset[str]) 
 
 
 def _fill_in(row: Message, message: SocialMessage) -> None:
-    """What is only ever added: what a tool that reads many networks makes of a post, they do not say."""
+    """What is only ever added: what the version that counts left out, another may still say.
+
+    Often that is what a tool that reads many networks makes of a post: they do not say.
+    """
+    row.language = row.language or message.language
+    row.permalink = row.permalink or message.permalink
     row.severity = row.severity or message.severity
     row.sentiment = row.sentiment or message.sentiment
     row.followers = message.author.followers if row.followers is None else row.followers

@@ -41,7 +41,7 @@ def came_in(database: Database, number: int, *tags: str, days_ago: int = 1, acco
         InboundEvent(EventKind.TAGGED, "mastodon", post.id, at, tags=said),
     ]
     with database.write() as tx:
-        row = messages.apply(tx, "bridge", events, at, frozenset({account}))
+        row = messages.apply(tx, "bridge", events, at, messages.Senders(frozenset({account})))
         row.received_at = at
         return row.id
 

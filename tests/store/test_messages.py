@@ -28,11 +28,12 @@ from bridge.core.message import (
 )
 from bridge.store import cases, messages
 from bridge.store.database import Database
+from bridge.store.messages import Senders
 from bridge.store.tables import Case, Message, MessageTag
 from tests.store.conftest import NOON, make_case
 
 ID = "https://plaza.example/posts/1"
-NATIVE = frozenset({"kopi-plaza"})
+SENDERS = Senders(native=frozenset({"kopi-plaza"}), relays=frozenset({"kopi-forum"}))
 
 
 def after(minutes: int) -> datetime:
@@ -106,7 +107,7 @@ def state_after(database: Database, events: Sequence[InboundEvent]) -> dict[str,
     """What the tables say of the message; nothing is kept."""
     with database.write() as tx:
         for number, event in enumerate(events):
-            messages.apply(tx, "bridge", [event], after(60 + number), NATIVE)
+            messages.apply(tx, "bridge", [event], after(60 + number), SENDERS)
         [row] = tx.query(Message)
         columns = {column.name for column in Message.__table__.columns} - {"id", "received_at", "due_at"}
         state = {name: getattr(row, name) for name in columns}
@@ -149,9 +150,9 @@ def test_the_latest_version_is_the_one_that_is_kept(database: Database):
 def test_a_tag_before_its_post_waits_for_it(database: Database, order):
     """The tag source is faster than the network's webhook: one row, complete in the end."""
     with database.write() as tx:
-        first = messages.apply(tx, "bridge", [order[0]], after(9), NATIVE)
+        first = messages.apply(tx, "bridge", [order[0]], after(9), SENDERS)
         assert first.complete is (order[0].message is not None)
-        second = messages.apply(tx, "bridge", [order[1]], after(10), NATIVE)
+        second = messages.apply(tx, "bridge", [order[1]], after(10), SENDERS)
         assert second is first
         assert second.complete
         assert [tag.name for tag in messages.tags_of(tx, second)] == ["crisis"]
@@ -161,7 +162,7 @@ def test_a_tag_before_its_post_waits_for_it(database: Database, order):
 def test_a_placeholder_is_no_message(database: Database):
     """Nothing can be decided about a post that nobody has seen."""
     with database.write() as tx:
-        row = messages.apply(tx, "bridge", [deleted(after(1))], after(2), NATIVE)
+        row = messages.apply(tx, "bridge", [deleted(after(1))], after(2), SENDERS)
         assert row.deleted_at == after(1)
         with pytest.raises(ValueError, match="placeholder"):
             messages.as_message(row)
@@ -171,7 +172,7 @@ def test_a_message_comes_back_as_it_was_taken_in(database: Database):
     """Every field of the core's message survives the table."""
     whole = replace(POST, parent_id="https://plaza.example/posts/0", parent_text="Hello", edited_at=after(1))
     with database.write() as tx:
-        row = messages.apply(tx, "bridge", [created(whole)], after(2), NATIVE)
+        row = messages.apply(tx, "bridge", [created(whole)], after(2), SENDERS)
         tx.flush()
         tx.expire_all()
         assert messages.as_message(row, ["crisis"]) == replace(whole, tags=frozenset({"crisis"}))
@@ -182,23 +183,58 @@ def test_the_account_on_the_network_itself_keeps_the_message(database: Database,
     """A relay may bring it first; only the network's own account can answer."""
     with database.write() as tx:
         for event in order:
-            row = messages.apply(tx, "bridge", [event], after(1), NATIVE)
+            row = messages.apply(tx, "bridge", [event], after(1), SENDERS)
     assert (row.account, row.native_id) == ("kopi-plaza", "1")
+
+
+RELAYED = replace(BARE, account="kopi-forum", text="The app logs me out (forum)", edited_at=after(8))
+OF_SOURCE = replace(BARE, text="The app logs me out (tags)", edited_at=after(9), visibility=Visibility.PUBLIC)
+
+
+@pytest.mark.parametrize("order", list(permutations([POST, EDITED, RELAYED, OF_SOURCE])))
+def test_what_the_network_says_of_a_post_counts_in_whatever_order_it_comes(database: Database, order):
+    """Its newest version, even where a relay or a tag source has told of a later edit before."""
+    for message in order:
+        put(database, created(message))
+    known = read(database)
+    assert (known.account, known.native_id) == ("kopi-plaza", "1")
+    assert (known.text, known.edited_at) == (EDITED.text, EDITED.edited_at)
+    assert (known.visibility, known.permalink) == (Visibility.UNLISTED, POST.permalink)
+
+
+@pytest.mark.parametrize("order", list(permutations([RELAYED, OF_SOURCE])))
+def test_a_relay_of_a_brand_takes_a_post_over_from_a_tag_source(database: Database, order):
+    """On a network where no brand has an account: only what is a brand's can have a case."""
+    for message in order:
+        put(database, created(message))
+    assert (read(database).account, read(database).text) == ("kopi-forum", RELAYED.text)
+
+
+def test_a_post_that_only_a_tag_source_has_brought_waits_for_whoever_can_answer_it(database: Database):
+    """It is not among those that were considered until an account of a brand has it."""
+    with database.write() as tx:
+        for message, is_known in ((BARE, False), (POST, True)):
+            row = messages.apply(tx, "bridge", [created(message)], after(1), SENDERS)
+            row.due_at = None
+            tx.flush()
+            assert messages.considered(tx, "bridge", "standard", [ID], SENDERS) == (
+                {ID} if is_known else set()
+            )
 
 
 def test_the_same_tag_of_two_sources_is_two_facts(database: Database):
     """One source takes it off again: the other's still stands."""
     other = Tag("crisis", "somebody-else", after(1))
     with database.write() as tx:
-        messages.apply(tx, "bridge", [tagged("crisis", after(1))], NOON, NATIVE)
+        messages.apply(tx, "bridge", [tagged("crisis", after(1))], NOON, SENDERS)
         messages.apply(
             tx,
             "bridge",
             [InboundEvent(EventKind.TAGGED, "standard", ID, after(1), tags=(other,))],
             NOON,
-            NATIVE,
+            SENDERS,
         )
-        row = messages.apply(tx, "bridge", [untagged("crisis", after(2))], NOON, NATIVE)
+        row = messages.apply(tx, "bridge", [untagged("crisis", after(2))], NOON, SENDERS)
         assert [tag.source for tag in messages.tags_of(tx, row)] == ["somebody-else"]
 
 
@@ -207,7 +243,7 @@ def test_the_same_id_on_two_networks_is_two_messages(database: Database):
     elsewhere = InboundEvent(EventKind.DELETED, "mastodon", ID, NOON)
     with database.write() as tx:
         for installation, event in (("a", deleted(NOON)), ("b", deleted(NOON)), ("a", elsewhere)):
-            messages.apply(tx, installation, [event], NOON, NATIVE)
+            messages.apply(tx, installation, [event], NOON, SENDERS)
         assert tx.query(Message).count() == 3
 
 
@@ -315,7 +351,7 @@ def test_a_message_from_before_there_were_kinds_has_the_one_that_shows(
 
 def put(database: Database, event: InboundEvent) -> None:
     with database.write() as tx:
-        messages.apply(tx, "bridge", [event], after(30), NATIVE)
+        messages.apply(tx, "bridge", [event], after(30), SENDERS)
 
 
 def read(database: Database) -> SocialMessage:

@@ -154,7 +154,7 @@ def test_a_blank_post_stays_blank_when_it_comes_once_more(world: World, database
     )
     event = InboundEvent(EventKind.UPDATED, "standard", "post-1", NOW, post)
     with database.write() as tx:
-        row = messages.apply(tx, "bridge", [event], NOW, frozenset({"a"}))
+        row = messages.apply(tx, "bridge", [event], NOW, messages.Senders(frozenset({"a"})))
     assert (row.text, row.author_handle, row.author_name) == (None, None, None)
 
 

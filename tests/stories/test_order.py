@@ -41,11 +41,13 @@ def all_is_considered(running: InProcess, sandbox: Sandbox) -> None:
     )
 
 
-def tell(running: InProcess, secret: str, what: str, at: datetime, **data) -> None:
-    """One Standard Webhooks event of the sender's time *at*."""
+def tell(
+    running: InProcess, secret: str, what: str, at: datetime, *, account: str | None = None, **data
+) -> None:
+    """One Standard Webhooks event of the sender's time *at*: a tag is the tag source's, if not said."""
     envelope = {"type": f"social.message.{what}", "timestamp": at.isoformat(), "data": data}
     body = json.dumps(envelope).encode()
-    account = "social-team-tags" if what in ("tagged", "untagged") else "kopi-plaza"
+    account = account or ("social-team-tags" if what in ("tagged", "untagged") else "kopi-plaza")
     headers = standard_headers(secret, f"msg_{what}_{at.timestamp()}", body)
     answer = requests.post(f"{running.url}/hooks/social/{account}", data=body, headers=headers, timeout=5)
     assert 202 == answer.status_code
@@ -94,6 +96,35 @@ def test_a_tag_that_comes_before_its_post_waits_for_it(sandbox: Sandbox, running
     assert "Product" == ticket.group
     assert ticket.says(HARMLESS, public=True)
     stays(lambda: 1 == len(sandbox.zendesk.tickets()), seconds=0.3)
+
+
+@pytest.mark.parametrize("network", ["standard", "mastodon"])
+@pytest.mark.parametrize("order", [("tags", "plaza"), ("plaza", "tags")], ids=" then ".join)
+def test_a_post_that_its_tag_source_brings_whole_is_the_brands_all_the_same(
+    sandbox: Sandbox, running: InProcess, network: str, order: tuple[str, str]
+):
+    """First or last, on the brand's own network or through its relay: one case, once the brand has it."""
+    now = datetime.now(UTC)
+    post = {
+        "network": network,
+        "id": "https://somewhere.example/posts/1",
+        "author": {"id": "dewi", "handle": "dewi"},
+        "text": HARMLESS,
+        "created_at": now.isoformat(),
+        "language": "en",
+    }
+    for site in order:
+        assert 0 == count(running, Case)
+        if site == "tags":
+            secret, more = sandbox.tags.secret, {"account": "social-team-tags", "tags": ["feature-request"]}
+            tell(running, secret, "created", now, **more, **post)
+        else:
+            tell(running, sandbox.plaza.secret, "created", now, **post)
+        all_is_considered(running, sandbox)
+
+    assert the_ticket(sandbox).says(HARMLESS, public=True)
+    with running.database.read() as tx:
+        assert ["kopi-plaza"] == [case.account for case in tx.scalars(select(Case))]
 
 
 def test_a_post_that_was_deleted_before_we_heard_of_it_never_opens_a_case(
