@@ -155,16 +155,18 @@ def _take_version(row: Message, message: SocialMessage, senders: Senders) -> Non
     is_better = row.account is None or given > known
     if is_better:
         row.account, row.native_id = message.account, message.native_id
-    row.thread_root = message.root_id or row.thread_root or message.id
-    row.parent_id = message.parent_id or row.parent_id
-    row.parent_text = message.parent_text or row.parent_text
     if given < known:
-        _fill_in(row, message)
-        return  # a relay knows no better than the network itself, least of all who may read the post
-    said_at = row.edited_at or row.posted_at
-    if not is_better and said_at is not None and (message.edited_at or message.posted_at) < said_at:
+        # A relay knows no better than the network itself, least of all who may read the post.
+        if not _begins_thread(row):
+            _fill_in_place(row, message)
         _fill_in(row, message)
         return
+    said_at = row.edited_at or row.posted_at
+    if not is_better and said_at is not None and (message.edited_at or message.posted_at) < said_at:
+        _fill_in_place(row, message)
+        _fill_in(row, message)
+        return
+    _take_place(row, message, over=is_better)
     row.author_id = message.author.id
     row.author_handle = message.author.handle
     row.author_name = message.author.name
@@ -181,6 +183,31 @@ def _take_version(row: Message, message: SocialMessage, senders: Senders) -> Non
     row.own = message.own
     row.posted_at = message.posted_at
     row.edited_at = message.edited_at
+
+
+def _begins_thread(row: Message) -> bool:
+    """Whether the post is the first of its thread. One that answers another may not know its root yet."""
+    return row.thread_root == row.global_id and row.parent_id is None
+
+
+def _take_place(row: Message, message: SocialMessage, *, over: bool) -> None:
+    """Where *message* says that it hangs; *over*: whatever was said of it before, by who knows less."""
+    if message.root_id not in (None, message.id) or row.thread_root is None:
+        row.thread_root = message.root_id or message.id
+    elif over and message.root_id is not None:
+        row.thread_root, row.parent_id, row.parent_text = message.root_id, None, None
+    if message.parent_id not in (None, row.parent_id):
+        row.parent_id, row.parent_text = message.parent_id, None
+    row.parent_text = message.parent_text or row.parent_text
+
+
+def _fill_in_place(row: Message, message: SocialMessage) -> None:
+    """Where the post hangs, as far as that is not known yet: its own id stands for a root that is not."""
+    if row.thread_root == row.global_id:
+        row.thread_root = message.root_id or row.thread_root
+    row.parent_id = row.parent_id or message.parent_id
+    if message.parent_id == row.parent_id:
+        row.parent_text = row.parent_text or message.parent_text
 
 
 def _fill_in(row: Message, message: SocialMessage) -> None:

@@ -202,6 +202,47 @@ def test_what_the_network_says_of_a_post_counts_in_whatever_order_it_comes(datab
     assert (known.visibility, known.permalink) == (Visibility.UNLISTED, POST.permalink)
 
 
+ROOT, PARENT = "https://plaza.example/posts/-1", "https://plaza.example/posts/0"
+ANSWER = replace(POST, root_id=ROOT, parent_id=PARENT, parent_text="Which version?")
+ANSWER_EDITED = replace(EDITED, root_id=ID)  # of a sender that says where a post hangs only once
+ASTRAY = replace(RELAYED, root_id="https://forum.example/1", parent_id="https://forum.example/2")
+ROOTLESS = replace(OF_SOURCE, root_id=None, parent_id=PARENT, parent_text="Which version?")
+
+
+@pytest.mark.parametrize("order", list(permutations([ANSWER, ANSWER_EDITED, ASTRAY, BARE])))
+def test_a_post_hangs_where_its_network_says(database: Database, order):
+    """Neither a relay that knows another thread nor a tag source that knows none moves it."""
+    for message in order:
+        put(database, created(message))
+    known = read(database)
+    assert (known.thread, known.parent_id, known.parent_text) == (ROOT, PARENT, "Which version?")
+
+
+@pytest.mark.parametrize("order", list(permutations([POST, EDITED, ASTRAY])))
+def test_a_post_that_begins_its_thread_on_the_network_answers_nothing(database: Database, order):
+    """Whatever a relay makes of it."""
+    for message in order:
+        put(database, created(message))
+    known = read(database)
+    assert (known.thread, known.parent_id, known.parent_text) == (ID, None, None)
+
+
+@pytest.mark.parametrize(
+    ("said", "relayed"), [(replace(ANSWER, root_id=None), ANSWER), (ANSWER, ROOTLESS), (ROOTLESS, ANSWER)]
+)
+def test_where_a_post_hangs_is_filled_in_by_whoever_knows(
+    database: Database, said: SocialMessage, relayed: SocialMessage
+):
+    """An answer whose network does not know its root yet: a relay's word is better than none."""
+    for order in permutations((replace(said, account="kopi-plaza"), replace(relayed, account="kopi-forum"))):
+        with database.write() as tx:
+            tx.execute(delete(Message))
+        for message in order:
+            put(database, created(message))
+        known = read(database)
+        assert (known.thread, known.parent_id, known.parent_text) == (ROOT, PARENT, "Which version?")
+
+
 @pytest.mark.parametrize("order", list(permutations([RELAYED, OF_SOURCE])))
 def test_a_relay_of_a_brand_takes_a_post_over_from_a_tag_source(database: Database, order):
     """On a network where no brand has an account: only what is a brand's can have a case."""
