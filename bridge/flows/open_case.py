@@ -14,7 +14,7 @@ from bridge.flows.world import World
 from bridge.routing import language, voice
 from bridge.routing.decide import decide
 from bridge.routing.model import Decision
-from bridge.store import casefile, cases, insert, logbook, messages
+from bridge.store import casefile, cases, logbook, messages, threads
 from bridge.store.tables import Case, Message, MessageTag
 
 # Made once: SQLAlchemy needs longer to put a statement together than to run it.
@@ -63,6 +63,7 @@ def consider(world: World, key: str) -> None:
     if row.language is None:
         language.prepare()  # not below: while a transaction is open, the door waits for it
     with world.database.write() as tx:
+        threads.hold_of(tx, row)
         row = tx.get(Message, key, with_for_update={"key_share": True})
         case = None if row is None or row.due_at is None else _alone(tx, world, row)
     if case is not None:
@@ -72,6 +73,7 @@ def consider(world: World, key: str) -> None:
 def consider_in(tx: Session, world: World, row: Message) -> tuple[str, str] | None:
     """`consider` *row*, which *tx* has written, in the same transaction; say what is to be woken.
 
+    *tx* holds its thread, see `store.threads`.
     One whose words have to go is considered by itself: what came with them is searched first.
     """
     if erase.must_go(row):
@@ -87,7 +89,7 @@ def consider_later(_tx: Session, _world: World, row: Message) -> tuple[str, str]
 
 def _alone(tx: Session, world: World, row: Message) -> Case | None:
     """Consider *row* while nobody considers another message of its thread."""
-    insert.alone(tx, f"thread:{row.network}:{row.thread_root or row.global_id}")
+    threads.require(tx, row)
     case = _settle_place(tx, world, row)
     row.due_at = None
     return case

@@ -17,7 +17,7 @@ from bridge.flows import astray, open_case, press
 from bridge.flows.work import Slots, Turn
 from bridge.flows.world import World
 from bridge.routing import language
-from bridge.store import casefile, cases, deliveries, erasure, intents, messages, tickets
+from bridge.store import casefile, cases, deliveries, erasure, intents, messages, threads, tickets
 from bridge.store.deliveries import DESK_SOURCE, TEAM_SOURCE, Received
 from bridge.store.tables import Delivery, Message, TicketRow
 
@@ -133,6 +133,7 @@ def _write_down(
     with ExitStack() as around, world.database.write() as tx:
         if not _settle_in(tx, world, delivery_id):
             return None, []
+        threads.hold(tx, world.installation, posts)
         rows = [_take_post(tx, world, about) for about in posts]
         if any(row.erased_at is not None or erasure.is_erased(row.parent_id) for row in rows):
             # What was erased came once more, or is quoted: what it says is not kept a second time.

@@ -58,11 +58,27 @@ def _statement(table: type[Base], dialect: str) -> ReturningInsert[tuple[int]]:
     return statement
 
 
-def alone(tx: Session, key: str) -> None:
-    """Be the only transaction about *key* until this one ends.
+def is_shared(tx: Session) -> bool:
+    """Whether others may write while *tx* does. On SQLite every transaction that writes is alone."""
+    return tx.get_bind().dialect.name == "postgresql"
 
-    For what has no row to lock yet, like the first post of a thread. On SQLite every
-    transaction that writes is alone already.
+
+def alone(tx: Session, *keys: str) -> None:
+    """Be the only transaction about each of *keys* until this one ends.
+
+    For what has no row to lock yet, like the first post of a thread. Whoever needs several
+    asks for them together: they are taken in one order everywhere.
     """
-    if tx.get_bind().dialect.name == "postgresql":
-        tx.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
+    if is_shared(tx):
+        tx.connection().execute(_ALONE, {"keys": sorted(keys)})
+
+
+def alone_at_once(tx: Session, key: str) -> bool:
+    """`alone` without waiting; False when somebody else is alone with *key*."""
+    return not is_shared(tx) or bool(tx.connection().scalar(_ALONE_AT_ONCE, {"key": key}))
+
+
+_ALONE = text(
+    "SELECT pg_advisory_xact_lock(hashtextextended(key, 0)) FROM unnest(CAST(:keys AS text[])) AS key"
+)
+_ALONE_AT_ONCE = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:key, 0))")
