@@ -14,6 +14,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from psycopg.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
 from sqlalchemy import URL, Engine, create_engine, event, text
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import DatabaseError, InterfaceError, InternalError, OperationalError
@@ -28,6 +29,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 # What a server does in mid-flow (a restart, a failover, a lock that takes too long) is "not just now".
 _BUSY = (OperationalError, InterfaceError, InternalError, PoolTimeoutError)
+# Of these, what only says that others write, too.
+_RIVALRY = (DeadlockDetected, LockNotAvailable, SerializationFailure)
 
 # One migration at a time, whoever starts it. Any number that nothing else of ours locks.
 _MIGRATING = 7_255_421
@@ -50,8 +53,8 @@ class Database:
         """
         self.url = make_url(url)
         self.info: dict[str, Any] = {}  # what each writing session is given to know
-        # Whether a write has failed. Not taken back by the next that works: a small one finds room
-        # in a page that is there already. `store.room` finds out.
+        # Whether a write has failed, and not for the locks of others on a server. Not taken back by the
+        # next that works: a small one finds room in a page that is there already. `store.room` finds out.
         self.in_doubt = False
         self._queue = threading.Lock()
         self._patience_s = 4 * busy_timeout_s
@@ -83,7 +86,8 @@ class Database:
             ):
                 yield session
         except _BUSY as error:
-            self.in_doubt = True
+            if not isinstance(getattr(error, "orig", None), _RIVALRY):
+                self.in_doubt = True
             raise StoreBusyError(f"the database cannot be written: {_cause(error)}") from error
 
     @contextmanager

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import func, select, text
 
-from bridge.store import room
+from bridge.errors import StoreBusyError
+from bridge.store import insert, room
 from bridge.store.database import Database
 from bridge.store.tables import Delivery
 from tests.disk import fill, limit
@@ -51,6 +54,36 @@ def test_a_refused_write_is_remembered_until_one_of_some_size_works(database: Da
     limit(database, None)
     assert room.why_not(database) is None
     assert not database.in_doubt
+
+
+def test_waiting_for_others_says_nothing_of_the_disk(
+    postgres: Postgres, open_server: Callable[[str], Database]
+):
+    """A lock that takes too long, and two that wait for each other: busy, and no reason to try the disk."""
+    server = open_server(postgres.migrated_database())
+    both = threading.Barrier(2)
+    busy: list[StoreBusyError] = []
+
+    def take(*names: str, wait: bool) -> None:
+        try:
+            with server.write() as tx:
+                insert.alone(tx, names[0])
+                if wait:
+                    both.wait(5)
+                insert.alone(tx, names[1])
+        except StoreBusyError as error:
+            busy.append(error)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda names: take(*names, wait=True), [("a", "b"), ("b", "a")]))
+    assert "deadlock" in str(busy.pop())
+    with server.write() as tx:
+        tx.execute(text("SET LOCAL lock_timeout = '5s'"))
+        insert.alone(tx, "b")
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(take, "a", "b", wait=False).result()
+    assert "lock timeout" in str(busy.pop())
+    assert not server.in_doubt
 
 
 def test_a_server_that_only_reads_is_said_to(postgres: Postgres, open_server: Callable[[str], Database]):
