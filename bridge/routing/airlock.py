@@ -11,16 +11,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import phonenumbers
-from rapidfuzz import fuzz
 
 from bridge.routing.match import fold
+from bridge.routing.near import is_nearly_in
 from bridge.routing.placeholder import is_field
 from bridge.routing.sight import sights
 
 REGIONS = ("ID", "TH", "PL", "GB", "US")
 """Where a number without its country's code may come from, when nobody says otherwise."""
 
-NOTE_MATCH = 85.0
+NOTE_MATCH = 0.85
 SHORT_NOTE = 30
 """Shorter notes ("ok, done") are in half of all replies."""
 _MAX_COMPARED = 10_000
@@ -203,7 +203,7 @@ def _notes(text: str, notes: Sequence[str]) -> Iterator[Finding]:
     if len(public) < SHORT_NOTE:
         return
     for number, note in enumerate(notes, start=1):
-        if any(fuzz.partial_ratio(part, public, score_cutoff=NOTE_MATCH) for part in _parts(note)):
+        if any(is_nearly_in(part, public, NOTE_MATCH) for part in _parts(note)):
             yield Finding(
                 "internal-note", f"The text is nearly the same as an internal note (number {number})."
             )

@@ -19,7 +19,6 @@ _STROKED = str.maketrans(
 _ACCENTS = re.compile("[\u0300-\u036f\u0591-\u05bd\u064b-\u065f\u1ab0-\u1aff\u1dc0-\u1dff\ufe00-\ufe0f]")
 # Words with their marks: without these, Thai and Hindi names would fall apart.
 _WORDS = re.compile("(?:[^\\W_]|[\u0300-\u036f\u0900-\u0dff\u0e00-\u109f\u1780-\u17ff])+")
-_SPACES = re.compile(r"\s+")
 # Thai and Lao, Myanmar, Khmer, kana, Han: written without spaces, so a word may stand anywhere.
 _UNSPACED_LETTERS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _UNSPACED = re.compile(f"[{_UNSPACED_LETTERS}]")
@@ -35,7 +34,7 @@ def fold(text: str) -> str:
     # Both ways round: 𝔍 has a small letter only once it is J, and ǰ falls apart only as a small letter.
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text.casefold()).casefold())
     plain = _ACCENTS.sub("", plain).translate(_STROKED)
-    return _SPACES.sub(" ", unicodedata.normalize("NFC", plain)).strip()
+    return " ".join(unicodedata.normalize("NFC", plain).split())
 
 
 @lru_cache(maxsize=10_000)

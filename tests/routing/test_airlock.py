@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
 import pytest
@@ -253,3 +254,23 @@ def test_a_hostile_text_costs_no_more_than_its_length(text):
     inspect(text, [text[:5_000]])
 
     assert time.perf_counter() - started < 2
+
+
+def test_long_notes_by_the_dozen_cost_a_long_text_little():
+    """The text is looked at while others wait for the database: no note is slid along all of it."""
+    sounds = ["".join(each) for each in itertools.product("bdgklmnprst", "aeiou")]
+    words = ["".join(each) for each in itertools.product(sounds, repeat=2)]
+
+    def prose(number: int, size: int) -> str:
+        some = (words[(number * 7_919 + place * place * 31) % len(words)] for place in range(size))
+        return "".join(f"{word}. " if place % 12 == 11 else f"{word} " for place, word in enumerate(some))[
+            :size
+        ]
+
+    text, *notes = (prose(number, 3_000 if number else 10_000) for number in range(101))
+    started = time.process_time()
+
+    assert rules(text, *notes) == []
+    assert time.process_time() - started < 2  # it takes a tenth of that
+
+    assert rules(text, *notes, text[5_000:8_000].replace("a", "o", 300)) == ["internal-note"]
