@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -92,11 +93,17 @@ def find_person(
     """Everything that is known under a handle or an author's id. Finding nothing is no error."""
     handle = handle.strip().lstrip("@")
     ids = {author_id} if author_id else set()
-    query = select(Message.author_id).where(Message.installation == installation, Message.network == network)
     if handle:
-        forms = {handle.lower(), f"@{handle.lower()}"}
-        found = query.where(func.lower(Message.author_handle).in_(forms)).distinct()
-        ids |= {one for one in tx.scalars(found) if one}
+        query = select(Message.author_handle, Message.author_id).where(
+            Message.installation == installation,
+            Message.network == network,
+            Message.author_handle.is_not(None),
+        )
+        if handle.isascii():
+            # Of other letters, SQLite knows no small ones: then everybody's handle is read.
+            query = query.where(func.lower(Message.author_handle).in_({handle.lower(), f"@{handle.lower()}"}))
+        small = _small(handle)
+        ids |= {one for its, one in tx.execute(query.distinct()) if its and one and _small(its) == small}
         # Where the network's id is the handle, it is known after the names are gone, too.
         for table in (Message, Case, CustomerRow):
             known = select(table.author_id).where(
@@ -114,6 +121,12 @@ def find_person(
         names |= {name or ""} - {""}
         ids |= {url or ""} - {""}
     return Person(network, frozenset(ids), frozenset(handles), frozenset(names))
+
+
+def _small(handle: str) -> str:
+    """What one handle is in any letter case, whatever the database makes of it."""
+    # Not casefolded: @groß and @gross may be two people.
+    return unicodedata.normalize("NFC", handle.lstrip("@")).lower()
 
 
 def similar_handles(tx: Session, installation: str, network: str, handle: str) -> list[str]:

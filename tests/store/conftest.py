@@ -61,3 +61,12 @@ def make_case(**given: Any) -> Case:
         "opened_at": NOON,
     }
     return Case(**{**facts, **given})
+
+
+@pytest.fixture
+def either(store_url: str) -> Iterator[Database]:
+    """A database of either kind."""
+    database = Database(store_url)
+    database.migrate()
+    yield database
+    database.close()

@@ -207,6 +207,29 @@ def test_a_person_is_found_by_handle_with_all_that_is_known(database: Database):
         assert find_person(tx, "bridge", "standard", handle="@somchai").author_ids == frozenset()
 
 
+def test_a_handle_is_found_in_any_letter_case_of_any_script(either: Database):
+    """What each kind of database takes for a small letter is its own business; whom it finds is not."""
+    known = ("Ärztin", "@ΟΔΟΣ", "İlker", "Groß")
+    with either.write() as tx:
+        for number, handle in enumerate(known):
+            tx.add(message(number, NOON, author_id=f"a-{number}", author_handle=handle))
+
+    def found(handle: str) -> set[str]:
+        with either.read() as tx:
+            people = find_person(tx, "bridge", "standard", handle=handle)
+        return {known[int(one.removeprefix("a-"))] for one in people.author_ids}
+
+    for asked in ("@Ärztin", "ärztin", "ÄRZTIN", "A\u0308rztin"):
+        assert found(asked) == {"Ärztin"}, asked
+    for asked in ("οδος", "ΟΔΟΣ", "@Οδος"):
+        assert found(asked) == {"@ΟΔΟΣ"}, asked
+    assert found("@İlker") == {"İlker"}
+    assert found("GROß") == {"Groß"}
+    # Somebody else, for all that anybody knows.
+    for asked in ("arztin", "ilker", "Ilker", "ılker", "gross"):
+        assert found(asked) == set(), asked
+
+
 def test_a_batch_goes_to_its_own_rows_however_many_there_are(tmp_path: Path):
     """SQLite is given no other index to prefer: not the one on posts without a case, which are most."""
     database = Database(f"sqlite:///{tmp_path}/b.db")

@@ -17,14 +17,6 @@ from tests.disk import fill, limit
 from tests.postgres import Postgres
 
 
-@pytest.fixture
-def either(store_url: str) -> Iterator[Database]:
-    database = Database(store_url)
-    database.migrate()
-    yield database
-    database.close()
-
-
 def test_a_write_that_is_tried_is_undone(either: Database):
     """Nobody sees a delivery that never came."""
     either.in_doubt = True
