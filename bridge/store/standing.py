@@ -16,9 +16,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bridge.core.case import CaseState
-from bridge.core.intent import MOVING, NEEDS_PERSON, UNSETTLED, Effect, IntentState
+from bridge.core.intent import MOVING, NEEDS_PERSON, UNSETTLED, Effect
 from bridge.store.deliveries import NOT_UNDERSTOOD
-from bridge.store.tables import Alert, Case, Cursor, Delivery, Intent, WorkerRow
+from bridge.store.tables import REFUSED_OUTSIDE, Alert, Case, Cursor, Delivery, Intent, WorkerRow
 
 ASTRAY = "astray:"  # begins the key of a cursor: see `flows.astray`
 _OPEN = (CaseState.OPEN.value, CaseState.SOLVED.value)
@@ -94,12 +94,7 @@ def failing_lanes(tx: Session, often: int) -> dict[str, int]:
 
 def refused_intents(tx: Session) -> int:
     """What a vendor refused and nobody has looked at."""
-    query = (
-        select(func.count())
-        .select_from(Intent)
-        .where(Intent.state == IntentState.REFUSED, Intent.decided_by.is_(None))
-    )
-    return tx.scalar(query) or 0
+    return tx.scalar(select(func.count()).select_from(Intent).where(REFUSED_OUTSIDE)) or 0
 
 
 def missing_cards(tx: Session) -> int:

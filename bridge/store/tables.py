@@ -265,6 +265,11 @@ class CustomerRow(Base):
     registered_at: Mapped[datetime]
 
 
+# What a vendor refused: where a person or the bridge itself decided, it is over. A query has to say it
+# in the same words, without parameters, or its planner does not know that the index holds all of them.
+REFUSED_OUTSIDE = text("state = 'refused' AND decided_by IS NULL")
+
+
 class Intent(Base):
     """One thing that we want to happen outside; its payload is frozen before the first try."""
 
@@ -273,6 +278,13 @@ class Intent(Base):
         UniqueConstraint("effect", "target", "cause"),
         Index("ix_intents_due", "state", "due_at"),
         Index("ix_intents_case", "case_id", "id"),
+        Index(
+            "ix_intents_refused",
+            "state",  # these two say nothing new, and are why SQLite's planner takes this index
+            "decided_by",
+            sqlite_where=REFUSED_OUTSIDE,
+            postgresql_where=REFUSED_OUTSIDE,
+        ),
     )
 
     id: Mapped[str] = _id()

@@ -17,7 +17,7 @@ from bridge.errors import StoreBusyError, StoreError
 from bridge.store import embedded
 from bridge.store.database import Database, migrations_config
 from bridge.store.ids import new_id
-from bridge.store.tables import Base, Case, Message
+from bridge.store.tables import REFUSED_OUTSIDE, Base, Case, Message
 from tests.store.conftest import NOON, make_case
 
 
@@ -67,11 +67,12 @@ def test_migrations_and_models_say_the_same(database: Database):
         assert compare_metadata(context, Base.metadata) == []
 
 
-def test_the_unique_indexes_of_the_models_are_in_the_database(database: Database, file: Path):
+def test_the_partial_indexes_of_the_models_are_in_the_database(database: Database, file: Path):
     """Alembic's comparison does not look at a partial index's condition; this does."""
-    [(_, sql)] = [row for row in schema(file) if row[0] == "uq_cases_open"]
-    assert sql.startswith("CREATE UNIQUE INDEX")
-    assert sql.endswith("WHERE state != 'closed'")
+    made = dict(schema(file))
+    assert made["uq_cases_open"].startswith("CREATE UNIQUE INDEX")
+    assert made["uq_cases_open"].endswith("WHERE state != 'closed'")
+    assert made["ix_intents_refused"].endswith(f"WHERE {REFUSED_OUTSIDE}")
 
 
 def test_a_database_newer_than_the_code_is_refused_and_left_alone(database: Database, file: Path):
@@ -131,7 +132,7 @@ def upgrade(database: Database, revision: str) -> None:
         command.upgrade(config, revision)
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
 def test_every_released_state_comes_forward_with_what_is_in_it(either: Database, revision: str):
     """A case and its post, written by that version, are there after the migration."""
     upgrade(either, revision)
