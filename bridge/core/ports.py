@@ -113,7 +113,7 @@ class Connection(Protocol):
         ...
 
     def preflight(self, target: SocialMessage, known: Collection[str]) -> Preflight:
-        """Read the parent again, and what the thread shows below it.
+        """Read the parent again, and what the thread shows below it: every obstacle that there is.
 
         *known* are ids of posts that the bridge made itself.
         """

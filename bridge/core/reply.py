@@ -61,13 +61,15 @@ class Obstacle(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
-    """What the parent looks like right before a reply. ``obstacle`` None means: go.
+    """What the parent looks like right before a reply.
 
-    ``thread`` is what the look showed of the thread below it, to be recorded like what a
+    ``obstacles`` are all that were found, so that one which a person let pass hides no
+    other; none means: go. ``detail`` says why it is gone or closed, ``answer`` is the one
+    that was found. ``thread`` is what the look showed of the thread below it, to be recorded like what a
     poll brings; posts of anybody, known ones too. Empty where the network shows none.
     """
 
-    obstacle: Obstacle | None = None
+    obstacles: frozenset[Obstacle] = frozenset()
     detail: str = ""
     answer: Published | None = None
     thread: tuple[RawItem, ...] = ()

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from bridge.core.account import Account
 from bridge.core.message import Author, SocialMessage, Visibility
 from bridge.core.ports import Connection, Exempt, Network
-from bridge.core.reply import Reply
+from bridge.core.reply import Obstacle, Reply
 from bridge.errors import (
     UnauthenticRequestError,
     UnreadablePayloadError,
@@ -147,7 +147,8 @@ class NetworkContract(ABC):
     """The duties of every network.
 
     A subclass gives ``network``, ``account``, ``fixtures`` (a folder), ``reply_api``
-    (where a reply is posted) and ``connect`` (a line whose reads do not wait).
+    (where a reply is posted), ``connect`` (a line whose reads do not wait) and
+    ``show`` (what a look at ``target`` finds).
     """
 
     network: Network
@@ -157,6 +158,13 @@ class NetworkContract(ABC):
 
     @abstractmethod
     def connect(self) -> Connection: ...
+
+    @abstractmethod
+    def show(self, vendor: responses.RequestsMock, *, edited_at: datetime, answer: str) -> None:
+        """Have *vendor* show the target as edited, with an answer of our account under it.
+
+        *answer* is what the look calls that answer.
+        """
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         if "recorded" in metafunc.fixturenames:
@@ -292,6 +300,20 @@ class NetworkContract(ABC):
     def test_public_message_can_be_answered(self):
         """A public message shows green."""
         assert self.network.light(self.account, self.target()).possible
+
+    # --- before a reply ---
+
+    def test_look_tells_of_every_obstacle(self):
+        """Edited, and answered by a colleague: an edit that a person let pass hides no answer."""
+        edited_at = RECEIVED_AT - timedelta(minutes=10)
+        with responses.RequestsMock(assert_all_requests_are_fired=False) as vendor:
+            self.show(vendor, edited_at=edited_at, answer="https://social.example/posts/20")
+            seen = self.connect().preflight(self.target(), ())
+            known = self.connect().preflight(self.target(), {"https://social.example/posts/20"})
+        assert seen.obstacles == {Obstacle.EDITED, Obstacle.ANSWERED}
+        assert seen.answer is not None
+        assert seen.answer.id == "https://social.example/posts/20"
+        assert (known.obstacles, known.answer) == ({Obstacle.EDITED}, None)
 
     # --- errors of a write ---
 

@@ -19,6 +19,9 @@ from bridge.store.tables import Case, Delivery, Event, Intent
 from tests.intake.knocking import press as pressed
 from tests.running import InProcess, eventually, stays
 from tests.stories.seen import brand_posts, quiet, the_card, the_ticket
+from tests.stories.test_corners import pause, resume
+from tests.stories.test_crossed import SITES, complain
+from tests.stories.test_held import replies
 
 TECH = "support-technical"
 WORDS = "The app logs me out every hour"
@@ -98,6 +101,18 @@ def edit_unheard(sandbox: Sandbox, post: PostView) -> None:
     sandbox.plaza.edit(post.id, "My dog died, never mind the app")
 
 
+def held_for_an_edit(sandbox: Sandbox, running: InProcess, site: str) -> str:
+    """A case on *site* whose answer waits because the customer edited the post; gives the post's id."""
+    root, ticket = complain(sandbox, running, site)
+    pause(running)
+    sandbox.zendesk.agent_comments(ticket.id, "That is a fault of ours.")
+    eventually(lambda: replies(running, "approved") == 1, what="the answer")
+    getattr(sandbox, site).edit(root, "The app logs me out every minute")
+    resume(running)
+    the_card(sandbox, TECH, "has edited the post")
+    return root
+
+
 def test_a_double_click_does_not_answer_what_was_asked_in_between(sandbox, running, post):
     """The first click found that the customer had edited the post; the second never saw that."""
     yes = button(sandbox, "Post it")
@@ -150,6 +165,24 @@ def test_a_double_click_does_not_answer_over_a_colleague(sandbox, running, post)
 
     eventually(lambda: quiet(running), what="a quiet moment")
     stays(lambda: len(brand_posts(sandbox.plaza)) == 1, seconds=0.5)
+
+
+@SITES
+def test_an_edit_that_was_let_pass_does_not_hide_a_colleagues_answer(
+    sandbox: Sandbox, running: InProcess, site: str
+):
+    """Held for the edit, answered by hand, and then let out: the answer on the thread stays the only one."""
+    root = held_for_an_edit(sandbox, running, site)
+    network = getattr(sandbox, site)
+    if site == "plaza":
+        network.brand_posts("Hi Dewi, we called you.", reply_to=root)
+    else:
+        network.brand_posts("kopi", "Hi Dewi, we called you.", reply_to=root)
+    press(running, sandbox, button(sandbox, "Post it"))
+
+    the_card(sandbox, TECH, "outside the bridge")
+    eventually(lambda: quiet(running), what="a quiet moment")
+    stays(lambda: len(brand_posts(network)) == 1, seconds=0.5)
 
 
 @pytest.mark.parametrize("label", ["Don't", "there already"])

@@ -197,17 +197,16 @@ def _posts_seen(tx: Session, case: Case, intent: Intent) -> str:
 
 
 def _stop_for(seen: Preflight, intent: Intent) -> Stop | None:
-    """What the parent's state means for *intent*, less what a person let pass already."""
-    match seen.obstacle:
-        case Obstacle.GONE:
-            return Stop(gone=True, reason=seen.detail or "the post is gone")
-        case Obstacle.EDITED if EDITED not in intent.waived:
-            return Stop(False, "The customer has edited the post since this was written.", EDITED)
-        case Obstacle.ANSWERED:
-            answer = seen.answer.id if seen.answer else None
-            return Stop(False, "Somebody has answered from the brand's account, outside the bridge.", answer)
-        case Obstacle.CLOSED:
-            return None if CLOSED in intent.waived else Stop(False, seen.detail or NOT_THERE, CLOSED)
+    """The first of the obstacles that no person let pass: one that they did hides no other."""
+    if Obstacle.GONE in seen.obstacles:
+        return Stop(gone=True, reason=seen.detail or "the post is gone")
+    if Obstacle.ANSWERED in seen.obstacles:
+        answer = seen.answer.id if seen.answer else None
+        return Stop(False, "Somebody has answered from the brand's account, outside the bridge.", answer)
+    if Obstacle.EDITED in seen.obstacles and EDITED not in intent.waived:
+        return Stop(False, "The customer has edited the post since this was written.", EDITED)
+    if Obstacle.CLOSED in seen.obstacles and CLOSED not in intent.waived:
+        return Stop(False, seen.detail or NOT_THERE, CLOSED)
     return None
 
 

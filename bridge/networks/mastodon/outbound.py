@@ -157,21 +157,20 @@ class MastodonConnection:
     def preflight(self, target: SocialMessage, known: Collection[str]) -> Preflight:
         native_id = target.native_id or self._find_native_id(target)
         if not native_id:
-            return Preflight(Obstacle.CLOSED, "our server cannot see that post")
+            return Preflight(frozenset({Obstacle.CLOSED}), "our server cannot see that post")
         try:
             status = self._status("preflight", native_id, _WHOLE_STATUS)
             context = self._context("preflight", native_id)
         except VendorGoneError:
             self._read_own_account()
-            return Preflight(Obstacle.GONE, "deleted, or its author blocked us")
+            return Preflight(frozenset({Obstacle.GONE}), "deleted, or its author blocked us")
         answer = self._own_answer(context, native_id, known)
         thread = self._thread("preflight", status, context)
-        # First what somebody else did: an edit that a person let pass must not hide it.
-        if answer:
-            return Preflight(Obstacle.ANSWERED, "answered from our account already", answer, thread)
-        if _was_edited(Status.model_validate(status), target):
-            return Preflight(Obstacle.EDITED, "the customer edited the post since", thread=thread)
-        return Preflight(thread=thread)
+        found = {
+            Obstacle.ANSWERED: answer is not None,
+            Obstacle.EDITED: _was_edited(Status.model_validate(status), target),
+        }
+        return Preflight(frozenset(each for each in found if found[each]), answer=answer, thread=thread)
 
     def reply(self, reply: Reply, key: str) -> Published:
         native_id = reply.target.native_id or self._find_native_id(reply.target)

@@ -116,7 +116,7 @@ class StandardConnection:
 
     def preflight(self, target: SocialMessage, known: Collection[str]) -> Preflight:
         if not self._reply_url:
-            return Preflight(Obstacle.CLOSED, "this account has no reply_url")
+            return Preflight(frozenset({Obstacle.CLOSED}), "this account has no reply_url")
         state = self._read_state("preflight", target)
         return replace(_judged(state, target, known), thread=_thread(state)) if state else Preflight()
 
@@ -244,15 +244,15 @@ def _read_id(asked: str) -> str:
 
 def _judged(state: _State, target: SocialMessage, known: Collection[str]) -> Preflight:
     if state.state in ("deleted", "blocked"):
-        return Preflight(Obstacle.GONE, f"the relay says: {state.state}")
-    if state.state == "closed":
-        return Preflight(Obstacle.CLOSED, "the relay says: closed")
-    if _was_edited(state, target):
-        return Preflight(Obstacle.EDITED, "the customer edited the message since")
+        return Preflight(frozenset({Obstacle.GONE}), f"the relay says: {state.state}")
     answer = _own_answer(state, known)
-    if answer:
-        return Preflight(Obstacle.ANSWERED, "answered from our account already", answer)
-    return Preflight()
+    found = {
+        Obstacle.ANSWERED: answer is not None,
+        Obstacle.EDITED: _was_edited(state, target),
+        Obstacle.CLOSED: state.state == "closed",
+    }
+    detail = "the relay says: closed" if found[Obstacle.CLOSED] else ""
+    return Preflight(frozenset(each for each in found if found[each]), detail, answer)
 
 
 def _thread(state: _State) -> tuple[RawItem, ...]:

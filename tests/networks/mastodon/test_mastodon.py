@@ -104,6 +104,11 @@ class TestMastodon(NetworkContract):
     def connect(self) -> MastodonConnection:
         return line(self.account)
 
+    def show(self, vendor: responses.RequestsMock, *, edited_at: datetime, answer: str) -> None:
+        ours = status("20", CARE, uri=answer, in_reply_to_id="11")
+        vendor.get(f"{API}/accounts/verify_credentials", json=CARE)
+        with_thread(vendor, status("11", edited_at=edited_at.isoformat(), content="<p>It came</p>"), ours)
+
 
 # --- what it does not do ---
 
@@ -411,32 +416,32 @@ def with_thread(server, current: dict[str, Any], *descendants: dict[str, Any]) -
 def test_untouched_post_may_be_answered(server):
     """The post is as it was and others have talked: go."""
     with_thread(server, status("11"), status("12", in_reply_to_id="11"), {"id": 3}, {"in_reply_to_id": "11"})
-    assert line().preflight(TARGET, ()).obstacle is None
+    assert not line().preflight(TARGET, ()).obstacles
 
 
 def test_deleted_post_stops_the_reply(server):
     """404: deleted, or its author blocked us."""
     server.get(f"{API}/statuses/11", status=404)
-    assert line().preflight(TARGET, ()).obstacle is Obstacle.GONE
+    assert line().preflight(TARGET, ()).obstacles == {Obstacle.GONE}
 
 
 def test_edited_post_stops_the_reply(server):
     """The customer says something else now."""
     with_thread(server, status("11", edited_at="2026-11-21T11:50:00Z", content="<p>Thanks, it came</p>"))
-    assert line().preflight(TARGET, ()).obstacle is Obstacle.EDITED
+    assert line().preflight(TARGET, ()).obstacles == {Obstacle.EDITED}
 
 
 def test_edit_that_changed_no_word_does_not(server):
     """A new picture description, or our clamped clock, is no reason to hold the reply."""
     with_thread(server, status("11", edited_at="2026-11-21T11:50:00Z"))
-    assert line().preflight(TARGET, ()).obstacle is None
+    assert not line().preflight(TARGET, ()).obstacles
 
 
 def test_answer_of_a_colleague_stops_the_reply(server):
     """Somebody answered from our account in the app: it is shown."""
     with_thread(server, status("11"), answer("20", "On it!"), answer("21", "DM", visibility="direct"))
     preflight = line().preflight(TARGET, ())
-    assert preflight.obstacle is Obstacle.ANSWERED
+    assert preflight.obstacles == {Obstacle.ANSWERED}
     assert preflight.answer is not None
     assert preflight.answer.id == "https://pub.example/posts/20"
 
@@ -445,7 +450,7 @@ def test_our_own_earlier_answer_does_not(server):
     """A post that the bridge made itself is known; one to another post in the thread is no answer to this."""
     elsewhere = answer("22", "hello", in_reply_to_id="12")
     with_thread(server, status("11"), answer("20", "On it!"), elsewhere)
-    assert line().preflight(TARGET, {"https://pub.example/posts/20"}).obstacle is None
+    assert not line().preflight(TARGET, {"https://pub.example/posts/20"}).obstacles
 
 
 def test_look_before_a_reply_shows_the_thread(server):
@@ -456,7 +461,7 @@ def test_look_before_a_reply_shows_the_thread(server):
     server.get(f"{API}/statuses/11/context", json=context(above=(first,)))
     server.get(f"{API}/statuses/10/context", json=context(target, beside))
     shown = line().preflight(TARGET, ())
-    assert shown.obstacle is None
+    assert not shown.obstacles
     assert shown.thread == line().read_thread(TARGET)
     heard = the_message(shown.thread[-1].body)
     assert (heard.text, heard.root_id) == ("Still nothing!", first["uri"])
@@ -469,7 +474,7 @@ def test_look_whose_first_post_goes_away_meanwhile_shows_what_is_left(server):
     server.get(f"{API}/statuses/11/context", json=context(below, above=(status("10"),)))
     server.get(f"{API}/statuses/10/context", status=404)
     shown = line().preflight(TARGET, ())
-    assert shown.obstacle is None
+    assert not shown.obstacles
     assert [the_message(item.body).native_id for item in shown.thread] == ["11", "12"]
 
 
@@ -533,7 +538,7 @@ def test_post_that_our_server_cannot_see_cannot_be_answered(server):
     """Not found by search: no deletion, but no reply either."""
     server.get(f"{SERVER}/api/v2/search", json={"statuses": []})
     unseen = replace(TARGET, native_id="")
-    assert line().preflight(unseen, ()).obstacle is Obstacle.CLOSED
+    assert line().preflight(unseen, ()).obstacles == {Obstacle.CLOSED}
     assert line().read_thread(unseen) == ()
     assert line().find_own_answer(unseen, ()) is None
     assert line().find_reply(replace(REPLY, target=unseen), "intent-1", ()) is None

@@ -46,6 +46,8 @@ ACCOUNT = Account(
     secrets={"secret": (SECRET,)},
 )
 STANDARD = NETWORKS["standard"]
+EDITED = {"edited_at": "2026-11-21T11:00:00Z"}
+ANSWERED = {"answers": [{"id": "a1", "own": True}]}
 
 
 class TestStandard(PushContract):
@@ -57,6 +59,10 @@ class TestStandard(PushContract):
 
     def connect(self) -> StandardConnection:
         return StandardConnection(self.account, timeout_s=1, sleep=lambda _: None)
+
+    def show(self, vendor: responses.RequestsMock, *, edited_at: datetime, answer: str) -> None:
+        answers = [{"id": answer, "own": True}]
+        vendor.get(RELAY, json={"state": "edited", "edited_at": edited_at.isoformat(), "answers": answers})
 
     def signed(self, body: bytes, at: datetime) -> dict[str, str]:
         timestamp = str(int(at.timestamp()))
@@ -244,24 +250,26 @@ class TestStandard(PushContract):
     # --- before a reply ---
 
     @pytest.mark.parametrize(
-        ("state", "obstacle"),
+        ("state", "obstacles"),
         [
-            ({"state": "present"}, None),
-            ({"state": "deleted"}, Obstacle.GONE),
-            ({"state": "blocked"}, Obstacle.GONE),
-            ({"state": "closed"}, Obstacle.CLOSED),
-            ({"state": "edited"}, Obstacle.EDITED),
-            ({"state": "present", "edited_at": "2026-11-21T11:00:00Z"}, Obstacle.EDITED),
-            ({"state": "present", "answers": [{"id": "a1", "own": True}]}, Obstacle.ANSWERED),
-            ({"state": "present", "answers": [{"id": "a2", "own": False}]}, None),
-            ({"state": "present", "answers": [{"id": "known", "own": True}]}, None),
+            ({"state": "present"}, set()),
+            ({"state": "deleted"}, {Obstacle.GONE}),
+            ({"state": "blocked"}, {Obstacle.GONE}),
+            ({"state": "closed"}, {Obstacle.CLOSED}),
+            ({"state": "edited"}, {Obstacle.EDITED}),
+            ({"state": "present", **EDITED}, {Obstacle.EDITED}),
+            ({"state": "present", **ANSWERED}, {Obstacle.ANSWERED}),
+            ({"state": "closed", **EDITED, **ANSWERED}, {*Obstacle} - {Obstacle.GONE}),
+            ({"state": "deleted", **EDITED, **ANSWERED}, {Obstacle.GONE}),
+            ({"state": "present", "answers": [{"id": "a2", "own": False}]}, set()),
+            ({"state": "present", "answers": [{"id": "known", "own": True}]}, set()),
         ],
     )
-    def test_obstacle_that_the_relay_sees(self, state, obstacle):
+    def test_obstacle_that_the_relay_sees(self, state, obstacles):
         """Each state of the message says whether a reply may leave."""
         with responses.RequestsMock() as relay:
             relay.get(RELAY, json=state)
-            assert self.connect().preflight(self.target(), {"known"}).obstacle is obstacle
+            assert self.connect().preflight(self.target(), {"known"}).obstacles == obstacles
 
     def test_what_the_author_wrote_since_is_shown_as_a_webhook_would_bring_it(self):
         """A relay that says it: each version is a delivery of its own, the same at each look."""
@@ -286,18 +294,18 @@ class TestStandard(PushContract):
         """A relay without this part of the protocol lets replies through."""
         with responses.RequestsMock() as relay:
             relay.get(RELAY, status=status)
-            assert self.connect().preflight(self.target(), ()).obstacle is None
+            assert not self.connect().preflight(self.target(), ()).obstacles
 
     @pytest.mark.parametrize(
-        ("edited_at", "obstacle"),
-        [("2026-11-21T11:30:00Z", None), ("2026-11-21T11:30:01Z", Obstacle.EDITED)],
+        ("edited_at", "obstacles"),
+        [("2026-11-21T11:30:00Z", set()), ("2026-11-21T11:30:01Z", {Obstacle.EDITED})],
     )
-    def test_edit_that_we_know_is_no_obstacle(self, edited_at, obstacle):
+    def test_edit_that_we_know_is_no_obstacle(self, edited_at, obstacles):
         """Only an edit after the version that was answered stops the reply."""
         target = replace(self.target(), edited_at=RECEIVED_AT - timedelta(minutes=30))
         with responses.RequestsMock() as relay:
             relay.get(RELAY, json={"state": "edited", "edited_at": edited_at})
-            assert self.connect().preflight(target, ()).obstacle is obstacle
+            assert self.connect().preflight(target, ()).obstacles == obstacles
 
     def test_answer_by_hand_is_the_latest_that_nobody_claims(self):
         """A colleague's answer closes the loop by hand; ours does not count as theirs."""
@@ -318,7 +326,7 @@ class TestStandard(PushContract):
         odd: SocialMessage = replace(self.target(), id="ก\r\nX-Evil: 1")
         with responses.RequestsMock() as relay:
             relay.get(RELAY, json={"state": "present"})
-            assert self.connect().preflight(odd, ()).obstacle is None
+            assert not self.connect().preflight(odd, ()).obstacles
 
     # --- an account that only brings messages in ---
 
@@ -326,7 +334,7 @@ class TestStandard(PushContract):
         """A tag source is asked nothing, and a reply through it is refused."""
         connection = StandardConnection(replace(self.account, fields={}), timeout_s=1)
         with responses.RequestsMock():
-            assert connection.preflight(self.target(), ()).obstacle is Obstacle.CLOSED
+            assert connection.preflight(self.target(), ()).obstacles == {Obstacle.CLOSED}
             assert connection.find_reply(self.wanted_reply(), "intent-1", ()) is None
             assert connection.find_own_answer(self.target(), ()) is None
             assert connection.read_thread(self.target()) == ()
