@@ -65,13 +65,16 @@ class Preflight:
 
     ``obstacles`` are all that were found, so that one which a person let pass hides no
     other; none means: go. ``detail`` says why it is gone or closed, ``answer`` is the one
-    that was found. ``thread`` is what the look showed of the thread below it, to be recorded like what a
-    poll brings; posts of anybody, known ones too. Empty where the network shows none.
+    that was found. ``edited_at`` is the network's time of the latest edit, None where it
+    tells none: who let one edit pass knows nothing of the next. ``thread`` is what the look
+    showed of the thread below it, to be recorded like what a poll brings; posts of anybody,
+    known ones too. Empty where the network shows none.
     """
 
     obstacles: frozenset[Obstacle] = frozenset()
     detail: str = ""
     answer: Published | None = None
+    edited_at: datetime | None = None
     thread: tuple[RawItem, ...] = ()
 
 

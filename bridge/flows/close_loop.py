@@ -12,14 +12,16 @@ from bridge.core.case import Receipt
 from bridge.core.desk import Resolution, Update
 from bridge.core.intent import MOVING, UNSENT, UNSETTLED, Effect, IntentState
 from bridge.flows import drafting, ending, replies, writing
+from bridge.flows.recipe import SEEN
 from bridge.flows.replies import Wording
-from bridge.flows.told import Told
+from bridge.flows.told import EDIT, Told, edit_mark
 from bridge.flows.world import World
 from bridge.routing import wording
 from bridge.store import casefile, intents, messages
-from bridge.store.tables import Case, Intent
+from bridge.store.tables import Case, Intent, Message
 
 WROTE_AGAIN = "The customer wrote again after the ticket was solved."
+EDITED = "The customer has edited the post since this was written."
 RESTORED = "The database was restored from a backup: this may have been posted already."
 REOPENED = "The ticket was reopened since: it would leave as an answer."
 NOT_BY_HAND = "What it says of the resolution was not written by a person in the desk."
@@ -110,6 +112,21 @@ def withdraw(tx: Session, world: World, case: Case, reason: str) -> None:
             drafting.note_waiting(tx, case, intent, reason, now)
         else:
             _ask_anew(intent, reason)
+
+
+def edited(tx: Session, world: World, case: Case, post: Message) -> None:
+    """The customer edited *post*: whoever is asked about a reply to it is asked anew, once per version."""
+    mark = edit_mark(post.edited_at)
+    for intent in intents.of_case(tx, case.id, [IntentState.HELD]):
+        if intent.effect != Effect.REPLY or intent.payload is None:
+            continue
+        target = replies.thawed(intent).target
+        asked = (*intent.waived, intent.draft.get(SEEN), intent.draft.get(EDIT))
+        if target.id == post.global_id and target.text != post.text and mark not in asked:
+            intent.draft = {**intent.draft, EDIT: mark}
+            _ask_anew(intent, EDITED)
+            what = f"{intents.named(intent)}: {EDITED}"
+            casefile.tell(tx, case.id, world.clock.now(), "held", what, intent=intent.id)
 
 
 def _ask_anew(intent: Intent, reason: str) -> None:

@@ -35,7 +35,7 @@ from bridge.errors import (
     VendorUnclearError,
 )
 from bridge.flows import cards, effects
-from bridge.flows.recipe import Outcome, Recipe, Stop
+from bridge.flows.recipe import SEEN, Outcome, Recipe, Stop
 from bridge.flows.world import World
 from bridge.store import casefile, cases, counting, erasure, intents, lanes, leases
 from bridge.store.leases import Lease
@@ -47,7 +47,6 @@ AUTH_PAUSE = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(minutes=1)
 LONGEST_AFTER_UNCLEAR = timedelta(minutes=10)
 STUMBLES = 8
-SEEN = "seen"  # in an intent's draft: what stopped it last
 LONGEST_ASKED = timedelta(hours=1)  # for a vendor that says itself how long
 
 

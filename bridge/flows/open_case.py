@@ -339,6 +339,7 @@ def _changed(tx: Session, world: World, case: Case, row: Message, message: Socia
     elif row.edited_at is not None and not drafting.is_told(tx, case, row):
         cause = f"edited:{row.id}:{row.edited_at.isoformat()}"
         drafting.note(tx, case, cause, writing.edited_post(message), now)
+        close_loop.edited(tx, world, case, row)
     elif not _retagged(tx, world, case, row, message):
         return None
     cards.show(tx, world, case)

@@ -14,6 +14,8 @@ from bridge.errors import VendorError
 from bridge.flows.world import World
 from bridge.store.tables import Case, Intent
 
+SEEN = "seen"  # in an intent's draft: what stopped it last
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

@@ -14,8 +14,7 @@ from bridge.errors import BridgeError
 from bridge.flows import cards, drafting, ending, writing
 from bridge.flows.effects import recipe
 from bridge.flows.effects.network import outcome_of
-from bridge.flows.ledger import SEEN
-from bridge.flows.recipe import Outcome
+from bridge.flows.recipe import SEEN, Outcome
 from bridge.flows.replies import thawed
 from bridge.flows.world import World
 from bridge.store import casefile, cases, erasure, intents

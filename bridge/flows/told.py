@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -13,6 +14,7 @@ from bridge.store import intents, messages
 from bridge.store.tables import Case, Intent, Message
 
 NO_NEWS = "posts:none"
+EDIT = "edit"  # in a reply's draft: the edit that was told while it waited for a person
 _ELSEWHERE = ":elsewhere:"
 
 
@@ -82,6 +84,11 @@ def elsewhere(reply: Intent, number: int) -> str:
 def mark(row: Message) -> str:
     """Notes on an intent that a person let it out knowing the customer's posts up to this one."""
     return f"posts:{row.id}"
+
+
+def edit_mark(edited_at: datetime | None) -> str:
+    """Notes on an intent that a person let it out knowing this version of the post that it answers."""
+    return f"edited:{edited_at.isoformat() if edited_at else ''}"
 
 
 def _came_after(row: Message, reply: Intent) -> bool:

@@ -315,6 +315,14 @@ class NetworkContract(ABC):
         assert seen.answer.id == "https://social.example/posts/20"
         assert (known.obstacles, known.answer) == ({Obstacle.EDITED}, None)
 
+    def test_look_tells_one_edit_from_the_next(self):
+        """By the network's own time of it: who let one pass has not seen the other."""
+        for minutes in (20, 10):
+            edited_at = RECEIVED_AT - timedelta(minutes=minutes)
+            with responses.RequestsMock(assert_all_requests_are_fired=False) as vendor:
+                self.show(vendor, edited_at=edited_at, answer="https://social.example/posts/20")
+                assert self.connect().preflight(self.target(), ()).edited_at == edited_at
+
     # --- errors of a write ---
 
     @pytest.mark.parametrize("status", ERROR_CLASSES_OF_A_WRITE)

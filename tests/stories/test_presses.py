@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import requests
@@ -10,17 +11,19 @@ from sqlalchemy import select
 
 from bridge.core.intent import Effect, IntentState
 from bridge.errors import StoreBusyError
+from bridge.networks.standard.outbound import StandardConnection
 from bridge.sandbox import Sandbox
 from bridge.sandbox.plaza import PostView
 from bridge.sandbox.signing import slack_headers
 from bridge.sandbox.slack import Button
+from bridge.sandbox.zendesk import TicketView
 from bridge.store import cases, deliveries, intents, lanes
 from bridge.store.tables import Case, Delivery, Event, Intent
 from tests.intake.knocking import press as pressed
 from tests.running import InProcess, eventually, stays
 from tests.stories.seen import brand_posts, quiet, the_card, the_ticket
 from tests.stories.test_corners import pause, resume
-from tests.stories.test_crossed import SITES, complain
+from tests.stories.test_crossed import SITES, ask, complain
 from tests.stories.test_held import replies
 
 TECH = "support-technical"
@@ -113,6 +116,17 @@ def held_for_an_edit(sandbox: Sandbox, running: InProcess, site: str) -> str:
     return root
 
 
+def edit_again(sandbox: Sandbox, running: InProcess, site: str, root: str) -> None:
+    """The customer edits the post, and the ticket hears it."""
+    getattr(sandbox, site).edit(root, "Never mind the app, my dog died")
+    ask(running)
+    eventually(lambda: noted(sandbox, the_ticket(sandbox), "dog died"), what="the note of the edit")
+
+
+def noted(sandbox: Sandbox, ticket: TicketView, words: str) -> bool:
+    return sandbox.zendesk.ticket(ticket.id).says(words, public=False)
+
+
 def test_a_double_click_does_not_answer_what_was_asked_in_between(sandbox, running, post):
     """The first click found that the customer had edited the post; the second never saw that."""
     yes = button(sandbox, "Post it")
@@ -165,6 +179,119 @@ def test_a_double_click_does_not_answer_over_a_colleague(sandbox, running, post)
 
     eventually(lambda: quiet(running), what="a quiet moment")
     stays(lambda: len(brand_posts(sandbox.plaza)) == 1, seconds=0.5)
+
+
+@SITES
+def test_a_press_on_an_edit_does_not_count_for_the_next_edit(sandbox: Sandbox, running: InProcess, site: str):
+    """They edited again before anybody pressed: only the button drawn after it lets the reply out."""
+    root = held_for_an_edit(sandbox, running, site)
+    yes = button(sandbox, "Post it")
+    edit_again(sandbox, running, site, root)
+    eventually(lambda: button(sandbox, "Post it").value != yes.value, what="the new question")
+    press(running, sandbox, yes)
+    eventually(lambda: "pressed too late" in " ".join(said_of_presses(running)), what="the press is taken in")
+    eventually(lambda: quiet(running), what="a quiet moment")
+    assert not brand_posts(getattr(sandbox, site))
+
+    press(running, sandbox, button(sandbox, "Post it"))
+    eventually(lambda: brand_posts(getattr(sandbox, site)), what="the post, after one press")
+
+
+@SITES
+def test_an_edit_after_the_approval_asks_anew(sandbox: Sandbox, running: InProcess, site: str):
+    """Let out with the first edit before the eyes, and kept back by a pause while the second came."""
+    root = held_for_an_edit(sandbox, running, site)
+    pause(running)
+    press(running, sandbox, button(sandbox, "Post it"))
+    eventually(lambda: replies(running, "approved") == 1, what="the approval")
+    edit_again(sandbox, running, site, root)
+    resume(running)
+
+    eventually(lambda: replies(running, "held") == 1, what="the new question")
+    assert not brand_posts(getattr(sandbox, site))
+    eventually(lambda: quiet(running), what="a quiet moment")
+    press(running, sandbox, button(sandbox, "Post it"))
+    eventually(lambda: brand_posts(getattr(sandbox, site)), what="the post, after one press")
+
+
+@SITES
+def test_an_edit_that_the_look_found_is_asked_about_once(sandbox: Sandbox, running: InProcess, site: str):
+    """Its webhook or poll comes when the question stands already: the button stays what it was."""
+    root, ticket = complain(sandbox, running, site)
+    pause(running)
+    sandbox.zendesk.agent_comments(ticket.id, "That is a fault of ours.")
+    eventually(lambda: replies(running, "approved") == 1, what="the answer")
+    sandbox.plaza.sender.losing = True
+    getattr(sandbox, site).edit(root, "The app logs me out every minute")
+    resume(running)
+    the_card(sandbox, TECH, "has edited the post")
+    eventually(lambda: quiet(running), what="a quiet moment")
+    yes = button(sandbox, "Post it")
+    sandbox.plaza.sender.losing = False
+    ask(running)
+    eventually(lambda: noted(sandbox, ticket, "every minute"), what="the note of the edit")
+    eventually(lambda: quiet(running), what="a quiet moment")
+    assert yes.value == button(sandbox, "Post it").value
+
+    press(running, sandbox, yes)
+    eventually(lambda: brand_posts(getattr(sandbox, site)), what="the post")
+
+
+def test_an_edit_that_came_while_something_else_was_asked_is_part_of_the_question(sandbox, running, post):
+    """The airlock held it, then the customer edited the post: one press decides about both."""
+    yes = button(sandbox, "Post it")
+    sandbox.plaza.edit(post.id, "The app logs me out every minute")
+    card = the_card(sandbox, TECH, "has edited the post")
+    assert "e-mail" in card.words
+    press(running, sandbox, yes)
+    eventually(lambda: "pressed too late" in " ".join(said_of_presses(running)), what="the press is taken in")
+    assert not brand_posts(sandbox.plaza)
+
+    press(running, sandbox, button(sandbox, "Post it"))
+    eventually(lambda: brand_posts(sandbox.plaza), what="the post")
+
+
+def test_a_network_that_tells_no_time_of_an_edit_is_asked_about_the_next(
+    sandbox: Sandbox, running: InProcess, monkeypatch: pytest.MonkeyPatch
+):
+    """Its look says "edited" and no more: what its webhooks said tells one edit from the next."""
+    look = StandardConnection.preflight
+    timeless = lambda *asked: replace(look(*asked), edited_at=None)  # noqa: E731
+    monkeypatch.setattr(StandardConnection, "preflight", timeless)
+    root = held_for_an_edit(sandbox, running, "plaza")
+    pause(running)
+    press(running, sandbox, button(sandbox, "Post it"))
+    eventually(lambda: replies(running, "approved") == 1, what="the approval")
+    edit_again(sandbox, running, "plaza", root)
+    resume(running)
+
+    eventually(lambda: replies(running, "held") == 1, what="the new question")
+    eventually(lambda: quiet(running), what="a quiet moment")
+    assert not brand_posts(sandbox.plaza)
+    press(running, sandbox, button(sandbox, "Post it"))
+    eventually(lambda: brand_posts(sandbox.plaza), what="the post")
+
+
+@pytest.mark.parametrize("edits", [1, 2])
+def test_an_edit_that_an_earlier_version_let_pass_is_asked_about_once_more(
+    sandbox: Sandbox, running: InProcess, edits: int
+):
+    """It noted any edit at all: nobody knows which one was seen, so none leaves under another."""
+    root = held_for_an_edit(sandbox, running, "plaza")
+    pause(running)
+    press(running, sandbox, button(sandbox, "Post it"))
+    eventually(lambda: replies(running, "approved") == 1, what="the approval")
+    with running.database.write() as tx:
+        tx.scalars(select(Intent).where(Intent.effect == Effect.REPLY)).one().waived = ["the customer's edit"]
+    if edits == 2:
+        edit_again(sandbox, running, "plaza", root)
+    resume(running)
+    eventually(lambda: replies(running, "held") == 1, what="the new question")
+    eventually(lambda: quiet(running), what="a quiet moment")
+    assert not brand_posts(sandbox.plaza)
+
+    press(running, sandbox, button(sandbox, "Post it"))
+    eventually(lambda: brand_posts(sandbox.plaza), what="the post")
 
 
 @SITES

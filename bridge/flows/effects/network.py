@@ -14,10 +14,10 @@ from bridge.core.account import Account
 from bridge.core.case import CaseState, Receipt
 from bridge.core.intent import Effect
 from bridge.core.ports import Connection
-from bridge.core.reply import Obstacle, Preflight, Published
+from bridge.core.reply import Obstacle, Preflight, Published, Reply
 from bridge.errors import VendorAuthError, VendorError, VendorGoneError, VendorRefusedError
 from bridge.flows import cards, drafting, ending, news, replies, told, writing
-from bridge.flows.close_loop import WROTE_AGAIN
+from bridge.flows.close_loop import EDITED, WROTE_AGAIN
 from bridge.flows.recipe import Outcome, Recipe, Stop
 from bridge.flows.replies import thawed
 from bridge.store import casefile, intents, messages
@@ -25,7 +25,6 @@ from bridge.store.tables import Case, Intent
 
 _published = TypeAdapter(Published)
 
-EDITED = "the customer's edit"
 CLOSED = "a closed thread"
 NOT_THERE = "The network does not let us reply there."
 BULK_SOLVE = "a bulk solve"
@@ -63,6 +62,7 @@ class PublicReply(Recipe):
             )
             # What a person let pass once is no news for the next reply.
             known = intents.claimed_objects(tx, case.id) | {seen for each in waived for seen in each}
+            told_at = _edited_at(tx, case, reply)
         if self._account(intent).brand != case.brand:
             return Stop(False, f"Account {reply.account} belongs to another brand by now.")
         stop = stop or self._voice_stop(case, intent)
@@ -71,7 +71,8 @@ class PublicReply(Recipe):
         account = self._account(intent)
         seen = self._line(intent).preflight(reply.target, known)
         found = news.take_in(self.world, case, account, reply.target, seen.thread)
-        stop = _stop_for(seen, intent)
+        # A network that tells no time of an edit may have told us of it with one.
+        stop = _stop_for(seen, intent, told.edit_mark(seen.edited_at or told_at))
         unread = news.not_let_pass(found, known)
         if stop is None and intent.closing and unread:
             return Stop(False, WROTE_AGAIN, unread[-1].id)
@@ -79,6 +80,7 @@ class PublicReply(Recipe):
 
     def waive(self, tx: Session, case: Case, intent: Intent) -> None:
         seen = [f"{BANNED}{word}" for word in replies.banned_words(self.world, case, intent)]
+        seen += [intent.draft[told.EDIT]] if told.EDIT in intent.draft else []
         intent.waived = [*intent.waived, *seen]
         if intent.closing:
             intent.waived = [*intent.waived, _posts_seen(tx, case, intent), BULK_SOLVE]
@@ -196,15 +198,21 @@ def _posts_seen(tx: Session, case: Case, intent: Intent) -> str:
     return told.mark(newer[-1]) if newer else told.NO_NEWS
 
 
-def _stop_for(seen: Preflight, intent: Intent) -> Stop | None:
+def _edited_at(tx: Session, case: Case, reply: Reply) -> datetime | None:
+    """When the post that *reply* answers was edited last, as far as we were told."""
+    posts = messages.of_case(tx, case.id)
+    return next((row.edited_at for row in posts if row.global_id == reply.target.id), None)
+
+
+def _stop_for(seen: Preflight, intent: Intent, edit: str) -> Stop | None:
     """The first of the obstacles that no person let pass: one that they did hides no other."""
     if Obstacle.GONE in seen.obstacles:
         return Stop(gone=True, reason=seen.detail or "the post is gone")
     if Obstacle.ANSWERED in seen.obstacles:
         answer = seen.answer.id if seen.answer else None
         return Stop(False, "Somebody has answered from the brand's account, outside the bridge.", answer)
-    if Obstacle.EDITED in seen.obstacles and EDITED not in intent.waived:
-        return Stop(False, "The customer has edited the post since this was written.", EDITED)
+    if Obstacle.EDITED in seen.obstacles and edit not in intent.waived:
+        return Stop(False, EDITED, edit)
     if Obstacle.CLOSED in seen.obstacles and CLOSED not in intent.waived:
         return Stop(False, seen.detail or NOT_THERE, CLOSED)
     return None

@@ -166,11 +166,13 @@ class MastodonConnection:
             return Preflight(frozenset({Obstacle.GONE}), "deleted, or its author blocked us")
         answer = self._own_answer(context, native_id, known)
         thread = self._thread("preflight", status, context)
+        current = Status.model_validate(status)
         found = {
             Obstacle.ANSWERED: answer is not None,
-            Obstacle.EDITED: _was_edited(Status.model_validate(status), target),
+            Obstacle.EDITED: _was_edited(current, target),
         }
-        return Preflight(frozenset(each for each in found if found[each]), answer=answer, thread=thread)
+        obstacles = frozenset(each for each in found if found[each])
+        return Preflight(obstacles, answer=answer, edited_at=current.edited_at, thread=thread)
 
     def reply(self, reply: Reply, key: str) -> Published:
         native_id = reply.target.native_id or self._find_native_id(reply.target)

@@ -252,7 +252,7 @@ def _judged(state: _State, target: SocialMessage, known: Collection[str]) -> Pre
         Obstacle.CLOSED: state.state == "closed",
     }
     detail = "the relay says: closed" if found[Obstacle.CLOSED] else ""
-    return Preflight(frozenset(each for each in found if found[each]), detail, answer)
+    return Preflight(frozenset(each for each in found if found[each]), detail, answer, state.edited_at)
 
 
 def _thread(state: _State) -> tuple[RawItem, ...]:
