@@ -304,3 +304,23 @@ def test_a_card_that_nobody_knows_of_is_told_where_people_look(
         lambda: sandbox.zendesk.ticket(ticket.id).says("there is no card in Slack to ask on", public=False),
         what="the note about the answer",
     )
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_404_to_a_reply_whose_post_is_there_makes_no_customer_gone(scene: Scene, times: int):
+    """A proxy's error page: sent again when it is not found on the thread, and then a person is asked."""
+    first_poll(scene.running)
+    scene.sandbox.mastodon.post("dewi", "The app logs me out every hour", language="en")
+    the_ticket(scene.sandbox)
+    scene.rest()
+    scene.sandbox.faults.add("mastodon", "post_status", "status", times=times, status=404)
+    scene.sandbox.zendesk.agent_comments(scene.ticket.id, "Fixed in 4.3", status="solved")
+
+    if times == 1:
+        scene.clock.hurry(lambda: brand_posts(scene.sandbox.mastodon), within=40, what="the reply")
+    else:
+        scene.clock.hurry(lambda: unknowns(scene.running), within=40, what="the question")
+        the_card(scene.sandbox, TECH, "may have happened")
+    scene.rest()
+    assert not scene.sandbox.zendesk.ticket(scene.ticket.id).says("customer gone", public=False)
+    assert len(brand_posts(scene.sandbox.mastodon)) == (times == 1)

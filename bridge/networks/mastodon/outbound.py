@@ -24,7 +24,13 @@ from bridge.core.account import Account
 from bridge.core.message import RawItem, SocialMessage, Visibility
 from bridge.core.ports import Finding, Polled
 from bridge.core.reply import Obstacle, Preflight, Published, Reply
-from bridge.errors import VendorBusyError, VendorError, VendorGoneError, VendorRefusedError
+from bridge.errors import (
+    VendorBusyError,
+    VendorError,
+    VendorGoneError,
+    VendorRefusedError,
+    VendorUnclearError,
+)
 from bridge.networks.http import Answer, HttpLine, is_confidential
 from bridge.networks.limit import text_limit
 from bridge.networks.mastodon.inbound import (
@@ -187,15 +193,22 @@ class MastodonConnection:
         if reply.language:
             # ISO 639: the server takes no regions.
             form["language"] = re.split("[-_]", reply.language)[0].lower()
-        answer = self._line.write(
-            "reply",
-            self._address("reply", "v1/statuses"),
-            _STATUS,
-            auth=self._token,
-            body=json.dumps(form).encode(),
-            headers={"Idempotency-Key": key},
-            gone=_GONE,
-        )
+        try:
+            answer = self._line.write(
+                "reply",
+                self._address("reply", "v1/statuses"),
+                _STATUS,
+                auth=self._token,
+                body=json.dumps(form).encode(),
+                headers={"Idempotency-Key": key},
+                gone=_GONE,
+            )
+        except VendorGoneError as error:
+            if self._is_gone(reply.target):
+                raise
+            # Somebody in between said so, as with a 502: nobody knows what became of the call.
+            detail = "but the post was not seen to be gone"
+            raise VendorUnclearError(NAME, "reply", detail, status=error.status) from None
         return _published(answer.value)
 
     def find_reply(self, reply: Reply, key: str, claimed: Collection[str]) -> Published | None:
@@ -316,6 +329,13 @@ class MastodonConnection:
             if status.uri not in known and status.id not in known and status.visibility.is_public
         ]
         return _published(unknown[-1]) if unknown else None
+
+    def _is_gone(self, target: SocialMessage) -> bool:
+        """Whether the server itself says that it has no such post; False also when it cannot be asked."""
+        try:
+            return Obstacle.GONE in self.preflight(target, ()).obstacles
+        except VendorError:
+            return False
 
     def _own_account(self) -> AccountEntity:
         if self._own is None:

@@ -520,8 +520,30 @@ def test_reply_never_has_a_wider_audience(server, visibility, sent):
 def test_reply_to_a_post_that_is_gone(server, gone):
     """Deleted, or its author blocks us."""
     server.post(f"{API}/statuses", status=gone, json={"error": "The post does not appear to exist."})
+    server.get(f"{API}/statuses/11", status=gone)
     with pytest.raises(VendorGoneError):
         line().reply(REPLY, "intent-1")
+
+
+@pytest.mark.parametrize("look", [200, 503])
+def test_reply_that_somebody_in_between_answers_with_404(server, look):
+    """The post is there, or cannot be asked for: a proxy's error page makes no customer gone."""
+    server.post(f"{API}/statuses", status=404, body="<html>not found</html>")
+    server.get(f"{API}/statuses/11", status=look, json=status("11"))
+    server.get(f"{API}/statuses/11/context", status=look, json=context())
+    with pytest.raises(VendorUnclearError):
+        line().reply(REPLY, "intent-1")
+    assert [call.request.method for call in server.calls].count("POST") == 1
+
+
+def test_reply_where_everything_is_answered_with_404():
+    """A wrong address: not even our own account is there, so nothing is said about the post."""
+    with responses.RequestsMock() as nobody:
+        nobody.post(f"{API}/statuses", status=404)
+        nobody.get(f"{API}/statuses/11", status=404)
+        nobody.get(f"{API}/accounts/verify_credentials", status=404)
+        with pytest.raises(VendorUnclearError):
+            line().reply(REPLY, "intent-1")
 
 
 def test_post_that_came_another_way_is_looked_up(server):
