@@ -40,10 +40,10 @@ from bridge.networks.mastodon.inbound import (
     Status,
     deletion,
     is_own,
-    raw_item,
     text_of,
 )
 from bridge.networks.mastodon.text import folded
+from bridge.networks.mastodon.thread import as_items, same_author
 from bridge.networks.shape import Id, Shape
 
 # Each mention costs one more read, of its thread; a server allows 300 in five minutes.
@@ -271,7 +271,7 @@ class MastodonConnection:
             if error.status == HTTPStatus.TOO_MANY_REQUESTS or not self._reads_another_than(status):
                 raise
             ancestors = []
-        return list(_items(ancestors, [status]))
+        return list(as_items(ancestors, [status]))
 
     def _reads_another_than(self, status: JsonObject) -> bool:
         """Whether the server can read the thread of some other mention now, new or old.
@@ -298,14 +298,14 @@ class MastodonConnection:
 
     def _thread(self, operation: str, status: JsonObject, context: _Context) -> tuple[RawItem, ...]:
         """*status*, and all that was said under its author's first post above it."""
-        first = next((above for above in context.ancestors if _same_author(above, status)), None)
+        first = next((above for above in context.ancestors if same_author(above, status)), None)
         if first is not None:
             try:
                 context = self._context(operation, str(first.get("id")))
                 status = first
             except VendorGoneError:
                 pass  # deleted between the two reads: the next look at this thread starts below it
-        return tuple(_items(context.ancestors, [status, *context.descendants]))
+        return tuple(as_items(context.ancestors, [status, *context.descendants]))
 
     def _own_replies(self, context: _Context, native_id: str) -> Iterator[Status]:
         """Posts of our account right under *native_id*, as the server orders them: oldest first."""
@@ -419,34 +419,6 @@ def _age(opaque_id: str) -> tuple[int, str]:
 def _latest(ids: Sequence[str]) -> str:
     """The cursor of those who have read *ids*: the latest of them, oldest first."""
     return " ".join(sorted(ids, key=_age)[-OVERLAP:])
-
-
-def _items(ancestors: Sequence[JsonObject], statuses: Sequence[JsonObject]) -> Iterator[RawItem]:
-    """*statuses* as items, each with the posts above it: found among *ancestors* and *statuses*."""
-    by_id = {str(entity.get("id")): entity for entity in (*ancestors, *statuses)}
-    for status in statuses:
-        if {"id", "uri", "created_at"} <= status.keys():
-            yield raw_item(status, _above(status, by_id))
-
-
-def _above(status: JsonObject, by_id: Mapping[str, JsonObject]) -> list[JsonObject]:
-    """The posts above *status*, oldest first."""
-    above: dict[str, JsonObject] = {}
-    parent_id = str(status.get("in_reply_to_id"))
-    # A server in disorder could give a ring.
-    while parent_id in by_id and parent_id not in above:
-        above[parent_id] = by_id[parent_id]
-        parent_id = str(by_id[parent_id].get("in_reply_to_id"))
-    return list(reversed(above.values()))
-
-
-def _same_author(one: JsonObject, other: JsonObject) -> bool:
-    return bool(one.get("account")) and _account_id(one) == _account_id(other)
-
-
-def _account_id(status: JsonObject) -> object:
-    account = status.get("account")
-    return account.get("id") if isinstance(account, dict) else None
 
 
 def _was_edited(status: Status, target: SocialMessage) -> bool:
