@@ -34,10 +34,10 @@ from bridge.errors import (
     VendorRefusedError,
     VendorUnclearError,
 )
-from bridge.flows import cards, effects
+from bridge.flows import cards, effects, taken_back
 from bridge.flows.recipe import SEEN, Outcome, Recipe, Stop
 from bridge.flows.world import World
-from bridge.store import casefile, cases, counting, erasure, intents, lanes, leases
+from bridge.store import casefile, cases, counting, erasure, intents, lanes, leases, tickets
 from bridge.store.leases import Lease
 from bridge.store.tables import Case, Intent
 
@@ -148,6 +148,7 @@ class Attempt:
 
         Gives what settles it; None when that is done.
         """
+        began = self.world.clock.now()
         with self.world.database.write() as tx:
             intent, case = self._load(tx)
             self._freeze(tx, intent, case)
@@ -162,7 +163,8 @@ class Attempt:
                 if way is not Way.SEND:
                     return lambda tx, case: self._leave(tx, case, way, at)
             quotes = erasure.quotes(intent)  # it was on its way when that was erased
-            stop = Stop(False, erasure.QUOTES_WHY) if quotes else self.recipe.check(intent)
+            stop = Stop(False, erasure.QUOTES_WHY) if quotes else taken_back.stop(intent)
+            stop = stop or self.recipe.check(intent)
             if stop is not None:
                 return lambda tx, case: self._stop(tx, case, stop)
         except VendorError as error:
@@ -172,9 +174,27 @@ class Attempt:
         with self.world.database.write() as tx:
             intent, case = self._load(tx)
             shut = lanes.parked(tx, self.world.clock.now())
-            if lanes.blocks(shut, intent) or not self._write_sending(tx, intent, case):
+            waits = lanes.blocks(shut, intent) or self._is_to_be_read(tx, case, intent, began)
+            if waits or not self._write_sending(tx, intent, case):
                 return None
         return self.call(intent)
+
+    def _is_to_be_read(self, tx: Session, case: Case, intent: Intent, at: datetime) -> bool:
+        """Whether the ticket is read once more before *intent* is sent. It is hinted at, and comes first."""
+        ticket = taken_back.to_read(tx, self.world, case, intent, at)
+        if ticket is None:
+            return False
+        now = self.world.clock.now()
+        if tickets.is_unread(ticket):
+            # It would have been read before we looked, if that could be had just now.
+            intent.attempts += 1
+            intent.due_at = now + self._wait(intent, None)
+            said = f"{intents.named(intent)}: the ticket is to be read first"
+            casefile.tell(tx, case.id, now, "put off", said, intent=intent.id)
+        else:
+            tickets.hint(ticket, now)
+        intents.wake_case(case, intent.due_at)
+        return True
 
     def _freeze(self, tx: Session, intent: Intent, case: Case) -> None:
         if intent.payload is None:

@@ -12,7 +12,7 @@ from bridge.core.case import CaseState, move
 from bridge.core.desk import Resolution, Ticket, Update
 from bridge.core.verdict import Verdict, judge
 from bridge.errors import VendorGoneError
-from bridge.flows import cards, close_loop, drafting, finds, writing
+from bridge.flows import cards, close_loop, drafting, finds, taken_back, writing
 from bridge.flows.told import Told
 from bridge.flows.world import World
 from bridge.store import backup, casefile, cases, intents, leases, tickets
@@ -63,6 +63,7 @@ def read(world: World, row: TicketRow, lease: Lease) -> None:
             stored.url = ticket.url
             goes_on = ticket.merged_into is not None and not _speaks_for_another(tx, case, ticket.merged_into)
             reading = _Reading(tx, world, case, stored, ticket, notes, history, goes_on)
+            taken_back.hold(tx, world, case, history)
             news = sum(_hear(reading, update) for update in updates)
             stored.last_update_id = updates[-1].id if updates else stored.last_update_id
             if ticket.merged_into is not None and stored.state != "merged":

@@ -13,7 +13,7 @@ from bridge.core.case import Receipt
 from bridge.core.intent import Effect, IntentState
 from bridge.core.message import SocialMessage, Visibility
 from bridge.core.reply import Reply
-from bridge.flows import drafting, ending, told, writing
+from bridge.flows import drafting, ending, taken_back, told, writing
 from bridge.flows.world import World
 from bridge.routing import airlock, voice
 from bridge.routing.model import ClosingPolicy
@@ -102,7 +102,10 @@ def say(tx: Session, world: World, case: Case, wording: Wording) -> None:
         visibility=target.visibility,
         not_before=now,
     )
-    content: dict[str, Any] = {ending.TEMPLATE: True} if wording.template else {}
+    words = (
+        {ending.TEMPLATE: True} if wording.template else {taken_back.SOURCE: taken_back.digest(wording.text)}
+    )
+    content: dict[str, Any] = dict(words)
     if wording.unsaid_by:
         content[ending.UNSAID] = wording.unsaid_by
     _draft(tx, world, case, reply, wording.cause, reasons, closing=wording.closing, content=content)
@@ -125,7 +128,7 @@ def say_elsewhere(tx: Session, world: World, case: Case, intent: Intent) -> bool
     reasons += [erasure.QUOTES_WHY] if intent.draft.get(erasure.LATER) else []
     reply = replace(gone, target=target, visibility=target.visibility)
     cause = told.elsewhere(intent, len(tried))
-    kept = (ending.TEMPLATE, ending.UNSAID, erasure.LATER)
+    kept = (ending.TEMPLATE, ending.UNSAID, erasure.LATER, taken_back.SOURCE, taken_back.TAKEN_BACK)
     content = {key: value for key, value in intent.draft.items() if key in kept}
     _draft(tx, world, case, reply, cause, reasons, closing=intent.closing, content=content)
     return True

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from bridge.core.case import Receipt
 from bridge.core.intent import Effect, IntentState
 from bridge.errors import BridgeError
-from bridge.flows import cards, drafting, ending, writing
+from bridge.flows import cards, drafting, ending, taken_back, writing
 from bridge.flows.effects import recipe
 from bridge.flows.effects.network import outcome_of
 from bridge.flows.recipe import SEEN, Outcome
@@ -51,6 +51,7 @@ def approve(
             raise NotWaitingError("its words were erased since; write the answer anew, on the ticket")
     if SEEN in intent.draft:
         intent.waived = [*intent.waived, intent.draft[SEEN]]
+    intent.waived = [*intent.waived, *taken_back.let_pass(intent)]
     if erasure.quotes(intent):
         intent.waived = [*intent.waived, erasure.QUOTES]
     recipe(world, intent.effect).waive(tx, case, intent)

@@ -72,6 +72,24 @@ def as_update(audit: AuditBody, staff: Collection[int], resolution_field: int | 
     )
 
 
+def withhold(audits: Iterable[AuditBody]) -> None:
+    """Take for internal, in *audits* themselves, the comments that an agent made internal later.
+
+    The reference of events tells of that in an event CommentPrivacyChange with the comment's
+    number and ``public``. It does not say whether the audit that brought the comment changes
+    too, so either will do. A redaction shows in the comment's own words, which are gone for
+    good then; the event for it (CommentRedactionEvent) tells nothing more.
+    """
+    audits = list(audits)
+    events = [event for audit in audits for event in audit.events]
+    withheld = {
+        event.comment_id for event in events if event.type == "CommentPrivacyChange" and not event.public
+    }
+    for event in events:
+        if event.type == "Comment" and event.id is not None and event.id in withheld:
+            event.public = False
+
+
 def sets_fields(audit: AuditBody) -> bool:
     """Whether an audit changes fields of the account's own: they are named by their numbers."""
     return any(event.type == "Change" and (event.field_name or "").isdecimal() for event in audit.events)

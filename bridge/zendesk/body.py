@@ -83,6 +83,8 @@ class EventBody(Body):
     public: bool = False
     body: str | None = None
     plain_body: str | None = None
+    # of a CommentPrivacyChange, which has "public" too
+    comment_id: int | None = None
     # of a Change; its values may be of any kind
     field_name: str | None = None
     value: Any = None

@@ -26,7 +26,7 @@ from bridge.errors import VendorGoneError, VendorRefusedError
 from bridge.zendesk import redaction
 from bridge.zendesk.account import ZendeskAccount
 from bridge.zendesk.answer import VENDOR
-from bridge.zendesk.audit import MERGED_TAG, as_update, authors_in, merge_target, sets_fields
+from bridge.zendesk.audit import MERGED_TAG, as_update, authors_in, merge_target, sets_fields, withhold
 from bridge.zendesk.body import (
     AuditBody,
     AuditsAnswer,
@@ -184,6 +184,7 @@ class ZendeskDesk(Desk):
         for page in self._audit_pages(ticket_id, operation):
             audits.update((audit.id, audit) for audit in page.audits)
             users.update((user.id, user) for user in page.users if user.id is not None)
+        withhold(audits.values())
         for user in self._users(sorted(authors_in(audits.values()) - users.keys()), operation):
             users[user.id or 0] = user
         staff = {user_id for user_id, user in users.items() if user.is_staff}

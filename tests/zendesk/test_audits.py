@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bridge.core.desk import Origin, Resolution
-from bridge.zendesk.audit import as_update, merge_target, origin_of, sets_fields
+from bridge.zendesk.audit import as_update, merge_target, origin_of, sets_fields, withhold
 from bridge.zendesk.body import AuditBody, ViaBody
 
 AUDITS = Path(__file__).parent / "fixtures" / "audits"
@@ -130,3 +130,26 @@ def test_where_a_ticket_was_merged_to_is_found_if_its_audits_tell(text, via, tar
 def test_which_tickets_were_merged_into_one_is_read_from_its_audit(text, via, merged):
     """The same on the other side: none is named by an update that is no merge."""
     assert as_update(closing(text, via), STAFF).merged == merged
+
+
+def commented(number: int, *, public: bool) -> AuditBody:
+    event = {"id": 10 + number, "type": "Comment", "public": public, "body": "Hello"}
+    body = {"id": number, "created_at": "2026-01-05T12:00:00Z", "author_id": 900, "events": [event]}
+    return AuditBody.model_validate(body)
+
+
+@pytest.mark.parametrize(
+    ("now_public", "heard"), [(False, [False, True, False]), (True, [True, True, False])]
+)
+def test_a_comment_that_was_made_internal_later_is_internal(now_public, heard):
+    """Told by a later audit. None makes an internal comment public: Zendesk itself has no way to."""
+    change = {"id": 99, "type": "CommentPrivacyChange", "comment_id": 11, "public": now_public}
+    other = {"id": 98, "type": "CommentPrivacyChange", "comment_id": 13, "public": True}
+    events = [change, other, {"id": 97, "type": "CommentRedactionEvent", "comment_id": 12}]
+    later = {"id": 4, "created_at": "2026-01-05T12:01:00Z", "author_id": 900, "events": events}
+    audits = [commented(1, public=True), commented(2, public=True), commented(3, public=False)]
+
+    withhold([*audits, AuditBody.model_validate(later)])
+
+    comments = [as_update(one, STAFF).comment for one in audits]
+    assert [one.public for one in comments if one is not None] == heard

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import threading
 import uuid
@@ -15,7 +16,18 @@ from bridge.sandbox.signing import zendesk_headers
 from bridge.sandbox.zendesk.auth import Door
 from bridge.sandbox.zendesk.http import build_app
 from bridge.sandbox.zendesk.limits import Limits, Meter
-from bridge.sandbox.zendesk.records import VIAS, Change, Json, Records, Ticket, User, expand, html_of, iso
+from bridge.sandbox.zendesk.records import (
+    VIAS,
+    Change,
+    Comment,
+    Json,
+    Records,
+    Ticket,
+    User,
+    expand,
+    html_of,
+    iso,
+)
 from bridge.sandbox.zendesk.rules import Trigger, Webhook, event_detail, events_of, fires
 
 # Repeats after no answer and after the statuses that ask for it; a 500 loses the event.
@@ -147,6 +159,25 @@ class ZendeskSandbox:
         """An agent comments, and sets *status* in the same update. Returns the audit's id."""
         wanted: Json = {"comment": {"html_body": html_of(text), "public": public}}
         return self._act(ticket_id, wanted | ({"status": status} if status else {}), agent, via)
+
+    def make_internal(self, ticket_id: int | str, words: str, agent: str = "agent-1") -> int:
+        """An agent makes the comment that says *words* an internal note. Returns the audit's id."""
+        with self.lock:
+            ticket, comment = self._comment_with(ticket_id, words)
+            change = self.records.make_internal(ticket, comment, self.agents[agent])
+            self.run_triggers(change)
+            return change.audit.id
+
+    def redact(self, ticket_id: int | str, words: str, agent: str = "agent-1") -> None:
+        """An agent redacts *words* in the comment that says them."""
+        with self.lock:
+            ticket, comment = self._comment_with(ticket_id, words)
+            shown = comment.html_body.replace(html.escape(words), "▇" * len(words))
+            self.records.redact(ticket, comment, shown, self.agents[agent])
+
+    def _comment_with(self, ticket_id: int | str, words: str) -> tuple[Ticket, Comment]:
+        ticket = self.records.tickets[int(ticket_id)]
+        return ticket, next(one for one in ticket.comments if words in one.body)
 
     def solve(self, ticket_id: int | str, via: str = "web", agent: str = "agent-1") -> int:
         """Set the ticket to solved: by an agent, a ``rule``, the ``api``, a ``linked_problem``."""

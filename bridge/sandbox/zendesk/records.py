@@ -309,13 +309,23 @@ class Records:
     def audit_of(self, ticket: Ticket, comment: Comment) -> Audit:
         return next(audit for audit in ticket.audits if any(e["id"] == comment.id for e in audit.events))
 
-    def redact(self, ticket: Ticket, comment: Comment, shown: str) -> None:
+    def make_internal(self, ticket: Ticket, comment: Comment, actor: User) -> Change:
+        """Take *comment* off the public side. The audit that brought it stays as it was: a new one tells."""
+        comment.public = False
+        event = {"id": self.next_id(), "type": "CommentPrivacyChange"}
+        event |= {"comment_id": comment.id, "public": False}
+        audit = self._audit(ticket, actor, "web", {}, [event])
+        return Change(ticket, audit, actor, ticket.status, None, None)
+
+    def redact(self, ticket: Ticket, comment: Comment, shown: str, actor: User) -> None:
         """Give *comment* the HTML *shown*, in the ticket and in its audit; what was there is nowhere."""
         comment.html_body, comment.body = shown, text_of(shown)
         audit = self.audit_of(ticket, comment)
         event = next(one for one in audit.events if one["id"] == comment.id)
         event |= self._comment_event(comment)
         event["audit_id"] = audit.id
+        told = {"id": self.next_id(), "type": "CommentRedactionEvent", "comment_id": comment.id}
+        self._audit(ticket, actor, "web", {}, [told])
 
     def _comment_event(self, comment: Comment) -> Json:
         return {

@@ -142,7 +142,7 @@ class TicketRoutes:
         comment, marked = _comment_of(ticket, comment_id), str(wanted.get("html_body") or "")
         if unmarked(marked) != comment.html_body:
             raise RecordError(html_body="is not the comment's own")
-        self._desk.records.redact(ticket, comment, blocked(marked))
+        self._desk.records.redact(ticket, comment, blocked(marked), self._desk.service_user)
         return {"comment": comment_json(comment, self._desk.records.audit_of(ticket, comment))}
 
     def redact_text(self, ticket_id: int, comment_id: int) -> Any:
@@ -156,7 +156,7 @@ class TicketRoutes:
             raise RecordError(text="is not in the comment")
         shown = html.escape(text)
         marked = comment.html_body.replace(shown, f"<redact>{shown}</redact>")
-        self._desk.records.redact(ticket, comment, blocked(marked))
+        self._desk.records.redact(ticket, comment, blocked(marked), self._desk.service_user)
         return {"comment": comment_json(comment, self._desk.records.audit_of(ticket, comment))}
 
     def _sideloads(self, people: set[int]) -> Json:
