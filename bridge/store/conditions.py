@@ -11,10 +11,13 @@ from bridge.core.condition import Condition
 from bridge.core.plural import counted
 from bridge.errors import MappingError
 from bridge.store import lanes, standing, versions
-from bridge.store.presence import gone_since, last_seen
+from bridge.store.presence import alive_since, gone_since, last_seen
 
 WORKER_GONE = timedelta(seconds=30)
 TOO_OLD = timedelta(minutes=15)
+# Past its time. What is due is woken each second, and a wait for the next try ends before it is due: so long
+# takes only a heap of thousands, or threads that do not come back.
+OVERDUE = timedelta(minutes=5)
 LOOP_TOO_OLD = timedelta(hours=24)
 STUCK = 5
 ASTRAY_EACH = 5  # tickets that are told of one by one
@@ -37,6 +40,7 @@ def conditions(tx: Session, now: datetime) -> Iterator[Condition]:
             if lane.name == lanes.PUBLIC
             else "mend the credentials (`bridge doctor` tries them); it is tried again by itself",
         )
+    yield from _overdue(tx, now)
     yield from _polls(tx)
     yield from _intents(tx, now)
     yield from _cases(tx, now)
@@ -97,6 +101,36 @@ def _workers(tx: Session, now: datetime) -> Iterator[Condition]:
             down=True,
             tell=False,
         )
+
+
+def _overdue(tx: Session, now: datetime) -> Iterator[Condition]:
+    """What is due, and no worker comes to although one lives."""
+    alive = alive_since(tx, now - WORKER_GONE)
+    if alive is None or now - alive < OVERDUE:
+        return  # nobody could have come to it yet
+    fix = (
+        "its threads hang, or have too much to do: see the log for what they do, start `bridge worker` "
+        "(or `bridge serve`) anew, and give it more BRIDGE_THREADS if it comes again"
+    )
+    untaken = standing.overdue_deliveries(tx, now - OVERDUE)
+    if untaken.count:
+        yield Condition(
+            "untaken-deliveries",
+            f"{counted(untaken.count, 'delivery', 'deliveries')} came in and no worker takes them in, "
+            f"the oldest for {_minutes(untaken.age_s(now))}",
+            fix,
+        )
+    for cursor in standing.cursors(tx):
+        late = now - cursor.due_at
+        if late > OVERDUE:
+            minutes = _minutes(late.total_seconds())
+            yield Condition(
+                f"overdue:{cursor.key}", f"{cursor.key} has been due for {minutes}, and nobody asks", fix
+            )
+
+
+def _minutes(seconds: float) -> str:
+    return counted(int(seconds // 60), "minute")
 
 
 def _polls(tx: Session) -> Iterator[Condition]:

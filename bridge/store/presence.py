@@ -264,6 +264,15 @@ def last_seen(tx: Session) -> datetime | None:
     ).first()
 
 
+def alive_since(tx: Session, seen_after: datetime) -> datetime | None:
+    """Since when there has been a worker that was seen after *seen_after*; None when there is none."""
+    return tx.scalar(
+        select(func.min(WorkerRow.started_at))
+        .where(WorkerRow.stopped_at.is_(None), WorkerRow.gone_at.is_(None))
+        .where(WorkerRow.seen_at >= seen_after)
+    )
+
+
 def gone_since(tx: Session) -> datetime | None:
     """When the last worker that there was stopped, or else was seen last; None if there never was one."""
     ended = func.coalesce(WorkerRow.stopped_at, WorkerRow.seen_at)

@@ -120,6 +120,15 @@ def untaken_deliveries(tx: Session) -> Backlog:
     return Backlog(count, oldest)
 
 
+def overdue_deliveries(tx: Session, before: datetime) -> Backlog:
+    """What came in and has been due since before *before*; what waits for its next try is not."""
+    query = select(func.count(), func.min(Delivery.due_at)).where(
+        Delivery.state == "received", Delivery.due_at < before
+    )
+    count, oldest = tx.execute(query).one()
+    return Backlog(count, oldest)
+
+
 def living_workers(tx: Session, since: datetime) -> int:
     query = (
         select(func.count())

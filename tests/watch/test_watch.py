@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import delete
+from sqlalchemy.orm import Session
 
 from bridge.app import Bridge
 from bridge.core.ports import Finding
 from bridge.errors import StoreBusyError, VendorUnclearError
+from bridge.flows.take_in import TRIES, put_off
 from bridge.flows.watch import CALM, CHECK_AGAIN, CHECK_EVERY, EVERY, FIRST_CHECK, Watch, over
 from bridge.store import deliveries, lanes, leases
+from bridge.store.conditions import OVERDUE
 from bridge.store.tables import Alert, Cursor, Delivery
 from tests.watch.conftest import NOON, Channel, Stopped, both, close, open_bridge, watch_of
 
@@ -305,6 +308,83 @@ def test_a_poll_that_fails_once_is_no_message_and_thrice_is(bridge: Bridge, watc
     look(watch, clock)
     assert len(channel.said) == 1
     assert "poll:kopi-mastodon does not work: answered 500" in channel.said[0]
+
+
+@both
+def test_what_no_worker_takes_in_is_told(bridge: Bridge, watch: Watch, clock, channel):
+    """It was answered with a 2xx, a worker lives, and nobody comes to it: how many, and for how long."""
+    look(watch, clock, OVERDUE)
+    with bridge.world.database.write() as tx:
+        for name in ("one", "two"):
+            record(tx, name, clock.at)
+    look(watch, clock, OVERDUE)
+    assert channel.said == overdue(bridge) == []
+    look(watch, clock, timedelta(minutes=1))
+    assert len(channel.said) == 1
+    assert "2 deliveries came in and no worker takes them in, the oldest for 6 minutes" in channel.said[0]
+    assert "BRIDGE_THREADS" in channel.said[0]
+    assert "the oldest for 6 minutes" in overdue(bridge)[0]
+
+    with bridge.world.database.write() as tx:
+        for row in tx.query(Delivery):
+            row.state = "done"
+    look(watch, clock, CALM * 2)
+    assert overdue(bridge) == []
+
+
+def test_a_delivery_that_waits_for_its_next_try_is_no_news(bridge: Bridge, watch: Watch, clock, channel):
+    """Six tries, and the waits between them: it is old when it fails for good, and was never overlooked."""
+    look(watch, clock, OVERDUE)
+    with bridge.world.database.write() as tx:
+        delivery = record(tx, "one", clock.at)
+        assert delivery is not None
+    for attempt in range(TRIES):
+        put_off(bridge.world, delivery, "answered 503")
+        look(watch, clock, timedelta(seconds=2 ** (attempt + 1)) + OVERDUE)
+        assert overdue(bridge) == []
+
+
+def test_after_a_standstill_the_workers_have_a_while_before_anybody_is_told(
+    bridge: Bridge, clock, channel, store_url: str
+):
+    """What came in meanwhile is hours old, and a worker has only just come: that none lived was told."""
+    with bridge.world.database.write() as tx:
+        record(tx, "one", clock.at)
+        tx.add(Cursor(key="poll:kopi-mastodon", due_at=clock.at, heard_at=NOON, failures=0))
+    close(bridge)
+    clock.go(hours=3)
+    again = open_bridge(store_url, clock, channel)
+    try:
+        look(watch_of(again), clock, OVERDUE - timedelta(seconds=1))
+        assert channel.said == overdue(again) == []
+        look(watch_of(again), clock, timedelta(minutes=1))
+        assert len(channel.said) == len(overdue(again)) == 2
+    finally:
+        close(again)
+
+
+@pytest.mark.parametrize("key", ["poll:kopi-mastodon", "reread:kopi-mastodon", "export:zendesk"])
+def test_a_poll_that_nobody_makes_is_told(bridge: Bridge, watch: Watch, clock, channel, key: str):
+    """It never fails and is never due to fail: it is overdue. One that waits for its time is not."""
+    with bridge.world.database.write() as tx:
+        due = clock.at + timedelta(hours=1)
+        tx.add(Cursor(key=key, due_at=due, heard_at=NOON, failures=0))
+    look(watch, clock, timedelta(hours=1) + OVERDUE)
+    assert channel.said == overdue(bridge) == []
+    look(watch, clock, timedelta(minutes=1))
+    assert len(channel.said) == 1
+    assert f"{key} has been due for 6 minutes, and nobody asks" in channel.said[0]
+    assert f"{key} has been due for" in overdue(bridge)[0]
+
+
+def overdue(bridge: Bridge) -> list[str]:
+    return [one for one in problems(bridge) if "no worker takes them in" in one or "nobody asks" in one]
+
+
+def record(tx: Session, name: str, at: datetime) -> str | None:
+    return deliveries.record(
+        tx, installation="bridge", source="zendesk", account="", delivery_id=name, body=b"{}", at=at
+    )
 
 
 def test_a_count_that_grows_is_not_told_again(bridge: Bridge, watch: Watch, clock, channel):
