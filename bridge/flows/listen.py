@@ -32,17 +32,24 @@ STANDING = 5  # rounds that failed, which takes a minute
 
 
 def expect(tx: Session, world: World, *, at_once: bool = False) -> None:
-    """Have a cursor for each account that has to be asked. *at_once*: at a start, for what was missed."""
+    """Have a cursor for each account that has to be asked. *at_once*: at a start, for what was missed.
+
+    None is due later than it ever puts itself off: a clock that was ahead for a moment silences nobody.
+    """
     now = world.clock.now()
+    periods: dict[str, timedelta] = {}
     for entry in world.mappings.current.accounts.values():
         if world.networks[entry.network].capabilities.poll is not True or world.unset(entry):
             continue
+        periods[f"{POLL}:{entry.key}"] = _period(world, entry.network)
         # Who pushes is asked for what got lost on the way, and threads need no reading.
-        for kind in (POLL,) if _pushes(world, entry.network) else (POLL, REREAD):
-            key = f"{kind}:{entry.key}"
-            if not insert_new(tx, Cursor, key=key, due_at=now, failures=0) and at_once:
-                cursor = tx.get_one(Cursor, key)
-                cursor.due_at = min(cursor.due_at, now)
+        if not _pushes(world, entry.network):
+            periods[f"{REREAD}:{entry.key}"] = world.timing.reread
+    for key in periods:
+        insert_new(tx, Cursor, key=key, due_at=now, failures=0)
+    for cursor in tx.scalars(select(Cursor).where(Cursor.key.in_(periods))):
+        longest = LONGEST_WAIT if cursor.failures else periods[cursor.key]
+        cursor.due_at = min(cursor.due_at, now if at_once else now + longest)
 
 
 def poll(world: World, key: str) -> None:
@@ -71,7 +78,7 @@ def poll(world: World, key: str) -> None:
 
 def _poll(world: World, account: Account, cursor: Cursor) -> None:
     page = world.connect(account).poll(cursor.value)
-    period = world.timing.sweep if _pushes(world, account.network) else world.timing.poll
+    period = _period(world, account.network)
     _record(world, account, cursor.key, page, timedelta(0) if page.more else period)
 
 
@@ -136,6 +143,11 @@ def _watched(tx: Session, world: World, account: Account, after: str | None, now
     lately = tx.scalars(of_account.where(Case.closed_at > now - STILL_WATCHED))
     found = {case.id: case for case in (*open_, *lately)}
     return [found[key] for key in sorted(found)[:THREADS_A_ROUND]]
+
+
+def _period(world: World, network: str) -> timedelta:
+    """How often an account of *network* is polled."""
+    return world.timing.sweep if _pushes(world, network) else world.timing.poll
 
 
 def _pushes(world: World, network: str) -> bool:

@@ -69,8 +69,10 @@ def expect(tx: Session, world: World, *, at_once: bool = False) -> None:
     now = world.clock.now()
     if cursor is None:
         insert_new(tx, Cursor, key=KEY, due_at=now, failures=0)
-    elif at_once:
-        cursor.due_at = min(cursor.due_at, now)
+    else:
+        # A clock that was ahead for a moment puts no sweep off for longer than it is ever put off.
+        longest = max(world.timing.sweep, LONGEST_WAIT)
+        cursor.due_at = min(cursor.due_at, now if at_once else now + longest)
 
 
 def fall_back(tx: Session, now: datetime) -> None:

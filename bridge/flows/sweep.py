@@ -10,15 +10,17 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
-from bridge.flows import listen, reconcile
+from bridge.core.intent import MOVING
+from bridge.flows import listen, reconcile, take_in
+from bridge.flows.ledger import LONGEST_ASKED
 from bridge.flows.retain import EVERY
 from bridge.flows.world import World
-from bridge.store import lanes, leases
+from bridge.store import cases, lanes, leases
 from bridge.store.standing import ASTRAY
-from bridge.store.tables import Case, Cursor, Delivery, Message
+from bridge.store.tables import Case, Cursor, Delivery, Intent, Message
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +62,7 @@ class Sweep:
         now = self._world.clock.now()
         try:
             self._world.mappings.refresh(now)
-            if self._beat_at is None or now - self._beat_at >= BEAT:
+            if _is_over(self._beat_at, BEAT, now):
                 self._beat(now)
         finally:
             # Whatever that met: what is due waits for none of it.
@@ -74,6 +76,7 @@ class Sweep:
         if self._mine:
             with world.database.write() as tx:
                 leases.forget_old(tx, now - LEASES_KEPT)
+                _bring_back(tx, world, now)
                 listen.expect(tx, world)
                 reconcile.expect(tx, world)
                 reconcile.fall_back(tx, now)
@@ -85,7 +88,7 @@ class Sweep:
         world = self._world
         if not self._mine or self._crowded():
             return
-        if self._retained_at is None or now - self._retained_at >= EVERY:
+        if _is_over(self._retained_at, EVERY, now):
             world.wake(RETAIN, "")
             self._retained_at = now
         for flow, key in self._due(now):
@@ -112,6 +115,39 @@ class Sweep:
             asked = select(Cursor.key).where(Cursor.due_at <= now)
             found += [(_flow_of(key), key) for key in tx.scalars(asked.limit(AT_ONCE))]
         return found
+
+
+def _is_over(begun_at: datetime | None, span: timedelta, now: datetime) -> bool:
+    """Whether *span* has passed; also when the clock was put back to before *begun_at*."""
+    return begun_at is None or not timedelta(0) <= now - begun_at < span
+
+
+def _bring_back(tx: Session, world: World, now: datetime) -> None:
+    """Have nothing due later than it is ever put off: a clock that was ahead for a moment did that.
+
+    Else all that was put off in that moment would wait, untold, until the hour that it showed.
+    """
+    settle = world.timing.settle or timedelta(0)
+    longest = now + LONGEST_ASKED + settle + world.timing.call_timeout + world.timing.lease
+    leases.bound(tx, longest)
+    tries = now + take_in.LONGEST_WAIT
+    waiting = update(Delivery).where(Delivery.state == "received", Delivery.due_at > tries)
+    tx.execute(waiting.values(due_at=now))
+    # Considered at once, or half a minute later.
+    tx.execute(update(Message).where(Message.due_at > tries).values(due_at=now))
+    late = (Intent.state.in_(MOVING), Intent.due_at > longest)
+    concerned = tx.scalars(select(Intent.case_id).where(*late).distinct().limit(AT_ONCE)).all()
+    for case_id in sorted(concerned):
+        held = cases.lock(tx, case_id)
+        ended, sent = (case((column > now, now), else_=column) for column in (Intent.over_at, Intent.sent_at))
+        tx.execute(
+            update(Intent)
+            .where(Intent.case_id == case_id, *late)
+            .values(due_at=now, over_at=ended, sent_at=sent)
+        )
+        held.due_at = now
+    # What a case itself waits for may be far: it is only woken to see that.
+    tx.execute(update(Case).where(Case.due_at > longest).values(due_at=longest))
 
 
 def _flow_of(cursor: str) -> str:

@@ -24,6 +24,7 @@ from bridge.store.tables import Delivery, Message, TicketRow
 log = logging.getLogger(__name__)
 
 TRIES = 6
+LONGEST_WAIT = timedelta(seconds=2**TRIES)  # for the next of them
 WAIT_FOR_TICKET = timedelta(seconds=1)
 LONGEST_WAIT_FOR_TICKET = timedelta(minutes=1)  # while one is being opened
 

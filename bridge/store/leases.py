@@ -108,6 +108,11 @@ def give_back(tx: Session, lease: Lease, until: datetime = LONG_AGO) -> None:
     tx.connection().execute(_EXTEND, {**mine, "then": until})
 
 
+def bound(tx: Session, until: datetime) -> None:
+    """Have no lease last for longer than *until*: a clock that was ahead may have given one."""
+    tx.execute(update(LeaseRow).where(LeaseRow.until > until).values(until=until))
+
+
 def forget_old(tx: Session, before: datetime) -> None:
     """Delete leases that were taken, and ended, before *before*; no sender of theirs can still be at work."""
     tx.execute(delete(LeaseRow).where(LeaseRow.until < before, LeaseRow.fence < _earliest(before)))

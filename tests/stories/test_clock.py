@@ -1,0 +1,51 @@
+"""The clock is far ahead for a moment: what was put off in it does not wait until that hour."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bridge.sandbox import Sandbox
+from bridge.sandbox.zendesk import TicketView
+from bridge.store.tables import Cursor
+from tests.running import InProcess, eventually
+from tests.stories.seen import Ahead, brand_posts, first_poll, the_ticket
+from tests.stories.test_held import replies
+
+pytestmark = pytest.mark.usefixtures("quick_sweep")
+
+FAR = timedelta(hours=6)
+
+
+def test_what_is_polled_is_heard_after_a_clock_was_ahead(sandbox: Sandbox, running: InProcess):
+    """The polls, the rereading and the sweep go on in their own time, and the beat does."""
+    first_poll(running)
+    clock = Ahead()
+    clock.rule(running)
+    clock.by = FAR
+    eventually(lambda: all(at > timedelta(hours=5) for at in due_in(running, clock)), what="far")
+    clock.by = timedelta(0)
+    sandbox.mastodon.post("dewi", "The app logs me out every hour", language="en")
+    the_ticket(sandbox)
+    eventually(lambda: all(at <= timedelta(minutes=10) for at in due_in(running, clock)), what="near polls")
+
+
+def test_a_reply_leaves_after_a_clock_was_ahead(sandbox: Sandbox, running: InProcess, ticket: TicketView):
+    """It lingered when the clock was right again, and would have done so until the hour that it showed."""
+    clock = Ahead()
+    running.bridge.world.clock = clock  # and not the door's: it would take no webhook
+    running.bridge.world.timing = replace(running.bridge.world.timing, linger=timedelta(seconds=3))
+    clock.by = FAR
+    sandbox.zendesk.agent_comments(ticket.id, "Fixed in 4.3", status="solved")
+    eventually(lambda: replies(running, "approved"), what="the reply")
+    clock.by = timedelta(0)
+    eventually(lambda: brand_posts(sandbox.plaza), what="the reply")
+
+
+def due_in(running: InProcess, clock: Ahead) -> list[timedelta]:
+    """When each cursor is due, by the machine's own clock."""
+    now = clock.now() - clock.by
+    with running.database.read() as tx:
+        return [cursor.due_at - now for cursor in tx.query(Cursor)]
