@@ -95,7 +95,9 @@ def of_answer(operation: str, error: SlackApiError, *, write: bool) -> VendorErr
     if status == 429 or code in BUSY:
         wait_s = retry_after_s(_header(error, "retry-after"), datetime.now(UTC), LONGEST_WAIT_S)
         return VendorBusyError(VENDOR, operation, code or "", status=status, retry_after_s=wait_s)
-    if status >= 500 or code in UNCLEAR or (status == 200 and code is None):
+    redirect = 300 <= status < 400  # it is not followed, so a write has done nothing
+    broken = status >= 500 or status == 408 or code in UNCLEAR or (status == 200 and code is None)
+    if broken or (redirect and not write):
         return _unsettled(operation, code or "no answer of Slack's API", write=write, status=status)
     if code in AUTH:
         return VendorAuthError(VENDOR, operation, f"{code}{_needed(data)}: {AUTH[code]}", status=status)
@@ -103,7 +105,8 @@ def of_answer(operation: str, error: SlackApiError, *, write: bool) -> VendorErr
         return VendorGoneError(VENDOR, operation, code, status=status)
     if code in REFUSED:
         return VendorRefusedError(VENDOR, operation, f"{code}: {REFUSED[code]}", status=status)
-    return VendorRefusedError(VENDOR, operation, code or "", status=status)
+    unknown = "a redirect, which is not followed" if redirect else ""
+    return VendorRefusedError(VENDOR, operation, code or unknown, status=status)
 
 
 def of_transport(operation: str, error: Exception, *, write: bool) -> VendorError:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache, partial
 from typing import Any
+from urllib.request import HTTPRedirectHandler, Request
 
 from slack_sdk import WebClient
 from slack_sdk.web import SlackResponse
@@ -43,9 +44,18 @@ CHANNELS_FRESH_S = 600.0
 _CHANNEL_ID = re.compile(r"[CGD][A-Z0-9]{7,}")
 
 
+class _Direct(WebClient):
+    """Follows no redirect: urllib would take the token along, to wherever it leads."""
+
+    def _perform_urllib_http_request_internal(self, url: str, req: Request) -> dict[str, Any]:
+        # Where urllib counts whom it has followed already: so many are enough.
+        req.redirect_dict = dict.fromkeys(range(HTTPRedirectHandler.max_redirections), 1)  # type: ignore[attr-defined]
+        return super()._perform_urllib_http_request_internal(url, req)
+
+
 def web_client(account: SlackAccount) -> WebClient:
-    """A client that says nothing of its own in the log and repeats nothing."""
-    return WebClient(
+    """A client that says nothing of its own in the log, repeats nothing and goes to one address only."""
+    return _Direct(
         token=account.bot_token,
         base_url=account.api_url,
         timeout=account.timeout_s,  # type: ignore[arg-type]  # urllib takes fractions of a second too

@@ -29,14 +29,15 @@ from bridge.zendesk.rate import LONGEST_WAIT_S
 VENDOR = "zendesk"
 # Codes look like this; a sentence may quote the request, that is, a customer.
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,59}")
+_REDIRECT = "a redirect, which is not followed"
 _CLOSED = "closed prevents ticket update"
 
 
 def fault(operation: str, response: requests.Response, *, repeatable: bool) -> VendorError | None:
     """The error that *response* stands for, or None when it is a 2xx.
 
-    *repeatable*: the call may be sent again without harm (reads, upserts), so a 5xx
-    means "later" and not "look first".
+    *repeatable*: the call may be sent again without harm (reads, upserts), so a 5xx or
+    a 408 means "later" and not "look first", and a redirect "later" and not "never".
     """
     status = response.status_code
     if 200 <= status <= 299:
@@ -44,10 +45,14 @@ def fault(operation: str, response: requests.Response, *, repeatable: bool) -> V
     body = _json(response)
     code = code_in(body)
     wait = retry_after_s(response.headers.get("Retry-After"), datetime.now(UTC), LONGEST_WAIT_S)
-    if status in (409, 423, 429) or (status >= 500 and repeatable):
+    broken = status >= 500 or status == 408
+    if status in (409, 423, 429) or (broken and repeatable):
         return VendorBusyError(VENDOR, operation, code, status=status, retry_after_s=wait)
-    if status >= 500:
+    if broken:
         return VendorUnclearError(VENDOR, operation, code, status=status)
+    if 300 <= status <= 399 and repeatable:
+        # A page for a time of maintenance, or a wrong address: a lane that goes on failing is told to people.
+        return VendorBusyError(VENDOR, operation, _REDIRECT, status=status)
     kind, reason = _refusal(status, code, body)
     return kind(VENDOR, operation, ": ".join(part for part in (code, reason) if part), status=status)
 
@@ -71,7 +76,7 @@ def _refusal(status: int, code: str, body: Any) -> tuple[type[VendorError], str]
     elif status == 422 and _CLOSED in " ".join(_descriptions(body)):
         kind, reason = VendorGoneError, "the ticket is closed"
     elif 300 <= status <= 399:
-        reason = "a redirect, which is not followed"
+        reason = _REDIRECT
     return kind, reason
 
 
@@ -86,10 +91,13 @@ def no_answer(operation: str, error: requests.RequestException, *, repeatable: b
 
 
 def other_shape(operation: str, *, repeatable: bool) -> VendorError:
-    """The error for a 2xx whose body is not what the vendor documents."""
+    """The error for a 2xx whose body is not what the vendor documents: once, or each time.
+
+    Busy where it is safe to ask again: who always answers so is told as a lane that fails.
+    """
     reason = "the answer has another shape than documented"
     if repeatable:
-        return VendorRefusedError(VENDOR, operation, reason)
+        return VendorBusyError(VENDOR, operation, reason)
     return VendorUnclearError(VENDOR, operation, reason)
 
 

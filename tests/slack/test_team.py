@@ -223,6 +223,29 @@ def test_a_post_without_a_timestamp_is_unclear(slack: FakeSlack, team: Team) -> 
         team.post_card(CHANNEL, card(), "key-1")
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_the_token_is_not_carried_to_where_a_redirect_leads(
+    slack: FakeSlack, team: Team, status: int
+) -> None:
+    """A write is refused, a look comes again later; nobody else is asked."""
+    slack.default("elsewhere", {"ok": True, "ts": "1"})
+    moved = {"Location": f"{slack.url}elsewhere"}
+    slack.default("chat.postMessage", {}, status=status, headers=moved)
+    slack.default("conversations.history", {}, status=status, headers=moved)
+    with pytest.raises(VendorRefusedError):
+        team.announce("C0SUPPORT", "text", "key")
+    with pytest.raises(VendorBusyError):
+        team.find_announcement("C0SUPPORT", "key", datetime.now(UTC))
+    assert slack.sent("elsewhere") == []
+
+
+def test_a_time_out_of_the_server_is_unclear_to_a_write(slack: FakeSlack, team: Team) -> None:
+    """408: it may have been posted."""
+    slack.default("chat.postMessage", {}, status=408)
+    with pytest.raises(VendorUnclearError):
+        team.announce("C0SUPPORT", "text", "key")
+
+
 @pytest.mark.parametrize("messages", [None, 7, [7], [{"metadata": 7}], [{"metadata": {"event_payload": []}}]])
 def test_messages_of_another_shape_are_passed_over(slack: FakeSlack, team: Team, messages: Any) -> None:
     """Other apps put what they like into a channel."""

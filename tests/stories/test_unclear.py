@@ -324,3 +324,21 @@ def test_a_404_to_a_reply_whose_post_is_there_makes_no_customer_gone(scene: Scen
     scene.rest()
     assert not scene.sandbox.zendesk.ticket(scene.ticket.id).says("customer gone", public=False)
     assert len(brand_posts(scene.sandbox.mastodon)) == (times == 1)
+
+
+@pytest.mark.parametrize("status", [303, 408])
+def test_an_odd_answer_to_what_may_be_repeated_parks_no_case(
+    sandbox: Sandbox, running: InProcess, status: int
+):
+    """A page for a time of maintenance met the customer's registration: tried again, and told if it lasts."""
+    fault = sandbox.faults.add("zendesk", "register_user", "status", times=ALWAYS, status=status)
+    sandbox.plaza.post("dewi", "The app logs me out every hour", language="en", tags=["technical-issue"])
+
+    def told() -> bool:
+        with running.database.read() as tx:
+            found = conditions(tx, running.bridge.world.clock.now())
+            return any(one.key == "failing:desk" for one in found)
+
+    eventually(told, within=30, what="the condition")
+    fault.times = 0
+    eventually(sandbox.zendesk.tickets, within=30, what="the ticket")

@@ -302,7 +302,7 @@ def test_a_call_that_found_no_server_never_happened(error):
     assert type(no_answer("update ticket", error, repeatable=False)) is VendorBusyError
 
 
-@pytest.mark.parametrize(("act", "error"), [(read, VendorRefusedError), (write, VendorUnclearError)])
+@pytest.mark.parametrize(("act", "error"), [(read, VendorBusyError), (write, VendorUnclearError)])
 @pytest.mark.parametrize(
     "body", [b"<html>welcome</html>", b"[]", b'{"ticket": 7, "audit": "x"}', b"\xff", b""]
 )
@@ -317,16 +317,35 @@ def test_a_2xx_of_another_shape_is_no_success(loopback, act, error, body):
 def test_zenpy_failing_to_read_an_answer_is_a_vendors_error(loopback, body):
     """zenpy has errors of its own, which quote the whole answer."""
     loopback.answer = lambda asked: (200, {}, body)
-    with pytest.raises(VendorRefusedError) as caught:
+    with pytest.raises(VendorBusyError) as caught:
         upsert(desk_at(loopback.url))
     assert "welcome" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("act", "error"), [(read, VendorBusyError), (upsert, VendorBusyError), (write, VendorUnclearError)]
+)
+def test_a_time_out_of_the_server_is_unclear_to_a_write_alone(loopback, act, error):
+    """408: whoever waited for whom, a write may have been done."""
+    loopback.answer = lambda asked: (408, {}, b"")
+    with pytest.raises(error):
+        act(desk_at(loopback.url))
+
+
+@pytest.mark.parametrize(("act", "error"), [(upsert, VendorBusyError), (write, VendorRefusedError)])
+def test_a_redirect_is_tried_again_where_that_is_safe(loopback, act, error):
+    """A page for a time of maintenance must not park a case that has no ticket yet."""
+    loopback.answer = lambda asked: (303, {"Location": "/maintenance"}, b"")
+    with pytest.raises(error):
+        act(desk_at(loopback.url))
+    assert len(loopback.api_calls) == 1
 
 
 def test_a_redirect_is_not_followed(api, desk):
     """Credentials go to the one address that the admin wrote down."""
     api.get(TICKET, status=302, headers={"Location": "https://elsewhere.example/"})
     elsewhere = api.get("https://elsewhere.example/", json={})
-    with pytest.raises(VendorRefusedError):
+    with pytest.raises(VendorBusyError):
         read(desk)
     assert elsewhere.call_count == 0
 

@@ -10,7 +10,7 @@ import pytest
 
 from bridge.core.desk import TicketUpdate
 from bridge.core.patience import ATTEMPTS
-from bridge.errors import VendorAuthError, VendorBusyError, VendorError, VendorGoneError, VendorRefusedError
+from bridge.errors import VendorAuthError, VendorBusyError, VendorError, VendorGoneError
 from bridge.zendesk import ZendeskDesk
 from bridge.zendesk.session import dial
 from bridge.zendesk.token import RUN_SCOPES, TokenProvider
@@ -190,10 +190,10 @@ def test_a_late_401_does_not_throw_away_a_newer_token(api):
         (401, {"error": "invalid_client"}, VendorAuthError),
         (403, {}, VendorAuthError),
         (404, "no help desk", VendorAuthError),
-        (302, {}, VendorAuthError),
+        (302, {}, VendorBusyError),
         (429, {}, VendorBusyError),
         (503, {}, VendorBusyError),
-        (200, {"token": "elsewhere"}, VendorRefusedError),
+        (200, {"token": "elsewhere"}, VendorBusyError),
     ],
 )
 def test_what_goes_wrong_at_minting_pauses_the_lane_or_waits(api, desk, status, body, error):
