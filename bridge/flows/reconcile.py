@@ -20,7 +20,7 @@ from bridge.core.case import CaseState
 from bridge.core.desk import Change, Changes
 from bridge.core.intent import IntentState
 from bridge.errors import VendorBusyError, VendorError
-from bridge.flows import astray, finds, settle
+from bridge.flows import astray, drafting, finds, settle, writing
 from bridge.flows.effects.desk import follow_up_on_its_way
 from bridge.flows.recipe import Outcome
 from bridge.flows.world import World
@@ -248,10 +248,16 @@ def _adopt(world: World, source: TicketRow, change: Change) -> None:
     with world.database.write() as tx:
         case = cases.lock(tx, source.case_id)
         rows = cases.rows(tx, TicketRow, case.id)
-        if follow_up_on_its_way(tx, case) or any(row.state == "current" for row in rows):
-            return  # another ticket speaks for it
         now = world.clock.now()
-        new = insert_new(
+        if any(row.ticket_id == change.ticket_id for row in rows):
+            return  # since the page was read
+        speaks = next((row.ticket_id for row in rows if row.state == "current"), None)
+        beside = speaks is not None or follow_up_on_its_way(tx, case)
+        if beside:
+            # What is written on this one reaches nobody: said on it, once.
+            text = writing.beside_note(speaks)
+            drafting.note_elsewhere(tx, case, change.ticket_id, "beside", text, now)
+        new = not beside and insert_new(
             tx,
             TicketRow,
             installation=world.installation,
@@ -265,10 +271,9 @@ def _adopt(world: World, source: TicketRow, change: Change) -> None:
             swept_at=now,
             swept_to=change.at,
         )
-        if not new:
-            return
-        what = f"ticket {change.ticket_id}, a follow-up of {source.ticket_id}"
-        finds.tell(tx, case.id, now, what, DESK_SOURCE)
-        intents.wake_case(case, now)
-    finds.count(world, DESK_SOURCE, 1)
+        if new:
+            what = f"ticket {change.ticket_id}, a follow-up of {source.ticket_id}"
+            finds.tell(tx, case.id, now, what, DESK_SOURCE)
+            intents.wake_case(case, now)
+    finds.count(world, DESK_SOURCE, int(new))
     world.wake("work", case.id)

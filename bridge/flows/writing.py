@@ -202,6 +202,16 @@ def astray_note(speaks: str) -> str:
     )
 
 
+def beside_note(speaks: str | None) -> str:
+    """*speaks*: the ticket that stands for the thread; None while it is being opened."""
+    which = f"Ticket {speaks}" if speaks is not None else "Another ticket, which is being opened,"
+    return (
+        "This ticket is not connected to the social thread: the customer wrote again, and another one was "
+        "opened for that. What is written or solved here does not reach the customer. "
+        f"{which} speaks for the thread now: merge this one into it, or close this one."
+    )
+
+
 def deleted_note() -> str:
     return "The customer deleted a post of this case on the network."
 

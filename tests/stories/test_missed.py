@@ -215,6 +215,32 @@ def test_a_ticket_of_ours_that_no_case_knows_is_noticed(
     eventually(lambda: f"ticket {deaf.id} (" not in problems(running), what="its end")
 
 
+def test_a_follow_up_made_by_hand_beside_ours_is_told_so(
+    sandbox: Sandbox, running: InProcess, ticket: TicketView
+):
+    """The customer wrote before the sweep saw it, so the bridge opened one: the other reaches nobody."""
+    root = sandbox.plaza.posts()[0].id
+    sandbox.zendesk.agent_comments(ticket.id, FAREWELL, status="solved")
+    eventually(closed(running), what="the receipt")
+    sandbox.zendesk.close(ticket.id)
+    sandbox.wait_idle()
+    by_hand = sandbox.zendesk.open_follow_up(ticket.id, "We looked into it again.")
+    sandbox.plaza.post("dewi", "It is broken again!", reply_to=root)
+    eventually(lambda: 2 == len(tickets_of(running)), what="our follow-up")
+    ours = tickets_of(running)[-1].ticket_id
+    sandbox.zendesk.agent_comments(by_hand, "A new build is on its way", status="solved")
+    for _ in range(2):
+        sweep(running)
+
+    def notes() -> list[str]:
+        return [c.text for c in sandbox.zendesk.ticket(by_hand).comments if "not connected" in c.text]
+
+    eventually(notes, what="the note")
+    assert f"Ticket {ours} speaks" in notes()[0]
+    stays(lambda: 1 == len(notes()), seconds=0.4)
+    assert 2 == len(tickets_of(running))
+
+
 def test_a_merge_is_followed(sandbox: Sandbox, running: InProcess, deaf: TicketView):
     """The agent answers in the ticket that ours was merged into; it lacks our tag, so no trigger runs."""
     desk = sandbox.zendesk
