@@ -83,6 +83,8 @@ def close(
             drafting.note_waiting(tx, case, recent, hold, now)
         casefile.tell(tx, case.id, now, "desk", "the answer before it closes the loop", intent=recent.id)
         return
+    edited = EDITED if told.edit_unseen(tx, case, update.id) else None
+    hold = " ".join(filter(None, (hold, edited))) or None
     _say_template(tx, world, case, update, hold, resolution, notes)
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from bridge.core.case import CaseState, move
 from bridge.core.message import SocialMessage
 from bridge.flows import cards, close_loop, drafting, erase, writing
+from bridge.flows.told import edit_cause
 from bridge.flows.world import World
 from bridge.routing import language, voice
 from bridge.routing.decide import decide
@@ -337,7 +338,7 @@ def _changed(tx: Session, world: World, case: Case, row: Message, message: Socia
     if row.deleted_at is not None:
         drafting.note(tx, case, f"deleted:{row.id}", writing.deleted_note(), now)
     elif row.edited_at is not None and not drafting.is_told(tx, case, row):
-        cause = f"edited:{row.id}:{row.edited_at.isoformat()}"
+        cause = f"{edit_cause(row)}{row.edited_at.isoformat()}"
         drafting.note(tx, case, cause, writing.edited_post(message), now)
         close_loop.edited(tx, world, case, row)
     elif not _retagged(tx, world, case, row, message):

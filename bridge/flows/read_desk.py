@@ -125,6 +125,9 @@ class _Reading:
 
     def answer(self, update: Update, verdict: Verdict, *, hold: str | None, closing: bool = False) -> None:
         if verdict.say is not None:
+            if self.told.edit_unseen(self.tx, self.case, update.id):
+                # The reply is compared with the post as it reads now, not as the agent knew it.
+                hold = " ".join(filter(None, (hold, close_loop.EDITED)))
             close_loop.answer(
                 self.tx,
                 self.world,

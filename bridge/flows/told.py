@@ -31,19 +31,32 @@ class Told:
         Not told by times: clocks of networks and desks differ. Raises ValueError when it is
         no update of this ticket.
         """
+        missed = self._missed(tx, case, update_id)
+        return {intent.draft["message"] for intent in missed if _tells(intent)}
+
+    def edit_unseen(self, tx: Session, case: Case, update_id: str) -> bool:
+        """Whether the customer had edited a post, or has since, and the ticket did not say so when
+        the update was made. What was deleted by now counts no more. Raises ValueError as `unseen`.
+        """
+        missed = [one for one in self._missed(tx, case, update_id) if not _is_off(one)]
+        posts = [row for row in messages.of_case(tx, case.id) if messages.is_there(row)]
+        return any(one.cause.startswith(edit_cause(row)) for row in posts for one in missed)
+
+    def _missed(self, tx: Session, case: Case, update_id: str) -> list[Intent]:
+        """Our updates of this ticket, made or to be made, that were not on it yet at that update."""
         place = [one.id for one in self.history].index(update_id)
         earlier = self.history[:place]
         # By their stamps too: an update whose answer was lost is there before our tables know it.
         there = {one.id for one in earlier} | {one.stamp for one in earlier}
-        found = set()
+        found = []
         for intent in intents.of_case(tx, case.id):
-            if intent.effect != Effect.UPDATE_TICKET or not _tells(intent):
+            if intent.effect != Effect.UPDATE_TICKET:
                 continue
             elsewhere = (intent.payload or {}).get("ticket_id") != self.ticket_id
             if intent.state == IntentState.CONFIRMED and elsewhere:
                 continue  # on an earlier ticket of the case
             if intent.outcome_id not in there and intent.id not in there:
-                found.add(intent.draft["message"])
+                found.append(intent)
         return found
 
     def wrote_after(self, tx: Session, case: Case, reply: Intent) -> bool:
@@ -67,8 +80,16 @@ class Told:
 
 def _tells(intent: Intent) -> bool:
     """Whether a ticket has words of the customer by *intent*, or is to have them."""
-    settled = intent.state in (IntentState.REFUSED, IntentState.GONE)
-    return not settled and bool(intent.draft.get("message"))
+    return not _is_off(intent) and bool(intent.draft.get("message"))
+
+
+def _is_off(intent: Intent) -> bool:
+    return intent.state in (IntentState.REFUSED, IntentState.GONE)
+
+
+def edit_cause(row: Message) -> str:
+    """What the causes of all notes about edits of that post begin with."""
+    return f"edited:{row.id}:"
 
 
 def cause_of(reply: Intent) -> str:
