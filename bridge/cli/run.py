@@ -98,6 +98,7 @@ def _listen(bridge: Bridge) -> None:
     loaded = bridge.settings
     # It would write a line for every request of a burst, while there is nothing to be done about it.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    named = f"[{loaded.host}]" if ":" in loaded.host else loaded.host  # as addresses are written
     try:
         server = waitress.create_server(
             bridge.web,
@@ -108,9 +109,14 @@ def _listen(bridge: Bridge) -> None:
             ident=None,
         )
     except OSError as error:
-        where = f"{loaded.host}:{loaded.port}"
         raise SettingsError(
-            f"nothing can listen on {where} ({error.strerror}): stop what does, or set PORT or BRIDGE_HOST"
+            f"nothing can listen on {named}:{loaded.port} ({error.strerror}): "
+            "stop what does, or set PORT or BRIDGE_HOST"
         ) from error
-    click.echo(f"bridge: listening on http://{loaded.host}:{server.effective_port}", err=True)
+    except ValueError as error:
+        raise SettingsError(
+            f"BRIDGE_HOST names nothing to listen on: {loaded.host!r} is no address; "
+            "127.0.0.1 is this machine alone, 0.0.0.0 every network that it is in"
+        ) from error
+    click.echo(f"bridge: listening on http://{named}:{server.effective_port}", err=True)
     server.run()

@@ -18,6 +18,7 @@ import socket
 import time
 import uuid
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO
@@ -26,7 +27,7 @@ import psycopg
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from bridge.errors import FolderInUseError, StoreBusyError
+from bridge.errors import FolderInUseError, StoreBusyError, StoreError
 from bridge.store import embedded
 from bridge.store.database import Database
 from bridge.store.ids import new_id
@@ -72,19 +73,35 @@ class FolderLock(ProofOfLife):
         """Raises FolderInUseError, naming the holder, when another process has it; StoreError."""
         embedded.make_folder(self.path)
         embedded.keep_to_ourselves(self.path)
+        try:
+            self._file = self._opened()
+        except OSError as error:
+            raise StoreError(
+                f"{self.path} cannot be written ({error.strerror}): see who may write in that folder and "
+                "what room its disk has, or name another with BRIDGE_DATA or DATABASE_URL"
+            ) from error
+        self._worker = worker
+
+    def _opened(self) -> IO[str]:
+        """The file, locked, with our name in it. Raises FolderInUseError, OSError."""
         file = self.path.open("a+", encoding="utf-8")
-        if not _locked(file):
-            file.seek(0)
-            holder = file.read().strip() or "another process"
-            file.close()
-            raise FolderInUseError(
-                f"{holder} already runs the bridge on {self.path.parent}: "
-                "stop it first, or give this one a folder of its own with BRIDGE_DATA"
-            )
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
-        file.flush()
-        self._file, self._worker = file, worker
+        try:
+            if not _locked(file):
+                file.seek(0)
+                holder = file.read().strip() or "another process"
+                raise FolderInUseError(
+                    f"{holder} already runs the bridge on {self.path.parent}: "
+                    "stop it first, or give this one a folder of its own with BRIDGE_DATA"
+                )
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+            file.flush()
+        except BaseException:
+            # Whatever it was: closing gives the lock up again, if it was ours.
+            with suppress(OSError):
+                file.close()  # a full disk refuses what is still to be written a second time
+            raise
+        return file
 
     def release(self) -> None:
         if self._file is not None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 
+from bridge import settings
+from bridge.cli import run
 from bridge.sandbox import Sandbox
 from bridge.store.database import Database
 from bridge.store.presence import FolderLock
@@ -184,3 +188,37 @@ def test_a_folder_that_cannot_be_made_is_said_without_a_traceback(alone: Shell, 
     said = alone("case", "list", BRIDGE_DATA=str(tmp_path / "file" / "data"))
     assert said.code == 2
     assert str(tmp_path / "file" / "data") in said.err
+
+
+@pytest.mark.parametrize("words", [("serve",), ("migrate",), ("restore", "any.db")])
+def test_a_folder_that_cannot_be_written_is_said_without_a_traceback(
+    alone: Shell, tmp_path: Path, words: tuple[str, ...]
+):
+    """The folder is there, and takes no file: one line that says what to look at."""
+    (tmp_path / "any.db").write_text("")
+    for place in ({"BRIDGE_DATA": "/proc"}, {"DATABASE_URL": "sqlite:////proc/x.db"}):
+        said = alone(*words[:1], *(str(tmp_path / word) for word in words[1:]), **place)
+        assert (said.code, said.err.count("\n")) == (2, 1), said.err
+        assert said.err.startswith("bridge: /proc/")
+        assert "see who may write in that folder" in said.err
+        assert "BRIDGE_DATA or DATABASE_URL" in said.err
+
+
+def test_a_host_that_is_no_address_is_said_without_a_traceback(tmp_path: Path):
+    """One line that names the variable, and what people set it to."""
+    environment = {"BRIDGE_DATA": str(tmp_path / "data"), "BRIDGE_HOST": "300..1.1", "PORT": "0"}
+    said = process("serve", **environment, BRIDGE_LOG_LEVEL="ERROR")
+    assert said.code == 2
+    assert said.err.startswith("bridge: BRIDGE_HOST names nothing to listen on: '300..1.1' is no address")
+    assert said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("host", "named"), [("::", "[::]"), ("127.0.0.1", "127.0.0.1")])
+def test_the_address_that_is_printed_can_be_opened(capsys: pytest.CaptureFixture[str], host: str, named: str):
+    """Brackets around what has colons of its own."""
+    bridge = SimpleNamespace(settings=settings.load({"BRIDGE_HOST": host}), web=None)
+    with mock.patch.object(run.waitress, "create_server") as server:
+        server.return_value.effective_port = 18631
+        run._listen(bridge)
+    assert capsys.readouterr().err == f"bridge: listening on http://{named}:18631\n"
+    assert server.call_args.kwargs["host"] == host

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,7 +17,7 @@ from unittest import mock
 
 import pytest
 
-from bridge.errors import FolderInUseError, StoreBusyError
+from bridge.errors import FolderInUseError, StoreBusyError, StoreError
 from bridge.store import leases
 from bridge.store.database import Database
 from bridge.store.ids import new_id
@@ -293,6 +295,24 @@ def test_a_released_lock_is_free_and_releasing_twice_is_harmless(file: Path):
     first.release()
     second.acquire()
     second.release()
+
+
+def test_a_lock_whose_holder_could_not_be_written_down_is_nobodys(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The disk is full: said as such, and the next try finds the lock free."""
+
+    def full() -> str:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    lock = FolderLock(file)
+    with monkeypatch.context() as patched:
+        patched.setattr(socket, "gethostname", full)
+        with pytest.raises(StoreError, match="No space left on device"):
+            lock.acquire()
+    lock.acquire()
+    assert FolderLock(file).is_held()
+    lock.release()
 
 
 def test_whether_it_is_held_can_be_asked_by_anybody(file: Path, holder):
