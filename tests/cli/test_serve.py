@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
 import pytest
 
+from bridge import __main__ as entry
 from bridge import settings
 from bridge.cli import run
 from bridge.sandbox import Sandbox
@@ -222,3 +225,49 @@ def test_the_address_that_is_printed_can_be_opened(capsys: pytest.CaptureFixture
         run._listen(bridge)
     assert capsys.readouterr().err == f"bridge: listening on http://{named}:18631\n"
     assert server.call_args.kwargs["host"] == host
+
+
+@pytest.fixture
+def hangup() -> Iterator[None]:
+    """What a SIGHUP does is as before after the test."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("serve", signal.SIG_IGN),
+        ("web", signal.SIG_IGN),
+        ("worker", signal.SIG_IGN),
+        ("doctor", signal.SIG_DFL),
+    ],
+)
+@pytest.mark.usefixtures("hangup")
+def test_a_hangup_while_a_process_loads_does_not_end_it(command: str, expected: signal.Handlers):
+    """It means "look at the mapping files again", also in the second before anybody can."""
+    seen: list[object] = []
+    line = SimpleNamespace(main=lambda: seen.append(signal.getsignal(signal.SIGHUP)))
+    with mock.patch.object(sys, "argv", ["bridge", command]), mock.patch("bridge.cli", line):
+        entry.main()
+    assert seen == [expected]
+
+
+def test_ctrl_c_while_the_command_line_loads_prints_no_traceback():
+    """Somebody changes their mind at once."""
+    interrupted = (
+        "import builtins, sys\n"
+        "from bridge import __main__ as entry\n"
+        "load = builtins.__import__\n"
+        "def interrupt(name, *arguments):\n"
+        "    if name == 'click':\n"
+        "        raise KeyboardInterrupt\n"
+        "    return load(name, *arguments)\n"
+        "builtins.__import__ = interrupt\n"
+        "entry.main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", interrupted], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "")
