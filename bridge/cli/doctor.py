@@ -34,7 +34,9 @@ def doctor() -> None:
     try:
         loaded = settings.load()
     except SettingsError as error:
-        _print(Finding("settings", False, "they cannot be used", str(error)))
+        for fault in str(error).splitlines():
+            _print(Finding("settings", False, "one cannot be used", fault))
+        say("Nothing else was checked: mend these first.")
         sys.exit(1)
     healthy = True
     for finding in _findings(loaded):
@@ -160,7 +162,11 @@ def _served(loaded: Settings, mapping: Mapping) -> Finding:
 
 
 def _zendesk(loaded: Settings, mapping: Mapping | None) -> Iterator[Finding]:
-    account = app.zendesk_account(loaded)
+    try:
+        account = app.zendesk_account(loaded)
+    except SettingsError as error:
+        yield Finding("Zendesk", False, "its settings cannot be used", str(error))
+        return
     if account is None:
         yield Finding("Zendesk", False, "not set up", NO_ZENDESK)
         return

@@ -237,6 +237,23 @@ def test_a_faulty_mapping_is_named_and_the_rest_is_still_checked(healthy: Shell,
     assert "ok   Slack token:" in said.out
 
 
+def test_a_wrong_zendesk_subdomain_is_named_and_the_rest_is_still_checked(healthy: Shell):
+    """The slip of everybody's first try."""
+    said = healthy("doctor", ZENDESK_SUBDOMAIN="acme.zendesk.com")
+    assert 'ZENDESK_SUBDOMAIN is the "acme" of acme.zendesk.com' in only(said, "Zendesk: ")
+    assert "ok   Slack token:" in said.out
+    assert "ok   account kopi-plaza, " in said.out
+
+
+def test_every_setting_that_is_wrong_is_a_finding_of_its_own(alone: Shell):
+    """Nothing else can be checked before they are mended, and that is said."""
+    said = alone("doctor", PORT="eighty", BRIDGE_LOG_LEVEL="chatty")
+    assert said.code == 1
+    assert said.lines.count("FAIL settings: one cannot be used") == 2
+    assert "     fix: PORT must be a number of at least 0, not 'eighty'." in said.lines
+    assert said.lines[-1] == "Nothing else was checked: mend these first."
+
+
 def test_nothing_set_up_is_a_list_of_what_to_do(alone: Shell):
     """The first command that somebody tries: no traceback, no blank."""
     said = alone("doctor")
@@ -279,7 +296,7 @@ def test_a_slip_in_a_setting_is_a_finding_with_what_is_possible(
 ):
     """As every other command says it, and without a traceback."""
     said = alone("doctor", **{name: value})
-    assert (said.code, len(said.lines)) == (1, 2)
+    assert (said.code, len(said.lines)) == (1, 3)
     assert said.lines[0].startswith("FAIL settings")
     assert f"fix: {name}" in said.lines[1]
     assert says in said.lines[1]
