@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -202,15 +203,14 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
             wrong.append(str(error))
             return default
 
-    def address(name: str, default: str = "") -> str:
+    def address(name: str, default: str = "", *, public: bool = False) -> str:
         value = text(name, default).rstrip("/")
-        if value and not _is_web_address(value):
-            wrong.append(f"{name} must begin with https:// and name a host (http:// is for loopback).")
+        wrong.extend(_address_faults(name, value, public))
         return value
 
     data = Path(text("BRIDGE_DATA", "var"))
     database_url = _plain(text("DATABASE_URL", f"sqlite:///{data / 'bridge.db'}"))
-    public_url = address("BRIDGE_PUBLIC_URL")
+    public_url = address("BRIDGE_PUBLIC_URL", public=True)
     installation = text("BRIDGE_INSTALLATION", "bridge")
     log_level = text("BRIDGE_LOG_LEVEL", "INFO").upper()
     if not installation.replace("-", "").isalnum() or not installation.isascii():
@@ -297,12 +297,38 @@ def _plain(url: str) -> str:
     return re.sub(r"^postgres(ql)?(\+psycopg)?:", "postgresql:", url)
 
 
+def _address_faults(name: str, value: str, public: bool) -> Iterator[str]:
+    """What is wrong with a web address; *public*: strangers' bytes travel to it over the internet."""
+    if not value:
+        return
+    plain = "loopback" if public else "loopback and proxies"
+    if not _is_web_address(value):
+        yield f"{name} must begin with https:// and name a host (http:// is for {plain})."
+    elif public and not _is_secure(value):
+        yield (
+            f"{name} must begin with https:// (http:// is for {plain}): customers' words are sent there. "
+            "It is the address of the proxy that ends TLS in front of the bridge."
+        )
+
+
 def _is_web_address(value: str) -> bool:
     try:
         parts = urlsplit(value)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         # A port that is no number, half an IPv6 address.
+        return False
+
+
+def _is_secure(url: str) -> bool:
+    """Whether nobody on the way can read what is sent to the web address *url*."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").rstrip(".")
+    if parts.scheme == "https" or host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
         return False
 
 

@@ -257,6 +257,36 @@ def test_an_address_that_is_none_is_refused(name: str, value: str):
         settings.load({name: value})
 
 
+@pytest.mark.parametrize(
+    "host",
+    ["bridge.acme.com", "bridge", "10.0.0.7", "localhost.acme.com", "127.0.0.1.acme.com", "[2001:db8::1]"],
+)
+def test_a_public_address_without_tls_is_refused(host: str):
+    """Customers' words would travel where anybody reads them; no vendor would send them there either."""
+    with pytest.raises(SettingsError, match="BRIDGE_PUBLIC_URL must begin with https://") as caught:
+        settings.load({"BRIDGE_PUBLIC_URL": f"http://{host}:8080"})
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.0.1", "[::1]", "localhost", "bridge.localhost"])
+def test_on_loopback_no_tls_is_needed(host: str):
+    """The sandbox, and a first try."""
+    assert settings.load({"BRIDGE_PUBLIC_URL": f"http://{host}:8080"}).public_url == f"http://{host}:8080"
+
+
+def test_a_proxy_of_ones_own_may_be_reached_without_tls():
+    """It stands in a private network, before the vendor."""
+    loaded = settings.load(
+        WHOLE | {"ZENDESK_URL": "http://zendesk-proxy:8080", "SLACK_API_URL": "http://slack-proxy/api"}
+    )
+    assert loaded.zendesk is not None
+    assert loaded.slack is not None
+    assert (loaded.zendesk.url, loaded.slack.api_url) == (
+        "http://zendesk-proxy:8080",
+        "http://slack-proxy/api/",
+    )
+
+
 def test_an_api_token_needs_its_user():
     """Only half of the old sign-in."""
     with pytest.raises(SettingsError, match="ZENDESK_API_TOKEN needs ZENDESK_EMAIL"):
