@@ -8,7 +8,7 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bridge.cli.opened import ago, find_case, opened_database, short, span, who
+from bridge.cli.opened import ago, find_case, for_a_worker, opened_database, short, span, who
 from bridge.cli.terminal import first_of, limited, quoted, say, say_more, table
 from bridge.core.case import CaseState
 from bridge.core.intent import MOVING, IntentState
@@ -106,7 +106,9 @@ def replay(which: str) -> None:
         intents.wake_case(row, now)
         casefile.tell(tx, row.id, now, "replay", f"looked at again, asked for by {who()}")
         read = sum(ticket.state == "current" for ticket in found)
-    say(f"Case {short(row.id)} is looked at again: tickets to read {read}, waiting intents {len(waiting)}.")
+        waits = for_a_worker(database, tx)
+    counts = f"tickets to read {read}, waiting intents {len(waiting)}"
+    say(f"Case {short(row.id)} is looked at again: {counts}.{waits}")
 
 
 def _reference(identity: str) -> str:

@@ -8,7 +8,7 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
 
-from bridge.cli.opened import LEAST, ago, opened_database, short, who
+from bridge.cli.opened import LEAST, ago, for_a_worker, opened_database, short, who
 from bridge.cli.terminal import first_of, limited, say, say_more, table
 from bridge.store import deliveries
 from bridge.store.tables import Delivery
@@ -62,7 +62,8 @@ def replay(which: str | None, failed: bool) -> None:
         rows = _chosen(tx, which, failed)
         for row in rows:
             deliveries.take_again(row, datetime.now(UTC))
-    say(f"{len(rows)} to be taken in again.")
+        waits = for_a_worker(database, tx) if rows else ""
+    say(f"{len(rows)} to be taken in again.{waits}")
 
 
 @delivery.command()

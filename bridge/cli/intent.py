@@ -8,7 +8,7 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bridge.cli.opened import LEAST, ago, opened_database, opened_world, short, who
+from bridge.cli.opened import LEAST, ago, for_a_worker, opened_database, opened_world, short, who
 from bridge.cli.terminal import first_of, limited, quoted, say, say_more, table
 from bridge.core.intent import MOVING, IntentState
 from bridge.flows import settle as settling
@@ -48,7 +48,7 @@ def list_(everything: bool, limit: int) -> None:
                 for row in rows
             ],
         )
-        say(heading if rows else "Nothing is open.")
+        say(heading if rows else "No intents yet." if everything else "Nothing is open.")
         for row, line in zip(rows, lines, strict=True):
             say(line)
             text = (row.payload or {}).get("text") if row.effect == "reply" else None
@@ -65,9 +65,9 @@ def approve(which: str) -> None:
         found = _find(tx, which)
         _outcome_is_known(tx, found)
         settling.approve(tx, world, found, who(), again=True)
-        shut = _shut(tx, found)
+        shut, waits = _shut(tx, found), for_a_worker(world.database, tx)
     if shut is None:
-        say("Approved: the running bridge sends it now.")
+        say(f"Approved.{waits}" if waits else "Approved: the running bridge sends it now.")
     elif shut.name == lanes.PUBLIC:
         say(f"Approved. It waits until `bridge resume`: paused, {shut.reason}.")
     else:
@@ -82,12 +82,13 @@ def refuse(which: str) -> None:
         found = _find(tx, which)
         _outcome_is_known(tx, found)
         settling.refuse(tx, world, found, who())
-    say("Refused.")
+        waits = for_a_worker(world.database, tx)
+    say(f"Refused.{waits}")
 
 
 @intent.command()
 @click.argument("which", metavar="ID")
-@click.option("--sent", metavar="URL", help="It happened, or was held and posted by hand: here it is.")
+@click.option("--sent", metavar="URL", help="It happened, or was held or refused and posted by hand: here.")
 @click.option("--not-sent", is_flag=True, help="It did not happen, and must not any more.")
 @click.option("--send", is_flag=True, help="It did not happen: send it (again).")
 def settle(which: str, sent: str | None, not_sent: bool, send: bool) -> None:
@@ -99,12 +100,14 @@ def settle(which: str, sent: str | None, not_sent: bool, send: bool) -> None:
         if sent:
             settling.happened(tx, world, found, sent, who())
         elif not_sent:
-            _is_not_held(tx, found, f"`bridge intent refuse {short(found)}`")
+            _has_an_outcome(tx, found, f"`bridge intent refuse {short(found)}`", IntentState.HELD)
             settling.refuse(tx, world, found, who())
         else:
-            _is_not_held(tx, found, f"`bridge intent approve {short(found)}`")
+            again = f"`bridge intent approve {short(found)}`"
+            _has_an_outcome(tx, found, again, IntentState.HELD, IntentState.REFUSED)
             settling.approve(tx, world, found, who())
-    say("Settled.")
+        waits = for_a_worker(world.database, tx)
+    say(f"Settled.{waits}")
 
 
 def _outcome_is_known(tx: Session, intent_id: str) -> None:
@@ -115,10 +118,11 @@ def _outcome_is_known(tx: Session, intent_id: str) -> None:
         )
 
 
-def _is_not_held(tx: Session, intent_id: str, instead: str) -> None:
-    if tx.get_one(Intent, intent_id).state == IntentState.HELD:
+def _has_an_outcome(tx: Session, intent_id: str, instead: str, *without: IntentState) -> None:
+    state = tx.get_one(Intent, intent_id).state
+    if state in without:
         raise settling.NotWaitingError(
-            f"intent {short(intent_id)} is held, there is no outcome to settle: {instead}"
+            f"intent {short(intent_id)} is {state}, there is no outcome to settle: {instead}"
         )
 
 

@@ -14,7 +14,9 @@ from sqlalchemy.orm import Session
 from bridge import app, settings
 from bridge.errors import NoDatabaseError
 from bridge.flows.world import World
+from bridge.store.conditions import WORKER_GONE, nobody_works
 from bridge.store.database import Database
+from bridge.store.presence import FolderLock, last_seen
 from bridge.store.tables import Case, TicketRow
 
 SHORT = 12
@@ -52,6 +54,15 @@ def opened_world() -> Iterator[World]:
 def who() -> str:
     """Who is at the keyboard, for the case file."""
     return f"{getpass.getuser()} (command line)"
+
+
+def for_a_worker(database: Database, tx: Session) -> str:
+    """ " It goes on when a worker runs: …", for the end of a sentence; empty while one is alive."""
+    now, seen = datetime.now(UTC), last_seen(tx)
+    locked = not database.embedded or FolderLock(database.file).is_held()
+    if locked and seen is not None and now - seen <= WORKER_GONE:
+        return ""
+    return f" It goes on when a worker runs: {nobody_works(tx)}."
 
 
 def short(identity: str) -> str:

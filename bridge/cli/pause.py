@@ -8,7 +8,7 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bridge.cli.opened import opened_database, who
+from bridge.cli.opened import for_a_worker, opened_database, who
 from bridge.core.intent import MOVING, Effect
 from bridge.flows import cards
 from bridge.store import cases, intents, lanes
@@ -43,7 +43,8 @@ def resume() -> None:
             click.echo("Nothing was paused.")
             return
         _tell(tx, datetime.now(UTC))
-    click.echo("Resumed.")
+        waits = for_a_worker(database, tx)
+    click.echo(f"Resumed.{waits}")
 
 
 def _tell(tx: Session, now: datetime) -> int:

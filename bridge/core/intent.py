@@ -70,8 +70,8 @@ MOVES: dict[IntentState, frozenset[IntentState]] = {
     _S.SENDING: frozenset({_S.CONFIRMED, _S.REFUSED, _S.GONE, _S.UNKNOWN, _S.APPROVED, _S.HELD}),
     # A person settles it, or a later look finds it.
     _S.UNKNOWN: frozenset({_S.CONFIRMED, _S.REFUSED, _S.APPROVED, _S.GONE}),
-    # A refused text may be asked for again by a person.
-    _S.REFUSED: frozenset({_S.APPROVED}),
+    # A person asks for a refused text again, or has posted it.
+    _S.REFUSED: frozenset({_S.APPROVED, _S.CONFIRMED}),
     _S.CONFIRMED: frozenset(),
     _S.GONE: frozenset(),
 }

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from bridge.core.case import Receipt
-from bridge.core.intent import Effect, IntentState
+from bridge.core.intent import MOVING, Effect, IntentState
 from bridge.errors import BridgeError
 from bridge.flows import cards, drafting, ending, taken_back, writing
 from bridge.flows.effects import recipe
@@ -42,9 +42,8 @@ def approve(
     person refused. Raises NotWaitingError.
     """
     intent, case = _waiting(tx, intent_id, question, also=IntentState.REFUSED if again else None)
+    _not_by_a_person(intent)
     if intent.state == IntentState.REFUSED:
-        if intent.decided_by is not None:
-            raise NotWaitingError(f"{intent.decided_by} has refused it")
         if intent.effect != Effect.REPLY:
             intent.payload = None  # nothing happened: what the mapping says today counts
         elif intent.payload is None or erasure.LATER in intent.draft:
@@ -108,8 +107,12 @@ def there_already(
 
 
 def happened(tx: Session, world: World, intent_id: str, url: str, by: str) -> None:
-    """It is done, and stands at *url*. Raises NotWaitingError, also where *url* tells nothing."""
-    intent, case = _waiting(tx, intent_id)
+    """It is done, and stands at *url*: also what a vendor refused, never what a person refused.
+
+    Raises NotWaitingError, also where *url* tells nothing.
+    """
+    intent, case = _waiting(tx, intent_id, also=IntentState.REFUSED)
+    _not_by_a_person(intent)
     outcome = recipe(world, intent.effect).at_address(url)
     if outcome is None:
         named = intents.named(intent)
@@ -163,12 +166,19 @@ def _waiting(
         raise NotWaitingError(f"there is no intent {intent_id}")
     case = cases.lock(tx, known.case_id)
     intent = tx.get_one(Intent, intent_id, populate_existing=True)
-    if not IntentState(intent.state).needs_person and intent.state != also:
-        raise NotWaitingError(f"intent {intent_id} is {intent.state}; it waits for nobody")
+    state = IntentState(intent.state)
+    if not state.needs_person and state != also:
+        does = "goes on by itself" if state in MOVING else "waits for nobody"
+        raise NotWaitingError(f"intent {intent_id} is {state}; it {does}")
     asked = intents.question(intent)
     if question is not None and question != asked:
         raise QuestionChangedError(asked, question)
     return intent, case
+
+
+def _not_by_a_person(intent: Intent) -> None:
+    if intent.state == IntentState.REFUSED and intent.decided_by is not None:
+        raise NotWaitingError(f"{intent.decided_by} has refused it")
 
 
 def _tell(tx: Session, world: World, case: Case, intent: Intent, what: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from bridge.core.intent import Effect, IntentState
@@ -200,6 +202,63 @@ def test_what_is_held_and_was_posted_by_hand_is_settled_by_its_address(
     assert receipt(running) == "closed by hand"
 
 
+@pytest.fixture
+def refused(running: InProcess, held: str) -> str:
+    """The same reply, after the network's no."""
+    with running.database.write() as tx:
+        intent = tx.get_one(Intent, held)
+        intent.state, intent.reason = IntentState.REFUSED.value, "Plaza answered 422"
+        intent.attempts, intent.decided_by = 1, None
+    return held
+
+
+def test_what_the_network_refused_and_was_posted_by_hand_is_settled_by_its_address(
+    sandbox: Sandbox, running: InProcess, refused: str, shell: Shell
+):
+    """The loop is closed on the thread, whoever closed it: no open loop is left."""
+    url = "https://plaza.example/p/by-hand"
+    said = shell("intent", "settle", refused, "--sent", url)
+    assert (said.code, said.out) == (0, "Settled.\n")
+    assert receipt(running) == "closed by hand"
+    assert refused[-12:] not in shell("intent", "list").out
+    stays(lambda: not brand_posts(sandbox.plaza), seconds=0.3)
+
+
+def test_what_the_network_refused_is_sent_again_by_approving_it(refused: str, shell: Shell):
+    """There is no outcome to settle; the command that is meant is named."""
+    said = shell("intent", "settle", refused, "--send")
+    assert said.code == 2
+    assert f"is refused, there is no outcome to settle: `bridge intent approve {refused[-12:]}`" in said.err
+
+
+def test_what_a_person_refused_is_not_settled_as_sent(running: InProcess, held: str, shell: Shell):
+    """Somebody decided that it must not be there."""
+    assert shell("intent", "refuse", held).code == 0
+    said = shell("intent", "settle", held, "--sent", "https://plaza.example/p/by-hand")
+    assert (said.code, "(command line) has refused it" in said.err) == (2, True)
+
+
+def test_what_is_on_its_way_is_not_decided_about(running: InProcess, held: str, shell: Shell):
+    """It is not over either, as "waits for nobody" would read."""
+    with running.database.write() as tx:
+        intent = tx.get_one(Intent, held)
+        intent.state, intent.due_at = IntentState.APPROVED.value, datetime.now(UTC) + timedelta(hours=1)
+    for words in (("settle", held, "--not-sent"), ("refuse", held), ("approve", held)):
+        assert "is approved; it goes on by itself" in shell("intent", *words).err
+
+
+def test_without_a_worker_nobody_is_told_that_it_is_sent_now(running: InProcess, held: str, shell: Shell):
+    """What was decided stands; since when nobody is there to do it is said with it."""
+    shell("pause")
+    running.stop()
+    waits = " It goes on when a worker runs: no worker is alive since 20"
+    for words in (("resume",), ("intent", "approve", held), ("case", "replay", "1")):
+        said = shell(*words)
+        assert said.code == 0, said.err
+        assert waits in said.out
+        assert "sends it now" not in said.out
+
+
 @pytest.mark.parametrize(
     "words",
     [(), ("--send", "--not-sent"), ("--sent", "https://a.example", "--send"), ("--sent", "")],
@@ -318,3 +377,10 @@ def test_whoever_waits_for_a_pause_reads_that_it_is_one(sandbox: Sandbox, runnin
 def test_resuming_what_was_not_paused_changes_nothing(running: InProcess, shell: Shell):
     """And says so."""
     assert shell("resume").out == "Nothing was paused.\n"
+
+
+def test_an_installation_without_intents_says_so(alone: Shell):
+    """ "Nothing is open" would speak of another question."""
+    alone("migrate")
+    assert alone("intent", "list", "--all").out == "No intents yet.\n"
+    assert alone("intent", "list").out == "Nothing is open.\n"
