@@ -116,8 +116,10 @@ def recorded(message_id: str | None, case_id: str | None) -> SocialMessage:
             found = messages.of_case(tx, find_case(tx, case_id).id)[:1]
         else:
             found = messages.named(tx, message_id or "")
-        if len(found) != 1:
-            raise click.ClickException(f"There is no message {message_id}: give the whole of its id.")
+        if len(found) > 1:
+            raise click.ClickException(f"Several messages' ids end in {message_id}: give more of it.")
+        if not found:
+            raise click.ClickException(f"There is no message {message_id}: give its id, or the end of it.")
         if not found[0].complete or found[0].erased_at is not None:
             raise click.ClickException(
                 "That message is not known, or was erased: there is nothing to decide on."

@@ -22,7 +22,7 @@ from sqlalchemy import Table, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from bridge.core.intent import IntentState
-from bridge.errors import StoreError
+from bridge.errors import StoreBusyError, StoreError
 from bridge.store import lanes
 from bridge.store.database import Database
 from bridge.store.ids import made_at
@@ -53,6 +53,12 @@ def back_up(database: Database, file: Path, at: datetime, by: str) -> dict[str, 
             with database.read() as source, copy.write() as target:
                 counts = _copy(source, target, Base.metadata.sorted_tables)
                 target.merge(Lane(name=TAKEN, since=at, until=at, reason="a backup was taken", by=by))
+        except StoreBusyError as error:
+            # Which of the two databases it was, its words do not say.
+            raise StoreError(
+                f"{file} cannot be made from {database.name}: {error}. "
+                f"See what room there is in {file.parent}, and who may write there"
+            ) from error
         finally:
             copy.close()
         part.replace(file)

@@ -31,6 +31,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY = (OperationalError, InterfaceError, InternalError, PoolTimeoutError)
 # Of these, what only says that others write, too.
 _RIVALRY = (DeadlockDetected, LockNotAvailable, SerializationFailure)
+# SQLite's names for what a file's or a folder's rights keep from it, in words that do not speak of rights.
+_RIGHTS = ("SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_READONLY")
 
 # One migration at a time, whoever starts it. Any number that nothing else of ours locks.
 _MIGRATING = 7_255_421
@@ -253,4 +255,8 @@ def _prepare_server(connection: Any, busy_timeout_s: float) -> None:
 
 def _cause(error: Exception) -> str:
     original = getattr(error, "orig", None)
-    return " ".join(str(original).split()) if original is not None else "no connection was free in time"
+    if original is None:
+        return "no connection was free in time"
+    rights = str(getattr(original, "sqlite_errorname", "")).startswith(_RIGHTS)
+    told = " ".join(str(original).split())
+    return f"{told}: see who may read and write it, and in its folder" if rights else told

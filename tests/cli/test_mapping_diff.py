@@ -327,4 +327,5 @@ def test_explain_takes_a_message_that_came_in(database, edited, alone: Shell):
     said = alone("mappings", "explain", "--message", post[-12:], "--mappings", str(edited))
 
     assert (said.code, "Taken    technical-issue → triage" in said.out) == (0, True)
-    assert "There is no message 1234567" in alone("mappings", "explain", "--message", "1234567").err
+    none = alone("mappings", "explain", "--message", "1234567").err
+    assert "There is no message 1234567: give its id, or the end of it." in none

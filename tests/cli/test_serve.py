@@ -271,3 +271,11 @@ def test_ctrl_c_while_the_command_line_loads_prints_no_traceback():
         [sys.executable, "-c", interrupted], cwd=REPOSITORY, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (130, "")
+
+
+def test_a_database_whose_rights_forbid_it_says_what_to_look_at(alone: Shell, tmp_path: Path):
+    """SQLite only says that it is "unable to open"."""
+    (tmp_path / "bridge.db").mkdir()
+    said = alone("case", "list", DATABASE_URL=f"sqlite:///{tmp_path}/bridge.db")
+    assert said.code == 2
+    assert "unable to open database file: see who may read and write it, and in its folder" in said.err

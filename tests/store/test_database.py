@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import StatementError
+from sqlalchemy.orm import Session
 
-from bridge.errors import StoreBusyError
-from bridge.store import casefile
+from bridge.errors import StoreBusyError, StoreError
+from bridge.store import backup, casefile
 from bridge.store.database import Database
 from bridge.store.ids import new_id
 from bridge.store.presence import FolderLock
@@ -255,3 +256,21 @@ def test_a_process_that_stands_still_in_a_transaction_loses_its_locks(postgres: 
         assert tx.scalars(select(LeaseRow.holder)).one() == "other"
     still.close()
     other.close()
+
+
+def test_a_backup_for_which_there_is_no_room_names_its_file(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The database that it is made from may be a server with all the room in the world."""
+
+    def full(source: Session, target: Session, tables: object) -> None:
+        target.execute(text("PRAGMA max_page_count = 1"))
+        target.execute(text("CREATE TABLE one_more (a)"))
+
+    monkeypatch.setattr(backup, "_copy", full)
+    file = tmp_path / "copy.db"
+    with pytest.raises(StoreError) as caught:
+        backup.back_up(database, file, NOON, "ana")
+    assert str(caught.value).startswith(f"{file} cannot be made from {database.name}: ")
+    assert f"database or disk is full. See what room there is in {tmp_path}" in str(caught.value)
+    assert [one.name for one in tmp_path.iterdir() if "copy" in one.name] == []
