@@ -92,14 +92,19 @@ def rollback(version: str | None, folder: Path, yes: bool) -> None:
     with opened_database() as database:
         with database.read() as tx:
             row = _named(tx, version) if version else _before_this(tx)
+            serves = versions.serving_version(tx)
         now = read_folder(folder, Report())
         changed = versions.differing(now, row.files)
         # They were sound when they served; this bridge may know more rules. No file is touched before.
         mapping = _sound(row)
         for name in changed:
             click.echo(f"{_what(name, now, row.files)}  {name}")
-        if changed and not yes:
+        if not changed:
+            click.echo(f"The files in {folder} are those of version {row.version[:SHORT]} already.")
+        if not yes and changed:
             click.confirm(f"Put these files of version {row.version[:SHORT]} into {folder}?", abort=True)
+        elif not yes and serves != mapping.version:
+            click.confirm(f"Have version {row.version[:SHORT]} served?", abort=True)
         _write(folder, row.files, changed)
         with database.write() as tx:
             versions.serve(tx, mapping.version, mapping.files, datetime.now(UTC), f"{who()}, rolled back")

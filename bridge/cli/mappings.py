@@ -26,6 +26,7 @@ from bridge.routing.shape import moment
 EXIT_FAULTS = 1
 EXIT_UNREADABLE = 2
 EXIT_UNASKED = 3
+_NOT_ASKED = "not asked: Zendesk and Slack, because of these faults: mend them first"
 
 
 class _Moment(click.ParamType[datetime]):
@@ -79,14 +80,14 @@ def check(folder: Path, form: str, strict: bool, live: bool) -> None:
     or warnings), 2 when the files cannot be read, 3 when there are no faults that are known
     of, but Zendesk or Slack could not be asked.
     """
-    mapping = load_or_exit(folder, form)
+    mapping = load_or_exit(folder, form, note=_NOT_ASKED if live else "")
     warnings = _located(lint(mapping, networks()), folder)
     wrong, unasked = _ask(mapping, folder) if live else ([], [])
     _say(sorted([*warnings, *wrong]), form, unasked)
     if form == "text" and wrong:
         click.echo(counted(len(wrong), "fault"))
     elif form == "text":
-        _say_counts(mapping, folder, len(warnings))
+        _say_counts(mapping, folder, len(warnings), asked=live and not unasked)
     if wrong or (strict and warnings):
         sys.exit(EXIT_FAULTS)
     if unasked:
@@ -110,7 +111,7 @@ def _located(found: Iterable[Fault], folder: Path) -> list[Fault]:
     return [replace(fault, file=located(fault.file, folder)) for fault in found]
 
 
-def _say_counts(mapping: Mapping, folder: Path, warnings: int) -> None:
+def _say_counts(mapping: Mapping, folder: Path, warnings: int, *, asked: bool) -> None:
     counts = (
         counted(len(mapping.brands), "brand"),
         counted(len(mapping.queues), "queue"),
@@ -122,7 +123,8 @@ def _say_counts(mapping: Mapping, folder: Path, warnings: int) -> None:
     passed = counted(examples, "example passes", "examples pass")
     passed += f", {counted(len(mapping.tests), 'test passes', 'tests pass')}" if mapping.tests else ""
     warned = f"; {counted(warnings, 'warning')}" if warnings else ""
-    click.echo(f"OK: {', '.join(counts)} in {folder}; {passed}{warned}")
+    there = "; Zendesk and Slack were asked, and have what the files name" if asked else ""
+    click.echo(f"OK: {', '.join(counts)} in {folder}; {passed}{there}{warned}")
 
 
 def networks() -> dict[str, Network]:
@@ -132,12 +134,12 @@ def networks() -> dict[str, Network]:
     return NETWORKS
 
 
-def load_or_exit(folder: Path, form: str = "text") -> Mapping:
-    """The mapping; without one, its faults are printed and the command ends."""
+def load_or_exit(folder: Path, form: str = "text", note: str = "") -> Mapping:
+    """The mapping; without one, its faults are printed, as text with *note*, and the command ends."""
     try:
         return load(folder, networks())
     except MappingError as error:
-        exit_with(error, folder, form)
+        exit_with(error, folder, form, note if form == "text" else "")
 
 
 def exit_with(error: MappingError, folder: Path, form: str = "text", note: str = "") -> NoReturn:

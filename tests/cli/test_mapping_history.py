@@ -105,6 +105,25 @@ def test_rollback_takes_a_version_and_asks_first(mappings, folder: Path, monkeyp
     assert files(folder) == whole
 
 
+def test_rollback_asks_also_when_only_what_serves_changes(mappings, folder: Path, monkeypatch):
+    """Somebody has put the files back by hand: having them served is a step of its own."""
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    mappings("reload")
+    whole = files(folder)
+    first = mappings("history").lines[0].split()[3]
+    edit(folder, "Helpdesk")
+    mappings("reload")
+    for name, text in whole.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    asked = mappings("rollback")
+    assert asked.code != 0
+    assert f"are those of version {first} already" in asked.out
+    assert f"Have version {first} served?" in asked.out
+    assert first not in mappings("history").lines[0]
+    assert mappings("rollback", "--yes").code == 0
+    assert first in mappings("history").lines[0]
+
+
 def test_a_version_that_this_bridge_cannot_load_touches_no_file(mappings, folder: Path, tmp_path: Path):
     """It was written for another release: the fault is told, and all stays as it is."""
     mappings("reload")

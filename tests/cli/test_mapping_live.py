@@ -50,6 +50,20 @@ def test_a_mapping_that_fits_what_is_there_passes(live: Shell):
     """Groups, fields, channels and membership: the counts are said, and nothing else."""
     said = live("--strict")
     assert (said.code, said.out[:4], len(said.lines)) == (0, "OK: ", 1)
+    assert "; Zendesk and Slack were asked, and have what the files name" in said.out
+
+
+def test_faults_of_the_files_alone_keep_vendors_from_being_asked_and_that_is_said(
+    live: Shell, sandbox: Sandbox, folder: Path
+):
+    """Else whoever mends them thinks that the names are right."""
+    edit(folder, "priority: ", "priority: very-")
+    calls = len(sandbox.calls.list("zendesk"))
+    said = live()
+    assert said.code == 1
+    assert said.lines[-1] == "not asked: Zendesk and Slack, because of these faults: mend them first"
+    assert len(sandbox.calls.list("zendesk")) == calls
+    assert "not asked" not in live("--format", "github").out
 
 
 Spoil = Callable[[Sandbox, Path], None]
