@@ -33,6 +33,7 @@ def restore(file: Path) -> None:
     database = Database(loaded.database_url)
     lock = FolderLock(database.file) if database.embedded else None
     try:
+        copying.require_file(file)  # before the lock, which makes the folder
         if lock is not None:
             lock.acquire()
         counts = copying.restore(file, database, datetime.now(UTC), who())

@@ -9,7 +9,7 @@ from slack_sdk import WebClient
 from slack_sdk.web import SlackResponse
 
 from bridge.core.ports import Finding, Named, Standing
-from bridge.errors import VendorError
+from bridge.errors import VendorBusyError, VendorError
 from bridge.slack.account import SlackAccount
 from bridge.slack.manifest import SCOPES
 
@@ -36,9 +36,8 @@ class Inspection:
         try:
             identity = self._read("auth.test", self._client.auth_test)
         except VendorError as error:
-            return [
-                Finding("Slack token", False, str(error), "set SLACK_BOT_TOKEN to the bot token (xoxb-…)")
-            ]
+            fix = _fix(error, "set SLACK_BOT_TOKEN to the bot token (xoxb-…)")
+            return [Finding("Slack token", False, str(error), fix)]
         who = f"{identity.get('user')} in {identity.get('team')}"
         return [
             Finding("Slack token", True, f"the app is {who}"),
@@ -63,7 +62,7 @@ class Inspection:
                 self._read("apps.connections.open", open_socket)
             except VendorError as error:
                 fix = "set SLACK_APP_TOKEN to an app-level token (xapp-…) with the scope connections:write"
-                return Finding(check, False, str(error), fix)
+                return Finding(check, False, str(error), _fix(error, fix))
             return Finding(check, True, "by Socket Mode")
         if any(self._account.signing_secrets):
             return Finding(check, True, "by signed requests")
@@ -109,3 +108,10 @@ class Inspection:
         if (answer.get("user") or {}).get("deleted"):
             return Named(USER, user, Standing.RETIRED, "deactivated", "name somebody else")
         return Named(USER, user, Standing.THERE, "a member")
+
+
+def _fix(error: VendorError, token: str) -> str:
+    """What mends *error*: *token*, unless Slack has not even looked at the token."""
+    if isinstance(error, VendorBusyError):
+        return "see whether Slack can be reached from here: network, proxy, and SLACK_API_URL if it is set"
+    return token

@@ -71,8 +71,7 @@ def restore(file: Path, database: Database, at: datetime, by: str) -> dict[str, 
     A backup of an older version is brought up to date, in a copy. Raises StoreError when
     *file* is no backup or a newer one, or when *database* holds something already.
     """
-    if not file.is_file():
-        raise StoreError(f"there is no file {file}")
+    require_file(file)
     with _private_copy(file) as backup:
         _require_backup(file, backup)
         backup.migrate()
@@ -82,6 +81,12 @@ def restore(file: Path, database: Database, at: datetime, by: str) -> dict[str, 
             counts = _copy(source, target, Base.metadata.sorted_tables)
             _be_careful(target, at, by)
     return counts
+
+
+def require_file(file: Path) -> None:
+    """Raise StoreError unless there is such a file."""
+    if not file.is_file():
+        raise StoreError(f"there is no file {file}")
 
 
 def told_in_between(tx: Session, case_id: str, at: datetime) -> bool:
@@ -168,8 +173,7 @@ def _be_careful(tx: Session, at: datetime, by: str) -> None:
     lanes.park(
         tx,
         lanes.PUBLIC,
-        f"restored from a backup of {since:%Y-%m-%d %H:%M} UTC: "
-        "look at `bridge intent list`, then `bridge resume`",
+        f"restored from a backup of {since:%Y-%m-%d %H:%M} UTC: look at `bridge intent list` first",
         by,
         at,
     )

@@ -145,6 +145,13 @@ def test_a_channel_that_does_not_exist_is_named(sandbox: Sandbox, healthy: Shell
     assert "queues.yaml" in only(healthy("doctor"), "Slack channel #incident-response:")
 
 
+def test_a_slack_that_is_not_reached_is_no_wrong_token(healthy: Shell):
+    """Nobody there has looked at the token."""
+    fix = only(healthy("doctor", SLACK_API_URL="http://127.0.0.1:1/api/"), "Slack token: ")
+    assert "whether Slack can be reached" in fix
+    assert "SLACK_BOT_TOKEN" not in fix
+
+
 def channel(sandbox: Sandbox, name: str):
     return next(one for one in sandbox.slack.channels.values() if one.name == name)
 

@@ -279,3 +279,10 @@ def test_a_database_whose_rights_forbid_it_says_what_to_look_at(alone: Shell, tm
     said = alone("case", "list", DATABASE_URL=f"sqlite:///{tmp_path}/bridge.db")
     assert said.code == 2
     assert "unable to open database file: see who may read and write it, and in its folder" in said.err
+
+
+def test_restoring_a_file_that_is_not_there_makes_nothing(alone: Shell, tmp_path: Path):
+    """No folder for a database that does not come to be."""
+    said = alone("restore", str(tmp_path / "missing.db"))
+    assert (said.code, said.err) == (2, f"bridge: there is no file {tmp_path}/missing.db\n")
+    assert not (tmp_path / "alone").exists()
