@@ -28,3 +28,4 @@ def monitoring(folder: Path, *, force: bool) -> None:
         raise click.ClickException(f"{folder} cannot be written: {error.strerror}") from error
     click.echo(f"Wrote {', '.join(FILES)} to {folder}.")
     click.echo("Import the dashboard in Grafana, and name alerts.yaml under rule_files in prometheus.yml.")
+    click.echo("Scrape the bridge's /metrics under job_name: bridge, which BridgeUnreachable goes by.")

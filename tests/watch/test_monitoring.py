@@ -126,7 +126,9 @@ def test_the_command_writes_them_and_never_over_yours(tmp_path: Path):
     """Rules that somebody tuned are worth more than ours."""
     folder = tmp_path / "watching"
     run = CliRunner()
-    assert run.invoke(command, ["monitoring", str(folder)]).exit_code == 0
+    written = run.invoke(command, ["monitoring", str(folder)])
+    assert written.exit_code == 0
+    assert "job_name: bridge" in written.output
     assert {path.name for path in folder.iterdir()} == set(FILES)
     assert (folder / "RUNBOOK.md").read_bytes() == (SHIPPED / "RUNBOOK.md").read_bytes()
 
@@ -140,3 +142,9 @@ def test_the_command_writes_them_and_never_over_yours(tmp_path: Path):
     assert (
         rules() == yaml.safe_load((folder / "alerts.yaml").read_text(encoding="utf-8"))["groups"][0]["rules"]
     )
+
+
+def test_the_name_of_the_scrape_job_is_said_where_a_rule_goes_by_it():
+    """Under any other name the rule that the bridge is down would never fire."""
+    assert any('up{job="bridge"}' in rule["expr"] for rule in rules())
+    assert "`job_name: bridge`" in (SHIPPED / "RUNBOOK.md").read_text(encoding="utf-8")
