@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from flask import Response
+from flask import Response, request
 
 from bridge.core.ports import Clock
 from bridge.errors import SettingsError, StoreBusyError
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 MAX_BODY = 2 * 1024 * 1024
 BUSY_RETRY_AFTER_S = 5
 ID_LENGTH = 255
+PATH_LENGTH = 100  # of what a refused sender asked for, in the log
 REFUSALS = {400: "unreadable", 401: "unauthentic", 404: "unknown"}
 
 
@@ -94,11 +95,14 @@ class Door:
         return False
 
     def refuse(self, status: int, why: str) -> Response:
-        """Answer *status* without a word of explanation; count and log *why*."""
+        """Answer *status* to the request at hand without a word of explanation; count and log *why*.
+
+        Where it knocked is logged only: any stranger can think of a new path, and counts stay.
+        """
         with self._lock:
             self.counts[why] += 1
         self.tallies.add("bridge_requests_refused_total", reason=REFUSALS.get(status, "other"))
-        log.info("answered %d: %s", status, why)
+        log.info("answered %d to %r: %s", status, request.path[:PATH_LENGTH], why)
         return Response(status=status)
 
     def busy(self, error: StoreBusyError | SettingsError) -> Response:

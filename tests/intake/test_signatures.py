@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 
 import pytest
@@ -175,3 +176,19 @@ def test_one_hooks_signature_opens_no_other(bridge, client):
     for hook, other in ((ZENDESK, SLACK), (SLACK, ZENDESK), (STANDARD, ZENDESK)):
         assert 401 == hook.knock(client, hook.good, other.headers(hook.good)).status_code
     assert [] == stored(bridge)
+
+
+def test_the_log_says_at_which_door_somebody_was_turned_away(
+    bridge: Bridge, client: FlaskClient, caplog: pytest.LogCaptureFixture
+):
+    """Which account's sender has the wrong secret; what strangers invent is cut, and never a count's name."""
+    caplog.set_level(logging.INFO, logger="bridge.intake.door")
+    STANDARD.knock(client, STANDARD.good, {})
+    for number in range(3):
+        client.post(f"/hooks/social/{number}%0Aanswered%20202" + "x" * 500, data=b"{}")
+    first, *others = [record.getMessage() for record in caplog.records]
+    assert first.startswith("answered 401 to '/hooks/social/kopi-plaza': ")
+    assert len(others) == 3
+    assert all(len(line) < 200 and line.isprintable() for line in others)
+    assert len(bridge.door.counts) == 2
+    assert not any("/" in reason for reason in bridge.door.counts)
