@@ -77,11 +77,11 @@ def approve(which: str) -> None:
 @intent.command()
 @click.argument("which", metavar="ID")
 def refuse(which: str) -> None:
-    """Never let a held text out. What is unknown is settled instead."""
+    """Never let a held text out; leave what a vendor refused. What is unknown is settled instead."""
     with opened_world() as world, world.database.write() as tx:
         found = _find(tx, which)
         _outcome_is_known(tx, found)
-        settling.refuse(tx, world, found, who())
+        settling.refuse(tx, world, found, who(), again=True)
         waits = for_a_worker(world.database, tx)
     say(f"Refused.{waits}")
 

@@ -65,9 +65,17 @@ def approve(
     _tell(tx, world, case, intent, f"approved by {by}")
 
 
-def refuse(tx: Session, world: World, intent_id: str, by: str, *, question: int | None = None) -> None:
-    """Never let it out. Raises NotWaitingError."""
-    intent, case = _waiting(tx, intent_id, question)
+def refuse(
+    tx: Session, world: World, intent_id: str, by: str, *, question: int | None = None, again: bool = False
+) -> None:
+    """Never let it out. With *again*, also leave at its no what a vendor refused. Raises NotWaitingError."""
+    intent, case = _waiting(tx, intent_id, question, also=IntentState.REFUSED if again else None)
+    _not_by_a_person(intent)
+    if intent.state == IntentState.REFUSED:
+        # What follows from it was done when the vendor said no: now nobody has to look at it any more.
+        intent.decided_by = by
+        _tell(tx, world, case, intent, f"left refused by {by}")
+        return
     intents.advance(intent, IntentState.REFUSED, reason=f"{by} decided against it")
     intent.decided_by, intent.settled_at = by, world.clock.now()
     recipe(world, intent.effect).refused(tx, case, intent, None)

@@ -8,7 +8,7 @@ import pytest
 
 from bridge.core.intent import Effect, IntentState
 from bridge.sandbox import Sandbox
-from bridge.store import casefile, lanes
+from bridge.store import casefile, lanes, standing
 from bridge.store.tables import Case, Intent, Lane
 from tests.cli.conftest import Shell
 from tests.running import InProcess, eventually, stays
@@ -133,7 +133,7 @@ def test_a_person_decides_once(held: str, shell: Shell):
     assert shell("intent", "refuse", held).code == 0
     again = shell("intent", "refuse", held)
     assert again.code == 2
-    assert "is refused; it waits for nobody" in again.err
+    assert "(command line) has refused it" in again.err
 
 
 @pytest.fixture
@@ -229,6 +229,17 @@ def test_what_the_network_refused_is_sent_again_by_approving_it(refused: str, sh
     said = shell("intent", "settle", refused, "--send")
     assert said.code == 2
     assert f"is refused, there is no outcome to settle: `bridge intent approve {refused[-12:]}`" in said.err
+
+
+def test_what_the_network_refused_can_be_left_at_that(running: InProcess, refused: str, shell: Shell):
+    """Somebody has seen it: it is in no list of what is wrong any more."""
+    with running.database.read() as tx:
+        assert standing.refused_intents(tx) == 1
+    assert shell("intent", "refuse", refused).code == 0
+    assert refused[-12:] not in shell("intent", "list").out
+    with running.database.read() as tx:
+        assert standing.refused_intents(tx) == 0
+        assert any("left refused by" in event.text for event in casefile.read(tx, tx.query(Case).one().id))
 
 
 def test_what_a_person_refused_is_not_settled_as_sent(running: InProcess, held: str, shell: Shell):
