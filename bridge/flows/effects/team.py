@@ -22,7 +22,7 @@ _card = TypeAdapter(Card)
 
 
 class TeamRecipe(Recipe):
-    settle = timedelta(seconds=3)
+    settle = timedelta(seconds=15)  # no key of ours keeps a second one away: a slow tool has this long
 
     @property
     def team(self) -> Team:
