@@ -59,6 +59,7 @@ def test_no_step_of_a_loop_reads_a_growing_table_from_end_to_end(sandbox: Sandbo
     card = the_card(sandbox, "support-technical")
     sandbox.plaza.edit(post.id, "The app logs me out every minute")
     sandbox.plaza.post("dewi", "And my basket is empty then", language="en", reply_to=post.id)
+    eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("every minute"), what="the edit")
     eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("basket"), what="the second post")
     sandbox.zendesk.agent_comments(ticket.id, "It is fixed in 4.3.", status="solved")
 
