@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
@@ -47,6 +47,7 @@ AUTH_PAUSE = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(minutes=1)
 LONGEST_AFTER_UNCLEAR = timedelta(minutes=10)
 STUMBLES = 8
+READ_WAIT = timedelta(minutes=10)  # for a ticket that cannot be read; the reading itself ends it
 LONGEST_ASKED = timedelta(hours=1)  # for a vendor that says itself how long
 
 
@@ -114,6 +115,7 @@ class Attempt:
     recipe: Recipe
     intent_id: str
     lease: Lease
+    readings: Mapping[str, datetime] = field(default_factory=dict)  # see `taken_back.to_read`
 
     def begin(self, tx: Session, intent: Intent, case: Case) -> bool:
         """Write down that it is being sent; False when it has to be looked at first.
@@ -152,6 +154,8 @@ class Attempt:
         with self.world.database.write() as tx:
             intent, case = self._load(tx)
             self._freeze(tx, intent, case)
+            if self._waits_for_its_ticket(tx, case, intent, began):
+                return None
             claimed = intents.claimed_objects(tx, case.id, but=intent.id)
         try:
             if intent.state == IntentState.SENDING:
@@ -171,28 +175,41 @@ class Attempt:
             # Only looks were made: whatever happened, nothing changed outside.
             failure = error
             return lambda tx, case: self._look_failed(tx, case, failure)
+        return self._send(began)
+
+    def _send(self, looked_at: datetime) -> Settle | None:
+        """Make the call, unless something keeps it from leaving that came up since the look began."""
         with self.world.database.write() as tx:
             intent, case = self._load(tx)
             shut = lanes.parked(tx, self.world.clock.now())
-            waits = lanes.blocks(shut, intent) or self._is_to_be_read(tx, case, intent, began)
-            if waits or not self._write_sending(tx, intent, case):
+            if lanes.blocks(shut, intent):
+                return None
+            ticket = taken_back.to_read(tx, self.world, case, intent, looked_at, self.readings)
+            if ticket is not None:
+                # It comes first in this turn, and then there is a fresh reading, however long it took.
+                tickets.hint(ticket, self.world.clock.now())
+                intents.wake_case(case, intent.due_at)
+                return None
+            if not self._write_sending(tx, intent, case):
                 return None
         return self.call(intent)
 
-    def _is_to_be_read(self, tx: Session, case: Case, intent: Intent, at: datetime) -> bool:
-        """Whether the ticket is read once more before *intent* is sent. It is hinted at, and comes first."""
-        ticket = taken_back.to_read(tx, self.world, case, intent, at)
-        if ticket is None:
+    def _waits_for_its_ticket(self, tx: Session, case: Case, intent: Intent, at: datetime) -> bool:
+        """Whether the ticket has to be read before *intent* is sent, and could not be in this turn.
+
+        What may be on the thread already is looked for all the same.
+        """
+        if intent.state != IntentState.APPROVED:
             return False
-        now = self.world.clock.now()
-        if tickets.is_unread(ticket):
-            # It would have been read before we looked, if that could be had just now.
-            intent.attempts += 1
-            intent.due_at = now + self._wait(intent, None)
-            said = f"{intents.named(intent)}: the ticket is to be read first"
-            casefile.tell(tx, case.id, now, "put off", said, intent=intent.id)
-        else:
-            tickets.hint(ticket, now)
+        ticket = taken_back.to_read(tx, self.world, case, intent, at, self.readings)
+        if ticket is None or not tickets.is_unread(ticket):
+            return False
+        intent.due_at = at + READ_WAIT
+        if intent.reason != taken_back.UNREAD_WHY:
+            # No try of its own: it is the desk that cannot be asked.
+            intent.reason = taken_back.UNREAD_WHY
+            said = f"{intents.named(intent)}: {intent.reason}"
+            casefile.tell(tx, case.id, at, "put off", said, intent=intent.id)
         intents.wake_case(case, intent.due_at)
         return True
 

@@ -7,7 +7,7 @@ waited. What is on the thread already stays there.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -27,6 +27,7 @@ TAKEN_BACK = "taken_back"  # there too: what has become of them since, as a mark
 FRESH = timedelta(seconds=10)
 
 INTERNAL_WHY = "The agent has made this comment internal since."
+UNREAD_WHY = "The ticket is read once more first."
 CHANGED_WHY = "This comment was redacted or changed on the ticket since."
 _PREFIX = "taken back:"
 _INTERNAL = f"{_PREFIX}internal"
@@ -63,17 +64,32 @@ def let_pass(intent: Intent) -> list[str]:
     return [intent.draft[TAKEN_BACK]] if TAKEN_BACK in intent.draft else []
 
 
-def to_read(tx: Session, world: World, case: Case, intent: Intent, at: datetime) -> TicketRow | None:
+def to_read(
+    tx: Session, world: World, case: Case, intent: Intent, at: datetime, readings: Mapping[str, datetime]
+) -> TicketRow | None:
     """The ticket to be read once more before *intent* is sent; None where there is no need.
 
-    *at* is when the last look at the thread began: however long that took, a ticket that was
-    read right before it is not read again. An earlier ticket of the case is not asked, since
-    on a closed one nothing is made internal any more.
+    *at* is when the look at the thread begins: however long that takes, a ticket that was read
+    right before it is not read again. *readings*: when this turn has read tickets, by their rows'
+    ids; what others have read is known by the hint that had them do it, which is earlier. An earlier
+    ticket of the case is not asked, since on a closed one nothing is made internal any more.
     """
-    row = cards.current_ticket(tx, case)
-    if world.desk is None or row is None or row.state == "deleted" or not _has_agents_words(intent):
+    if world.desk is None or not _has_agents_words(intent):
         return None
-    return None if row.read_at is not None and row.read_at >= at - FRESH else row
+    row = cards.current_ticket(tx, case)
+    if row is None or row.state == "deleted":
+        return None
+    # One that is later than now is of a clock that was ahead, and says nothing.
+    known = (readings.get(row.id), row.read_at)
+    is_fresh = any(read is not None and at - FRESH <= read <= world.clock.now() for read in known)
+    return None if is_fresh else row
+
+
+def go_on(tx: Session, case_id: str, at: datetime) -> None:
+    """The ticket was read: what waited for that alone waits no more."""
+    for intent in intents.of_case(tx, case_id, [IntentState.APPROVED]):
+        if intent.reason == UNREAD_WHY:
+            intent.reason, intent.due_at = None, at
 
 
 def _has_agents_words(intent: Intent) -> bool:

@@ -13,9 +13,10 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 from structlog.contextvars import bound_contextvars
 
+from bridge.core.case import CaseState
 from bridge.core.intent import MOVING, Effect, IntentState
 from bridge.errors import SettingsError, StoreBusyError, VendorBusyError, VendorError, VendorRefusedError
-from bridge.flows import cards, drafting, read_desk, writing
+from bridge.flows import cards, drafting, read_desk, taken_back, writing
 from bridge.flows.effects import recipe
 from bridge.flows.ledger import Attempt, Settle, stumbled
 from bridge.flows.world import World
@@ -30,12 +31,14 @@ log = logging.getLogger(__name__)
 CROWDED = timedelta(milliseconds=500)
 # Whoever ends a pause wakes what waits for its end; what is being written down just then they do not see.
 PAUSE_LOOK = timedelta(minutes=5)
+ELSEWHERE_LOOK = timedelta(hours=1)  # what is not set up here may be in another process: see `look_again`
 # What is begun beside another call is sent at once after it, or begun anew: what was seen of its sender and
 # its lane when it was written down must not be old when it is sent.
 AT_ONCE = timedelta(seconds=1)
 # The wait after a ticket could not be read doubles from two seconds on, so often at most: to half a minute
 # while the desk is busy, to an hour where it refuses.
 DOUBLINGS, REFUSED_DOUBLINGS = 5, 12
+TOLD_UNREAD = 20  # times in a row that the case's file tells of; the list of what is wrong does from then on
 
 
 class Slots:
@@ -94,6 +97,7 @@ class Turn:
         self._world = world
         self._slots = slots
         self._again_at: dict[str, datetime] = {}
+        self._readings: dict[str, datetime] = {}  # when this turn has read tickets, by their rows' ids
         self._lease: Lease | None = None
         self._steps: list[_Step] = []
         self._late: set[str] = set()  # lanes that another one has kept waiting
@@ -233,7 +237,8 @@ class Turn:
         except VendorError as error:
             failure = error
             return lambda tx, case: self._unread(tx, case, ticket, failure)
-        return None
+        self._readings[ticket.id] = self._world.clock.now()
+        return lambda tx, _case: taken_back.go_on(tx, self.key, self._readings[ticket.id])
 
     def _unread(self, tx: Session, case: Case, ticket: TicketRow, error: VendorError) -> None:
         seconds = error.retry_after_s if isinstance(error, VendorBusyError) else None
@@ -242,7 +247,8 @@ class Turn:
         refused = isinstance(error, VendorRefusedError)
         doublings = min(case.failures, REFUSED_DOUBLINGS if refused else DOUBLINGS)
         wait = timedelta(seconds=seconds if seconds is not None else 2.0**doublings)
-        casefile.tell(tx, case.id, now, "desk", f"ticket {ticket.ticket_id} could not be read: {error}")
+        if case.failures <= TOLD_UNREAD:
+            casefile.tell(tx, case.id, now, "desk", f"ticket {ticket.ticket_id} could not be read: {error}")
         if refused and case.failures >= STUCK:
             # What is refused again and again does not pass by waiting. Said once, whatever comes of it.
             note = writing.unreadable_note(ticket.ticket_id, str(error))
@@ -266,8 +272,8 @@ class Turn:
                 return [_Step(ticket, DESK)]
             due.append(at if at > now else now + CROWDED)
         waiting = _waiting(tx, world, case)
-        if len(waiting) < len(intents.of_case(tx, case.id, MOVING)) or (ticket and world.desk is None):
-            due.append(now + PAUSE_LOOK)  # what is not set up may be, by the next start
+        if case.state != CaseState.CLOSED and len(waiting) < len(intents.of_case(tx, case.id, MOVING)):
+            due.append(now + ELSEWHERE_LOOK)
         shut = lanes.parked(tx, now) if waiting else {}
         if lanes.PUBLIC in shut and _tell_paused(tx, world, case, shut[lanes.PUBLIC].said):
             waiting = _waiting(tx, world, case)
@@ -305,7 +311,7 @@ class Turn:
             return False
 
     def _attempt(self, intent: Intent) -> Attempt:
-        return Attempt(self._world, recipe(self._world, intent.effect), intent.id, self._held)
+        return Attempt(self._world, recipe(self._world, intent.effect), intent.id, self._held, self._readings)
 
     @property
     def _held(self) -> Lease:

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session, object_session
 
+from bridge.core.case import CaseState
 from bridge.core.intent import MOVING, NEEDS_PERSON, Effect, IntentState, move
 from bridge.store import cases, logbook
 from bridge.store.ids import new_id
@@ -69,6 +70,7 @@ def _is_known(tx: Session, case: Case, effect: str, target: str, cause: str) -> 
 _UPDATES = {
     "opened": "note on the ticket: why it is here",
     "message": "customer's post to the ticket",
+    "beside": "note on a ticket that is not connected",
     "edited": "note on the ticket: the post was edited",
     "deleted": "note on the ticket: the post was deleted",
     "claim": "assignment of the ticket",
@@ -163,10 +165,14 @@ def wake_case(case: Case, at: datetime) -> None:
 
 
 def look_again(tx: Session, lanes: Collection[str], at: datetime) -> None:
-    """Have each case looked at that waits for one of *lanes*: it may work by now, as after a start."""
+    """Have each case looked at that waits for one of *lanes*: it may work by now, as after a start.
+
+    None that is closed: without a team's tool each of them waits for it, for ever.
+    """
     waiting = select(Intent.case_id).where(Intent.state.in_(MOVING), Intent.lane.in_(lanes))
     late = or_(Case.due_at.is_(None), Case.due_at > at)
-    tx.execute(update(Case).where(late, Case.id.in_(waiting)).values(due_at=at))
+    unfinished = Case.state != CaseState.CLOSED
+    tx.execute(update(Case).where(unfinished, late, Case.id.in_(waiting)).values(due_at=at))
 
 
 def of_case(tx: Session, case_id: str, states: Iterable[IntentState] | None = None) -> list[Intent]:

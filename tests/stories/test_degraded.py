@@ -12,7 +12,7 @@ import requests
 
 from bridge.core.intent import IntentState
 from bridge.sandbox import Sandbox
-from bridge.store.tables import Intent, LeaseRow
+from bridge.store.tables import Case, Intent, LeaseRow
 from tests.running import InProcess, eventually, stays
 from tests.stories.seen import Ahead, brand_posts, first_poll, the_card, the_ticket
 
@@ -76,6 +76,24 @@ def test_what_waited_for_a_vendor_goes_out_when_it_is_set_up(
         one_of_each(sandbox, back)
     finally:
         back.stop()
+
+
+def test_a_closed_case_is_not_woken_for_what_is_not_set_up(sandbox: Sandbox, tmp_path: Path):
+    """Its card waits for Slack, which may never come: closed cases are many, and nobody looks at them."""
+    running = InProcess(tmp_path / "data", sandbox, SLACK_BOT_TOKEN="")
+    try:
+        sandbox.plaza.post("dewi", WORDS, language="en", tags=["technical-issue"])
+        ticket = the_ticket(sandbox)
+        sandbox.zendesk.agent_comments(ticket.id, "Fixed in 4.3.", status="solved")
+        eventually(lambda: rests(running), what="the end of the case")
+    finally:
+        running.stop()
+
+
+def rests(running: InProcess) -> bool:
+    with running.database.read() as tx:
+        case = tx.query(Case).one()
+        return case.state == "closed" and case.due_at is None
 
 
 def some_case_waits(running: InProcess) -> bool:
