@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from bridge.core.intent import MOVING
 from bridge.flows import listen, reconcile, take_in
-from bridge.flows.ledger import LONGEST_ASKED
+from bridge.flows.ledger import AUTH_PAUSE, LONGEST_ASKED
 from bridge.flows.retain import EVERY
 from bridge.flows.world import World
 from bridge.store import cases, lanes, leases
@@ -130,6 +130,7 @@ def _bring_back(tx: Session, world: World, now: datetime) -> None:
     settle = world.timing.settle or timedelta(0)
     longest = now + LONGEST_ASKED + settle + world.timing.call_timeout + world.timing.lease
     leases.bound(tx, longest)
+    lanes.bound(tx, now + AUTH_PAUSE)
     tries = now + take_in.LONGEST_WAIT
     waiting = update(Delivery).where(Delivery.state == "received", Delivery.due_at > tries)
     tx.execute(waiting.values(due_at=now))

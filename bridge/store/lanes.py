@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from bridge.core.intent import Effect
@@ -71,6 +71,11 @@ def park(tx: Session, name: str, reason: str, by: str, at: datetime, span: timed
     row.reason, row.by = reason, by
     row.until = None if span is None else at + span
     tx.flush()  # `parked` asks the table
+
+
+def bound(tx: Session, until: datetime) -> None:
+    """Have no lane be parked for longer than *until*, unless until it is resumed."""
+    tx.execute(update(Lane).where(Lane.until > until).values(until=until))
 
 
 def resume(tx: Session, name: str) -> bool:

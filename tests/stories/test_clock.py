@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bridge.flows.ledger import AUTH_PAUSE
 from bridge.sandbox import Sandbox
 from bridge.sandbox.zendesk import TicketView
-from bridge.store.tables import Cursor
+from bridge.store import lanes
+from bridge.store.tables import Case, Cursor, Lane
 from tests.running import InProcess, eventually
 from tests.stories.seen import Ahead, brand_posts, first_poll, the_ticket
 from tests.stories.test_held import replies
@@ -42,6 +44,24 @@ def test_a_reply_leaves_after_a_clock_was_ahead(sandbox: Sandbox, running: InPro
     eventually(lambda: replies(running, "approved"), what="the reply")
     clock.by = timedelta(0)
     eventually(lambda: brand_posts(sandbox.plaza), what="the reply")
+
+
+def test_a_lane_that_was_parked_by_a_clock_ahead_opens_again(
+    sandbox: Sandbox, running: InProcess, ticket: TicketView
+):
+    """A 401 in that moment would keep every reply of the account until the year that it showed."""
+    with running.database.write() as tx:
+        lane = lanes.of_account(tx.query(Case).one().account)
+        next_year = datetime.now(UTC) + timedelta(days=365)
+        lanes.park(tx, lane, "answered 401", "the vendor's answer", next_year, AUTH_PAUSE)
+    eventually(lambda: parked_for(running, lane) <= AUTH_PAUSE, what="the end of the pause")
+
+
+def parked_for(running: InProcess, lane: str) -> timedelta:
+    with running.database.read() as tx:
+        until = tx.get_one(Lane, lane).until
+    assert until is not None
+    return until - datetime.now(UTC)
 
 
 def due_in(running: InProcess, clock: Ahead) -> list[timedelta]:
