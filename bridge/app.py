@@ -216,11 +216,11 @@ def _put_together(settings: Settings, database: Database, clock: Clock, flows: b
 def _require_own(settings: Settings, database: Database) -> None:
     """Refuse another installation's database: its tickets would be nobody's, its posts come in anew."""
     with database.read() as tx:
-        others = messages.installations(tx) - {settings.installation}
-    if others:
+        owner = messages.whose(tx, settings.installation)
+    if owner not in (None, settings.installation):
         raise SettingsError(
             f"BRIDGE_INSTALLATION is {settings.installation}, and {database.name} is the database of "
-            f"{min(others)}: set BRIDGE_INSTALLATION={min(others)}, or use a database of its own"
+            f"{owner}: set BRIDGE_INSTALLATION={owner}, or use a database of its own"
         )
 
 

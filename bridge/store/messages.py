@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from bridge.core.message import (
@@ -309,11 +309,12 @@ def named(tx: Session, ending: str) -> list[Message]:
     return list(tx.scalars(select(Message).where(Message.id.endswith(ending, autoescape=True)).limit(2)))
 
 
-def installations(tx: Session) -> set[str]:
-    """The least and the greatest name of an installation that has messages here: one, or none, is right."""
-    ends = (func.min(Message.installation), func.max(Message.installation))
-    # One by one: only so the index gives each, and no row is read.
-    return {name for end in ends if (name := tx.scalar(select(end))) is not None}
+def whose(tx: Session, installation: str) -> str | None:
+    """The installation that the messages here are of: *installation* if any is, None if there are none."""
+    of = select(Message.installation)
+    # By the index on it: no more than a row is read.
+    own = tx.scalar(of.where(Message.installation == installation).limit(1))
+    return own or tx.scalar(of.limit(1))
 
 
 def is_there(row: Message) -> bool:

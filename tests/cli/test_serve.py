@@ -16,6 +16,7 @@ from bridge import __main__ as entry
 from bridge import settings
 from bridge.cli import run
 from bridge.sandbox import Sandbox
+from bridge.store import messages
 from bridge.store.database import Database
 from bridge.store.presence import FolderLock
 from bridge.store.tables import Message
@@ -167,13 +168,20 @@ def test_another_installations_database_is_refused(alone: Shell, tmp_path: Path,
     """A name that was changed: its tickets would be nobody's, and old posts would come in as new ones."""
     assert alone("migrate").code == 0
     database = Database(f"sqlite:///{tmp_path}/alone/bridge.db")
+    post = {"network": "standard", "global_id": "post-1", "received_at": NOON}
     with database.write() as tx:
-        tx.add(Message(installation="bridge", network="standard", global_id="post-1", received_at=NOON))
-    database.close()
+        tx.add(Message(installation="bridge", **post))
     said = alone(*words, BRIDGE_INSTALLATION="kopi-live")
     assert said.code == 2
     assert said.err.startswith("bridge: BRIDGE_INSTALLATION is kopi-live, and ")
     assert "set BRIDGE_INSTALLATION=bridge, or use a database of its own" in said.err
+    with database.read() as tx:
+        assert messages.whose(tx, "bridge") == "bridge"
+    with database.write() as tx:
+        tx.add(Message(installation="kopi-live", **post))
+    with database.read() as tx:  # renamed before this was refused: either name is its own
+        assert [messages.whose(tx, name) for name in ("bridge", "kopi-live")] == ["bridge", "kopi-live"]
+    database.close()
 
 
 def test_a_file_that_is_no_database_is_said_without_a_traceback(alone: Shell, tmp_path: Path):
