@@ -42,7 +42,7 @@ _NO_WORDS = frozenset(KEPT_OF_DRAFT) | {
     "account", "network", "native_id", "root_id", "parent_id", "posted_at", "edited_at", "language",
     "visibility", "kind", "not_before", "at", "external_id", "author_id", "assignee_email", "public", "tags",
     "group", "priority", "type", "brand", "stage", "route", "case_id", "intent_id", "claimed_by", "receipt",
-    "actions", "severity", "copies", "template", "seen", "source", "taken_back",
+    "actions", "severity", "copies", "template", "seen", "edit", "source", "taken_back",
 }  # fmt: skip
 # In the draft of an intent: what becomes of parts of its payload when it is final (none left: it became),
 # None for "blank it". A call that is under way, or a person who decides, needs them as they are till then.

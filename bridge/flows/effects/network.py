@@ -62,7 +62,6 @@ class PublicReply(Recipe):
             )
             # What a person let pass once is no news for the next reply.
             known = intents.claimed_objects(tx, case.id) | {seen for each in waived for seen in each}
-            told_at = _edited_at(tx, case, reply)
         if self._account(intent).brand != case.brand:
             return Stop(False, f"Account {reply.account} belongs to another brand by now.")
         stop = stop or self._voice_stop(case, intent)
@@ -71,8 +70,12 @@ class PublicReply(Recipe):
         account = self._account(intent)
         seen = self._line(intent).preflight(reply.target, known)
         found = news.take_in(self.world, case, account, reply.target, seen.thread)
-        # A network that tells no time of an edit may have told us of it with one.
-        stop = _stop_for(seen, intent, told.edit_mark(seen.edited_at or told_at))
+        edited_at = seen.edited_at
+        if Obstacle.EDITED in seen.obstacles and edited_at is None:
+            # A network that tells no time of an edit here may have told us of it with one.
+            with self.world.database.read() as tx:
+                edited_at = _edited_at(tx, case, reply)
+        stop = _stop_for(seen, intent, told.edit_mark(edited_at))
         unread = news.not_let_pass(found, known)
         if stop is None and intent.closing and unread:
             return Stop(False, WROTE_AGAIN, unread[-1].id)
