@@ -123,6 +123,22 @@ def edit_again(sandbox: Sandbox, running: InProcess, site: str, root: str) -> No
     eventually(lambda: noted(sandbox, the_ticket(sandbox), "dog died"), what="the note of the edit")
 
 
+def approve_in_a_pause(sandbox: Sandbox, running: InProcess) -> None:
+    """A person lets the reply out, and it waits all the same."""
+    pause(running)
+    press(running, sandbox, button(sandbox, "Post it"))
+    eventually(lambda: replies(running, "approved") == 1, what="the approval")
+
+
+def is_asked_about_and_leaves(sandbox: Sandbox, running: InProcess, site: str) -> None:
+    """The reply waits for a person once more, and one press lets it out."""
+    eventually(lambda: replies(running, "held") == 1, what="the new question")
+    eventually(lambda: quiet(running), what="a quiet moment")
+    assert not brand_posts(getattr(sandbox, site))
+    press(running, sandbox, button(sandbox, "Post it"))
+    eventually(lambda: brand_posts(getattr(sandbox, site)), what="the post, after one press")
+
+
 def noted(sandbox: Sandbox, ticket: TicketView, words: str) -> bool:
     return sandbox.zendesk.ticket(ticket.id).says(words, public=False)
 
@@ -201,17 +217,11 @@ def test_a_press_on_an_edit_does_not_count_for_the_next_edit(sandbox: Sandbox, r
 def test_an_edit_after_the_approval_asks_anew(sandbox: Sandbox, running: InProcess, site: str):
     """Let out with the first edit before the eyes, and kept back by a pause while the second came."""
     root = held_for_an_edit(sandbox, running, site)
-    pause(running)
-    press(running, sandbox, button(sandbox, "Post it"))
-    eventually(lambda: replies(running, "approved") == 1, what="the approval")
+    approve_in_a_pause(sandbox, running)
     edit_again(sandbox, running, site, root)
     resume(running)
 
-    eventually(lambda: replies(running, "held") == 1, what="the new question")
-    assert not brand_posts(getattr(sandbox, site))
-    eventually(lambda: quiet(running), what="a quiet moment")
-    press(running, sandbox, button(sandbox, "Post it"))
-    eventually(lambda: brand_posts(getattr(sandbox, site)), what="the post, after one press")
+    is_asked_about_and_leaves(sandbox, running, site)
 
 
 @SITES
@@ -259,17 +269,11 @@ def test_a_network_that_tells_no_time_of_an_edit_is_asked_about_the_next(
     timeless = lambda *asked: replace(look(*asked), edited_at=None)  # noqa: E731
     monkeypatch.setattr(StandardConnection, "preflight", timeless)
     root = held_for_an_edit(sandbox, running, "plaza")
-    pause(running)
-    press(running, sandbox, button(sandbox, "Post it"))
-    eventually(lambda: replies(running, "approved") == 1, what="the approval")
+    approve_in_a_pause(sandbox, running)
     edit_again(sandbox, running, "plaza", root)
     resume(running)
 
-    eventually(lambda: replies(running, "held") == 1, what="the new question")
-    eventually(lambda: quiet(running), what="a quiet moment")
-    assert not brand_posts(sandbox.plaza)
-    press(running, sandbox, button(sandbox, "Post it"))
-    eventually(lambda: brand_posts(sandbox.plaza), what="the post")
+    is_asked_about_and_leaves(sandbox, running, "plaza")
 
 
 @pytest.mark.parametrize("edits", [1, 2])
@@ -278,20 +282,13 @@ def test_an_edit_that_an_earlier_version_let_pass_is_asked_about_once_more(
 ):
     """It noted any edit at all: nobody knows which one was seen, so none leaves under another."""
     root = held_for_an_edit(sandbox, running, "plaza")
-    pause(running)
-    press(running, sandbox, button(sandbox, "Post it"))
-    eventually(lambda: replies(running, "approved") == 1, what="the approval")
+    approve_in_a_pause(sandbox, running)
     with running.database.write() as tx:
         tx.scalars(select(Intent).where(Intent.effect == Effect.REPLY)).one().waived = ["the customer's edit"]
     if edits == 2:
         edit_again(sandbox, running, "plaza", root)
     resume(running)
-    eventually(lambda: replies(running, "held") == 1, what="the new question")
-    eventually(lambda: quiet(running), what="a quiet moment")
-    assert not brand_posts(sandbox.plaza)
-
-    press(running, sandbox, button(sandbox, "Post it"))
-    eventually(lambda: brand_posts(sandbox.plaza), what="the post")
+    is_asked_about_and_leaves(sandbox, running, "plaza")
 
 
 @SITES
