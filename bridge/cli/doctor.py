@@ -11,6 +11,7 @@ import click
 
 from bridge import app, settings, slack, zendesk
 from bridge.cli.mapping_live import NO_SLACK, NO_ZENDESK
+from bridge.cli.opened import may_live
 from bridge.cli.terminal import say
 from bridge.core.account import Account
 from bridge.core.plural import counted
@@ -25,7 +26,7 @@ from bridge.settings import Settings
 from bridge.store import room, standing, versions
 from bridge.store.conditions import SILENCE, UNDONE_FIX, WORKER_GONE, conditions, nobody_works, unwritable
 from bridge.store.database import Database
-from bridge.store.presence import FolderLock, last_seen
+from bridge.store.presence import last_seen
 
 
 @click.command()
@@ -128,7 +129,7 @@ def _worker(database: Database, seen: datetime | None, nobody: str, *, writable:
     ``nobody`` says that none is, and since when.
     """
     fix = "start `bridge serve`, or `bridge worker` beside `bridge web`"
-    if seen is None or (database.embedded and not FolderLock(database.file).is_held()):
+    if seen is None or not may_live(database):
         return Finding("worker", False, nobody, fix)
     age = SystemClock().now() - seen
     if age < WORKER_GONE:

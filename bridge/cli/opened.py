@@ -58,11 +58,15 @@ def who() -> str:
 
 def for_a_worker(database: Database, tx: Session) -> str:
     """ " It goes on when a worker runs: …", for the end of a sentence; empty while one is alive."""
-    now, seen = datetime.now(UTC), last_seen(tx)
-    locked = not database.embedded or FolderLock(database.file).is_held()
-    if locked and seen is not None and now - seen <= WORKER_GONE:
+    seen = last_seen(tx)
+    if seen is not None and may_live(database) and datetime.now(UTC) - seen < WORKER_GONE:
         return ""
     return f" It goes on when a worker runs: {nobody_works(tx)}."
+
+
+def may_live(database: Database) -> bool:
+    """Whether a worker can be alive: on an embedded database, whoever is has the lock."""
+    return not database.embedded or FolderLock(database.file).is_held()
 
 
 def short(identity: str) -> str:

@@ -102,10 +102,9 @@ def say(tx: Session, world: World, case: Case, wording: Wording) -> None:
         visibility=target.visibility,
         not_before=now,
     )
-    words = (
+    content: dict[str, Any] = (
         {ending.TEMPLATE: True} if wording.template else {taken_back.SOURCE: taken_back.digest(wording.text)}
     )
-    content: dict[str, Any] = dict(words)
     if wording.unsaid_by:
         content[ending.UNSAID] = wording.unsaid_by
     _draft(tx, world, case, reply, wording.cause, reasons, closing=wording.closing, content=content)
