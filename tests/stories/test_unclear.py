@@ -331,6 +331,8 @@ def test_an_odd_answer_to_what_may_be_repeated_parks_no_case(
     sandbox: Sandbox, running: InProcess, status: int
 ):
     """A page for a time of maintenance met the customer's registration: tried again, and told if it lasts."""
+    clock = Ahead()
+    clock.rule(running)
     fault = sandbox.faults.add("zendesk", "register_user", "status", times=ALWAYS, status=status)
     sandbox.plaza.post("dewi", "The app logs me out every hour", language="en", tags=["technical-issue"])
 
@@ -339,6 +341,6 @@ def test_an_odd_answer_to_what_may_be_repeated_parks_no_case(
             found = conditions(tx, running.bridge.world.clock.now())
             return any(one.key == "failing:desk" for one in found)
 
-    eventually(told, within=30, what="the condition")
+    clock.hurry(told, what="the condition")
     fault.times = 0
-    eventually(sandbox.zendesk.tickets, within=30, what="the ticket")
+    clock.hurry(sandbox.zendesk.tickets, what="the ticket")
