@@ -65,7 +65,7 @@ def test_a_waiting_reply_that_quotes_a_deleted_post_is_held_as_it_was_written(
 ):
     """Whoever presses sees the reason and all of the words; they leave so, and are struck after that."""
     post, ticket = two_posts(sandbox, sandbox.plaza, first)
-    busy = sandbox.faults.add("plaza", "reply", "status", status=429, retry_after=3)
+    busy = sandbox.faults.add("plaza", "reply", "status", status=429, retry_after=8)
     sandbox.zendesk.agent_comments(ticket.id, say)
     assert busy.reached.wait(10)
     eventually(lambda: the_reply(running).state == "approved", what="it waits")
@@ -76,7 +76,7 @@ def test_a_waiting_reply_that_quotes_a_deleted_post_is_held_as_it_was_written(
     eventually(lambda: sandbox.zendesk.ticket(ticket.id).says(REASON, public=False), what="the note")
     card = eventually(lambda: (card := question(sandbox)) and REASON in card.words and card, what="the card")
     assert say in card.words
-    stays(lambda: not brand_posts(sandbox.plaza), seconds=4)
+    stays(lambda: not brand_posts(sandbox.plaza), seconds=1)
     press(sandbox)
     eventually(lambda: brand_posts(sandbox.plaza), what="the answer")
     assert [say] == [one.text for one in brand_posts(sandbox.plaza)]
@@ -91,7 +91,7 @@ def test_a_reply_that_moves_to_another_post_with_what_was_deleted_asks_there_too
     post, ticket = two_posts(sandbox, sandbox.plaza)
     last = sandbox.plaza.post("dewi", "Thanks in advance", reply_to=post.id, language="en")
     eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("Thanks in"), what="the third post")
-    busy = sandbox.faults.add("plaza", "reply", "status", status=429, retry_after=3)
+    busy = sandbox.faults.add("plaza", "reply", "status", status=429, retry_after=8)
     sandbox.zendesk.agent_comments(ticket.id, QUOTE)
     assert busy.reached.wait(10)
     sandbox.plaza.delete(post.id)
@@ -195,7 +195,7 @@ def test_a_waiting_reply_that_quotes_a_forgotten_person_is_held_as_it_was_writte
     sandbox.plaza.post("somchai", "Same with me", reply_to=theirs.id, tags=["technical-issue"])
     ticket = the_ticket(sandbox, count=2)
     rest(running)
-    busy = sandbox.faults.add("plaza", "reply", "status", status=429, retry_after=3)
+    busy = sandbox.faults.add("plaza", "reply", "status", status=429, retry_after=8)
     say = f'"{words}", @zephyrine wrote; please install 4.3.'
     sandbox.zendesk.agent_comments(ticket.id, say)
     assert busy.reached.wait(10)
