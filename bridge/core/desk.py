@@ -56,8 +56,9 @@ class TicketRef:
 class TicketUpdate:
     """One update: a comment by the customer or a note of ours, an assignment, or both.
 
-    ``author_id`` None means the bridge's own user. ``public`` is always sent. ``subject``
-    and ``fields`` are changed where they are given.
+    ``author_id`` None means the bridge's own user. A comment by anybody else is the customer's:
+    it opens a ticket again that waits or is solved. ``public`` is always sent. ``subject`` and
+    ``fields`` are changed where they are given.
     """
 
     ticket_id: str

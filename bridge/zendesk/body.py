@@ -44,6 +44,7 @@ class TicketBody(Body):
     external_id: str | None = None
     requester_id: int | None = None
     tags: list[str] = []
+    updated_at: str | None = None  # as it is written: a safe update says it back
 
 
 class TicketAnswer(Body):

@@ -120,8 +120,9 @@ class ZendeskDesk(Desk):
     def update_ticket(self, update: TicketUpdate, stamp: str) -> str:
         """Apply *update* with *stamp* in its audit's metadata; return the audit's id.
 
-        Raises VendorGoneError when the ticket is closed or deleted, VendorRefusedError
-        when nobody on the staff has the assignee's e-mail address.
+        The customer's words open the ticket again where it waits or is solved. Raises
+        VendorGoneError when the ticket is closed or deleted, VendorRefusedError when nobody
+        on the staff has the assignee's e-mail address.
         """
         operation = "update ticket"
         ticket_id = number(update.ticket_id, operation)
@@ -131,7 +132,8 @@ class ZendeskDesk(Desk):
             if assignee_id is None:
                 raise VendorRefusedError(VENDOR, operation, "no agent has the assignee's e-mail address")
         fields = self._fields(update.fields)
-        body = update_body(update, stamp, assignee_id=assignee_id, field_ids=fields)
+        seen = self._show(ticket_id, operation).ticket if update.author_id is not None else None
+        body = update_body(update, stamp, assignee_id=assignee_id, field_ids=fields, seen=seen)
         try:
             # Plain JSON: zenpy sends what it believes has changed, and drops what it does not know.
             content = self._client.send(operation, "PUT", f"/api/v2/tickets/{ticket_id}.json", body)

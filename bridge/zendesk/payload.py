@@ -9,15 +9,17 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from bridge.core.desk import TicketDraft, TicketUpdate
+from bridge.core.desk import TicketDraft, TicketStatus, TicketUpdate
 from bridge.errors import VendorRefusedError
 from bridge.zendesk.answer import VENDOR
+from bridge.zendesk.body import TicketBody
 from bridge.zendesk.text import SUBJECT_LIMIT, as_html, as_line
 
 # On every ticket of the bridge: the triggers look for it.
 TAG = "social_bridge"
 # Comes back in the audit as metadata.custom.bridge_stamp.
 STAMP = "bridge_stamp"
+_REOPENED = (TicketStatus.PENDING, TicketStatus.HOLD, TicketStatus.SOLVED)
 
 
 def ticket_body(
@@ -53,9 +55,18 @@ def ticket_body(
 
 
 def update_body(
-    update: TicketUpdate, stamp: str, *, assignee_id: int | None, field_ids: Mapping[str, int]
+    update: TicketUpdate,
+    stamp: str,
+    *,
+    assignee_id: int | None,
+    field_ids: Mapping[str, int],
+    seen: TicketBody | None = None,
 ) -> dict[str, Any]:
-    """The body that applies *update*. Tags are left alone: an update would replace them all."""
+    """The body that applies *update*. Tags are left alone: an update would replace them all.
+
+    *seen*: the ticket right before, for the customer's words. Where it waits or is solved they
+    open it again, and Zendesk refuses them (409) when it has changed since.
+    """
     ticket: dict[str, Any] = {"metadata": {STAMP: stamp}}
     if update.text is not None:
         # Left out, "public" takes whatever the ticket had first.
@@ -68,6 +79,11 @@ def update_body(
         ticket["subject"] = as_line(update.subject, SUBJECT_LIMIT)
     if field_ids:
         ticket["custom_fields"] = _custom_fields(update.fields, field_ids)
+    if seen is not None:
+        ticket |= {"safe_update": True, "updated_stamp": seen.updated_at} if seen.updated_at else {}
+        # Zendesk does so itself for who signs in as the customer, not for who writes in their name:
+        # https://support.zendesk.com/hc/en-us/articles/4408825831962
+        ticket |= {"status": TicketStatus.OPEN.value} if seen.status in _REOPENED else {}
     return {"ticket": ticket}
 
 

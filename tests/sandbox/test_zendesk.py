@@ -149,12 +149,15 @@ def test_body_loses_its_line_breaks_and_html_body_keeps_them(zenpy, api, root, s
     assert texts == ["one\ntwo <b>", "one two"]
 
 
-def test_customers_comment_reopens_a_solved_ticket(zenpy, api, root, sandbox):
-    """The status change is in the same audit as the comment."""
+def test_comment_in_a_customers_name_reopens_a_solved_ticket_only_where_it_says_so(zenpy, api, root, sandbox):
+    """Who is signed in counts, not the author; the status change is in the same audit as the comment."""
     ticket_id = open_ticket(zenpy)
     sandbox.zendesk.solve(ticket_id)
     customer = zenpy.users.search(external_id="standard:ani").next()
-    put(api, root, ticket_id, comment={"html_body": "no", "public": True, "author_id": customer.id})
+    comment = {"html_body": "no", "public": True, "author_id": customer.id}
+    put(api, root, ticket_id, comment=comment)
+    assert sandbox.zendesk.ticket(ticket_id).status == "solved"
+    put(api, root, ticket_id, comment=comment, status="open")
     assert sandbox.zendesk.ticket(ticket_id).status == "open"
     last = api.get(f"{root}/tickets/{ticket_id}/audits.json", timeout=5).json()["audits"][-1]
     assert [event["type"] for event in last["events"]] == ["Comment", "Change"]

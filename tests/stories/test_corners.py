@@ -91,6 +91,18 @@ def test_a_customer_who_comes_back_after_the_ticket_was_closed_gets_a_follow_up(
     assert follow_up.says("It is broken again!")
 
 
+def test_a_customer_who_comes_back_opens_the_solved_ticket_again(sandbox, running, ticket):
+    """Where it stayed solved nobody would read it, and for words in another's name Zendesk leaves it so."""
+    root = sandbox.plaza.posts()[0].id
+    sandbox.zendesk.agent_comments(ticket.id, "Fixed in 4.3.", status="solved")
+    eventually(lambda: the_case(running).state == "closed", what="the receipt")
+    sandbox.plaza.post("dewi", "It is broken again!", reply_to=root)
+
+    eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("broken again"), what="the words on the ticket")
+    assert sandbox.zendesk.ticket(ticket.id).status == "open"
+    eventually(lambda: the_case(running).state == "open", what="the case is open, too")
+
+
 def test_a_post_that_a_relay_brought_from_another_network_gets_its_ticket(sandbox, running):
     """The signed webhook may speak of any network: an Instagram comment, say."""
     sandbox.plaza.network = "instagram"

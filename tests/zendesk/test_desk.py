@@ -250,12 +250,31 @@ def test_a_note_says_that_it_is_internal(api, desk):
 
 def test_a_customers_comment_is_the_customers_and_the_tags_stay(api, desk):
     """An update that names tags replaces them all."""
+    api.get(f"{API}/tickets/5158.json", json={"ticket": {"id": 5158, "status": "new"}})
     put = api.put(f"{API}/tickets/5158.json", json={"ticket": {}, "audit": {"id": 1}})
     desk.update_ticket(TicketUpdate("5158", "Again!", public=True, author_id="35436"), "stamp-1")
     assert sent(put)["ticket"] == {
         "metadata": {"bridge_stamp": "stamp-1"},
         "comment": {"html_body": "Again!", "public": True, "author_id": 35436},
     }
+
+
+@pytest.mark.parametrize(
+    ("status", "sends"),
+    [("new", None), ("open", None), ("pending", "open"), ("hold", "open"), ("solved", "open")],
+)
+def test_a_customers_comment_opens_the_ticket_again_as_it_was_just_seen(api, desk, status, sends):
+    """Zendesk reopens for who is signed in as the customer, and we only write in their name.
+
+    What an agent does in the same moment is not overwritten: then Zendesk answers 409.
+    """
+    shown = {"id": 5158, "status": status, "updated_at": "2026-11-20T08:00:00Z"}
+    api.get(f"{API}/tickets/5158.json", json={"ticket": shown})
+    put = api.put(f"{API}/tickets/5158.json", json={"ticket": {}, "audit": {"id": 1}})
+    desk.update_ticket(TicketUpdate("5158", "Again!", public=True, author_id="35436"), "stamp-1")
+    ticket = sent(put)["ticket"]
+    assert ticket.get("status") == sends
+    assert (ticket["safe_update"], ticket["updated_stamp"]) == (True, "2026-11-20T08:00:00Z")
 
 
 PEOPLE = [

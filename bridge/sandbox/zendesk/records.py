@@ -230,7 +230,8 @@ class Records:
         if isinstance(wanted.get("comment"), dict) and _raw_text(wanted["comment"]):
             comment = self._comment(ticket, wanted["comment"], actor, via)
             events.append(self._comment_event(comment))
-            by_customer = comment.public and not self.users[comment.author_id].is_staff
+            # The author counts for nothing here, only who is signed in.
+            by_customer = comment.public and not actor.is_staff
             if by_customer and before in ("pending", "hold", "solved") and "status" not in wanted:
                 wanted["status"] = "open"
         self._native_rules(ticket, wanted, actor)
