@@ -5,9 +5,17 @@ https://developer.zendesk.com/api-reference/ticketing/tickets/ticket_audits/
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from bridge.zendesk.answer import other_shape
 
@@ -64,10 +72,18 @@ class UpdatedAnswer(Body):
     audit: AuditId
 
 
+def _object_or_none(found: Any) -> dict[str, Any] | None:
+    return found if isinstance(found, dict) else None
+
+
+# Channels say different things of both ends; only a ticket's number is read of them.
+_End = Annotated[dict[str, Any] | None, BeforeValidator(_object_or_none)]
+
+
 class SourceBody(Body):
     rel: str | None = None
-    from_: dict[str, Any] | None = Field(default=None, alias="from")
-    to: dict[str, Any] | None = None
+    from_: _End = Field(default=None, alias="from")
+    to: _End = None
 
 
 class ViaBody(Body):
@@ -75,7 +91,14 @@ class ViaBody(Body):
     source: SourceBody | None = None
 
 
+_READ = ("Comment", "CommentPrivacyChange", "Change")
+
+
 class EventBody(Body):
+    """An event of an audit. Of other types than those that are read, only that it is there is known:
+    Zendesk has some forty, adds to them at any time, and gives each what fields it likes.
+    """
+
     id: int | None = None
     type: str | None = None
     via: ViaBody | None = None
@@ -89,6 +112,13 @@ class EventBody(Body):
     # of a Change; its values may be of any kind
     field_name: str | None = None
     value: Any = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _pass_over(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("type") not in _READ:
+            return {"via": _object_or_none(given.get("via"))}
+        return given
 
 
 class MetadataBody(Body):

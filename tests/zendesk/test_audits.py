@@ -88,6 +88,34 @@ def test_what_is_not_known_for_certain_is_not_an_agents_hand(via):
     assert origin_of(ViaBody.model_validate(via) if via is not None else None) is Origin.OTHER
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"id": 7, "type": "KnowledgeLinkAccepted", "body": {"article": {"id": 1}}},
+        {"id": "01J9", "type": "SomethingNew", "public": None, "via": "somewhere", "author_id": "agent"},
+        {
+            "type": "SomethingNew",
+            "via": {"channel": "voice", "source": {"from": "+31", "to": [], "rel": None}},
+        },
+        {"id": 8, "type": "SomethingNew", "field_name": ["status"], "value": "solved", "comment_id": {}},
+        {"id": 9, "field_name": {}, "value": {}},
+    ],
+)
+def test_an_event_that_is_not_read_is_passed_over_whatever_it_holds(event):
+    """Zendesk adds types at any time, and asks to ignore them: the rest of the ticket is still read."""
+    comment = {"id": 2, "type": "Comment", "author_id": 900, "public": True, "plain_body": "Hello"}
+    body = {
+        "id": 1,
+        "created_at": "2026-01-05T12:00:00Z",
+        "author_id": 900,
+        "via": {"channel": "web", "source": {"from": "", "to": None, "rel": None}},
+        "events": [event, comment],
+    }
+    read = as_update(AuditBody.model_validate(body), STAFF)
+    assert read.comment is not None
+    assert (read.comment.text, read.status, read.origin) == ("Hello", None, Origin.INTERFACE)
+
+
 def closing(text: str, via: dict) -> AuditBody:
     events = [
         {"type": "Comment", "id": 1, "public": False, "body": text},
