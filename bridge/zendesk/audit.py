@@ -186,7 +186,9 @@ def _as_comment(event: EventBody, audit: AuditBody, staff: Collection[int]) -> C
 
 def _text_of(event: EventBody) -> str:
     # Zendesk's "plain" text keeps this one entity for the spaces of its editor.
-    return (event.plain_body or event.body or "").replace("&nbsp;", " ").replace("\xa0", " ").strip()
+    # A picture alone has none, and ``body`` would be its address as Markdown.
+    text = event.body if event.plain_body is None else event.plain_body
+    return (text or "").replace("&nbsp;", " ").replace("\xa0", " ").strip()
 
 
 def _sets_status(event: EventBody) -> bool:

@@ -116,6 +116,16 @@ def test_an_event_that_is_not_read_is_passed_over_whatever_it_holds(event):
     assert (read.comment.text, read.status, read.origin) == ("Hello", None, Origin.INTERFACE)
 
 
+def test_a_picture_alone_has_no_words():
+    """In its Markdown stands an address that every signed-in user may open, and nobody wrote it."""
+    picture = {"id": 2, "type": "Comment", "author_id": 900, "public": True, "plain_body": ""}
+    picture["body"] = "![](https://acme.zendesk.com/attachments/token/x/?name=image.png)"
+    body = {"id": 1, "created_at": "2026-01-05T12:00:00Z", "author_id": 900, "events": [picture]}
+    comment = as_update(AuditBody.model_validate(body), STAFF).comment
+    assert comment is not None
+    assert comment.text == ""
+
+
 def closing(text: str, via: dict) -> AuditBody:
     events = [
         {"type": "Comment", "id": 1, "public": False, "body": text},
