@@ -115,23 +115,24 @@ def origin_of(via: ViaBody | None) -> Origin:
     return origin
 
 
-def merge_target(audits: Iterable[AuditBody], ticket_id: int) -> str | None:
+def merge_target(audits: Iterable[AuditBody], ticket_id: int, *, is_tagged: bool = True) -> str | None:
     """The ticket into which *ticket_id* was merged, if its audits (newest first) tell.
 
-    The number stands in the source of the merge, else in the notice that Zendesk
-    writes with it, in whatever language.
+    The number stands in the source of the merge, else in the notice that Zendesk writes with
+    it, in whatever language. Where the ticket has not the tag of a merge (*is_tagged*), a notice
+    may be anybody's note, and a merge that closes nothing one of another ticket into this.
     """
     for audit in audits:
+        closes = any(_sets_status(e) and e.value == TicketStatus.CLOSED for e in audit.events)
         for via in (audit.via, *(event.via for event in audit.events)):
             if via is None or via.source is None or origin_of(via) is not Origin.MERGE:
                 continue
-            for end in (via.source.to, via.source.from_):
+            for end in (via.source.to, via.source.from_ if is_tagged or closes else None):
                 other = (end or {}).get("ticket_id")
                 if isinstance(other, int) and other != ticket_id:
                     return str(other)
         comment = _comment_in(audit)
-        closes = any(_sets_status(e) and e.value == TicketStatus.CLOSED for e in audit.events)
-        named = _TICKET_NUMBER.findall(_text_of(comment)) if comment and closes else []
+        named = _TICKET_NUMBER.findall(_text_of(comment)) if is_tagged and comment and closes else []
         if named and int(named[0]) != ticket_id:
             return str(int(named[0]))
     return None

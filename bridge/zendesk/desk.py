@@ -161,9 +161,11 @@ class ZendeskDesk(Desk):
             # "deleted" is the one status that Zendesk has and agents cannot set.
             raise VendorGoneError(VENDOR, operation, f"its status is {_word(ticket.status)}")
         merged_into = None
-        if MERGED_TAG in ticket.tags:
+        tagged = MERGED_TAG in ticket.tags
+        if tagged or ticket.status == TicketStatus.CLOSED:
+            # Not by the tag alone: an admin's trigger or a person may take it away.
             page = next(self._audit_pages(ticket_id, operation))
-            merged_into = merge_target(page.audits, ticket.id)
+            merged_into = merge_target(page.audits, ticket.id, is_tagged=tagged)
         requester = next((u for u in found.users if u.id == ticket.requester_id), None)
         return Ticket(
             id=str(ticket.id),

@@ -443,6 +443,29 @@ def test_a_merged_ticket_tells_where_to(api, desk):
     assert found.requester_external_id is None
 
 
+MERGED = {"channel": "web", "source": {"rel": "merge", "to": {"ticket_id": 5160}}}
+TAKEN_IN = {"channel": "web", "source": {"rel": "merge", "from": {"ticket_id": 5160}}}
+CLOSES = {"id": 8, "type": "Change", "field_name": "status", "value": "closed"}
+NOTE = {"id": 7, "type": "Comment", "public": False, "plain_body": "Their order is #4711"}
+
+
+@pytest.mark.parametrize(
+    ("audits", "target"),
+    [
+        ([audit(9, via=MERGED)], "5160"),
+        ([audit(9, via=TAKEN_IN, events=[CLOSES])], "5160"),
+        ([audit(9, events=[CLOSES]), audit(8, via=TAKEN_IN)], None),
+        ([audit(9, events=[NOTE, CLOSES])], None),
+    ],
+)
+def test_a_merge_is_known_without_its_tag(api, desk, audits, target):
+    """A person or a trigger took the tag away. What was merged into ours is no merge of ours."""
+    closed = {"id": 5158, "status": "closed", "requester_id": 35436, "tags": []}
+    api.get(f"{API}/tickets/5158.json", json={"ticket": closed, "users": []})
+    pages(api, {"audits": audits})
+    assert desk.read_ticket("5158").merged_into == target
+
+
 def test_a_deleted_ticket_is_gone(api, desk):
     """Zendesk answers 404, or for a while a status that no agent can set."""
     api.get(f"{API}/tickets/5158.json", json={"ticket": {"id": 5158, "status": "deleted"}})
