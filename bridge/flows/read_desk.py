@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.core.case import CaseState, move
-from bridge.core.desk import Resolution, Ticket, Update
+from bridge.core.desk import Resolution, Ticket, TicketStatus, Update
 from bridge.core.verdict import Verdict, judge
 from bridge.errors import VendorGoneError
 from bridge.flows import cards, close_loop, drafting, finds, taken_back, writing
@@ -61,6 +61,7 @@ def read(world: World, row: TicketRow, lease: Lease) -> None:
             news = _miss(tx, world, case, stored)
         else:
             stored.url = ticket.url
+            _restore(tx, world, case, stored, ticket)
             goes_on = ticket.merged_into is not None and not _speaks_for_another(tx, case, ticket.merged_into)
             reading = _Reading(tx, world, case, stored, ticket, notes, history, goes_on)
             taken_back.hold(tx, world, case, history)
@@ -101,6 +102,15 @@ def _miss(tx: Session, world: World, case: Case, row: TicketRow) -> int:
     if case.state != CaseState.CLOSED:
         drafting.post_note(tx, case, f"deleted:{row.ticket_id}", writing.no_ticket_note(what), now)
     return 1
+
+
+def _restore(tx: Session, world: World, case: Case, row: TicketRow, ticket: Ticket) -> None:
+    """Somebody took a deleted ticket back: it speaks for the case again, unless another one does by now."""
+    if row.state != "deleted" or any(one.state == "current" for one in cases.rows(tx, TicketRow, case.id)):
+        return
+    row.state = "closed" if ticket.status is TicketStatus.CLOSED else "current"
+    casefile.tell(tx, case.id, world.clock.now(), "desk", f"ticket {row.ticket_id} was restored")
+    cards.show(tx, world, case)
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,7 +208,7 @@ def _hint(world: World, known: TicketRow, change: Change) -> None:
         case = cases.lock(tx, known.case_id)
         row = tx.get_one(TicketRow, known.id)
         row.swept_to = change.at
-        if row.state in ("deleted", "merged"):
+        if row.state == "merged" or (row.state == "deleted" and change.deleted):
             return
         told = tickets.is_unread(row)
         # Even then: who is reading it now may have read past this change.

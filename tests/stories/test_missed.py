@@ -258,6 +258,20 @@ def test_a_merge_is_followed(sandbox: Sandbox, running: InProcess, deaf: TicketV
     eventually(lambda: [FAREWELL] == [post.text for post in brand_posts(sandbox.plaza)], what="the reply")
 
 
+def test_a_ticket_that_was_deleted_by_mistake_goes_on(sandbox: Sandbox, running: InProcess, deaf: TicketView):
+    """It was heard to be deleted, and an admin has restored it: it speaks for the case again."""
+    sandbox.zendesk.delete(deaf.id)
+    sweep(running)
+    eventually(lambda: ["deleted"] == [row.state for row in tickets_of(running)], what="the deletion")
+    sandbox.zendesk.restore(deaf.id)
+    next_second()
+    sandbox.zendesk.agent_comments(deaf.id, FAREWELL, status="solved")
+    sweep(running)
+
+    eventually(lambda: [FAREWELL] == [post.text for post in brand_posts(sandbox.plaza)], what="the reply")
+    assert ["current"] == [row.state for row in tickets_of(running)]
+
+
 def requester_of(sandbox: Sandbox, ticket: TicketView) -> int:
     return int(sandbox.zendesk.records.tickets[ticket.id].values["requester_id"])
 

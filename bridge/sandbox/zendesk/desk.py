@@ -102,7 +102,6 @@ class ZendeskSandbox:
     ``export_lag_s``: how much of the newest time the incremental export leaves out;
     ``export_page``: the most tickets on one page of it.
     ``agent_workspace``: whether comments can be redacted by marking them, as newer accounts allow.
-    ``export_lag_s``: how much of the newest time the incremental export leaves out.
     """
 
     def __init__(
@@ -230,6 +229,12 @@ class ZendeskSandbox:
         with self.lock:
             ticket = self.records.tickets[int(ticket_id)]
             ticket.deleted, ticket.updated_at = True, datetime.now(UTC)
+
+    def restore(self, ticket_id: int | str) -> None:
+        """An admin takes the ticket back from among the deleted ones. No trigger runs."""
+        with self.lock:
+            ticket = self.records.tickets[int(ticket_id)]
+            ticket.deleted, ticket.updated_at = False, datetime.now(UTC)
 
     def open_follow_up(self, closed_id: int | str, text: str, agent: str = "agent-1") -> int:
         """An agent opens a follow-up of a closed ticket in the interface. Returns its id."""
