@@ -20,6 +20,8 @@ from bridge.store.deliveries import DESK_SOURCE
 from bridge.store.leases import Lease
 from bridge.store.tables import Case, TicketRow
 
+MERGED_INTO_SOLVED = "The ticket was merged into one that is solved already."
+
 
 def unread(tx: Session, case_id: str) -> TicketRow | None:
     """The case's next ticket that somebody hinted at since it was last read."""
@@ -66,6 +68,8 @@ def read(world: World, row: TicketRow, lease: Lease) -> None:
             reading = _Reading(tx, world, case, stored, ticket, notes, history, goes_on)
             taken_back.hold(tx, world, case, history)
             news = sum(_hear(reading, update) for update in updates)
+            if row.read_at is None and row.read_since is not None:
+                _solved_before(reading)
             stored.last_update_id = updates[-1].id if updates else stored.last_update_id
             if ticket.merged_into is not None and stored.state != "merged":
                 since = history[-1].at if history else world.clock.now()
@@ -111,6 +115,14 @@ def _restore(tx: Session, world: World, case: Case, row: TicketRow, ticket: Tick
     row.state = "closed" if ticket.status is TicketStatus.CLOSED else "current"
     casefile.tell(tx, case.id, world.clock.now(), "desk", f"ticket {row.ticket_id} was restored")
     cards.show(tx, world, case)
+
+
+def _solved_before(reading: _Reading) -> None:
+    """Ours was merged into a ticket that was solved already: nobody is going to solve it (again)."""
+    solved = reading.ticket.status is TicketStatus.SOLVED
+    if solved and reading.case.state == CaseState.OPEN and reading.history:
+        _solved(reading, reading.history[-1], Verdict(solved=True, hold=MERGED_INTO_SOLVED))
+        cards.show(reading.tx, reading.world, reading.case)
 
 
 @dataclass(frozen=True, slots=True)

@@ -272,6 +272,28 @@ def test_a_ticket_that_was_deleted_by_mistake_goes_on(sandbox: Sandbox, running:
     assert ["current"] == [row.state for row in tickets_of(running)]
 
 
+def test_a_ticket_that_ours_was_merged_into_after_it_was_solved_is_no_open_loop(
+    sandbox: Sandbox, running: InProcess, deaf: TicketView
+):
+    """Nobody solves it again: what would close the loop waits for a person."""
+    desk = sandbox.zendesk
+    with desk.lock:
+        wanted = {"comment": {"body": "by telephone"}, "requester_id": requester_of(sandbox, deaf)}
+        target = desk.records.create(wanted, desk.agents["agent-2"], "web").ticket.id
+    desk.solve(target)
+    next_second()
+    desk.merge(deaf.id, target)
+    sweep(running)
+
+    def state() -> str:
+        with running.database.read() as tx:
+            return str(tx.scalars(select(Case)).one().state)
+
+    eventually(lambda: state() == "solved", what="the solve")
+    the_card(sandbox, "support-technical", "solved already")
+    assert not brand_posts(sandbox.plaza)
+
+
 def requester_of(sandbox: Sandbox, ticket: TicketView) -> int:
     return int(sandbox.zendesk.records.tickets[ticket.id].values["requester_id"])
 
