@@ -112,6 +112,16 @@ def test_channel_without_the_bot_and_channel_that_is_not(client, sandbox):
     assert error_of(client.chat_postMessage, channel="no-such", text="x") == "channel_not_found"
 
 
+def test_an_archived_channel_takes_nothing(client, sandbox):
+    """It can be read, and neither posted in nor changed."""
+    posted = client.chat_postMessage(channel="triage", text="x")
+    next(one for one in sandbox.slack.channels.values() if one.name == "triage").is_archived = True
+    assert error_of(client.chat_postMessage, channel="#triage", text="x") == "is_archived"
+    changed = error_of(client.chat_update, channel=posted["channel"], ts=posted["ts"], text="y")
+    assert changed == "is_archived"
+    assert client.conversations_history(channel=posted["channel"])["messages"]
+
+
 def test_second_message_in_a_second_is_429():
     """One message per second and channel, when the knob is on."""
     with Sandbox(posts_per_second=1) as sandbox:

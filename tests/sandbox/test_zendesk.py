@@ -193,6 +193,21 @@ def test_audits_tell_who_came_which_way_with_which_stamp(zenpy, api, root, sandb
     assert [audit["author_id"] in staff for audit in answer["audits"]] == [True] * 5
 
 
+def test_a_cursors_next_page_keeps_the_order_and_the_sideloads(zenpy, api, root):
+    """The link says all that was asked: newest first goes on with what is older."""
+    ticket_id = open_ticket(zenpy)
+    for number in range(4):
+        put(api, root, ticket_id, comment={"body": f"note {number}", "public": False})
+    address, seen = f"{root}/tickets/{ticket_id}/audits.json?page[size]=2&sort=-created_at&include=users", []
+    while address:
+        page = api.get(address, timeout=5).json()
+        seen += [audit["id"] for audit in page["audits"]]
+        assert page["users"]
+        address = page["links"]["next"]
+    assert seen == sorted(set(seen), reverse=True)
+    assert len(seen) == 5
+
+
 def test_zenpy_pages_through_audits(zenpy, api, root):
     """next_page is absolute and leads to the rest."""
     ticket_id = open_ticket(zenpy)

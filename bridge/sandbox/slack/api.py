@@ -103,6 +103,7 @@ class WebApi:
         channel = self._workspace.channel(str(arguments.get("channel", "")))
         if not channel.has_bot:
             raise SlackError("not_in_channel")
+        _refuse_archived(channel)
         self._limit_posts(channel.id)
         message = self._workspace.new_message(channel, arguments)
         channel.messages.append(message)
@@ -118,6 +119,7 @@ class WebApi:
 
     def _update(self, arguments: Json) -> Json:
         channel = self._workspace.channel(str(arguments.get("channel", "")), by_name=False)
+        _refuse_archived(channel)
         message = self._workspace.message(channel, str(arguments.get("ts")))
         text = arguments.get("text")
         if text is not None and len(str(text)) > 4000:
@@ -220,6 +222,11 @@ class WebApi:
                     place["user"], place["channel"], str(arguments.get("text") or ""), blocks
                 )
             return "ok", 200
+
+
+def _refuse_archived(channel: Channel) -> None:
+    if channel.is_archived:
+        raise SlackError("is_archived")
 
 
 def _title(text: Json | None) -> str:

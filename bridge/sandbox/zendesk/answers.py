@@ -49,7 +49,10 @@ def page_of(name: str, rows: list[Json], extra: Json | None = None) -> Json:
         start = decode(request.args.get("page[after]", ""))
         more = start + size < len(rows)
         cursor = encode(start + size) if more else None
-        link = f"{request.base_url}?page[size]={size}&page[after]={cursor}" if more else None
+        kept = "".join(
+            f"&{key}={value}" for key, value in request.args.items() if not key.startswith("page[")
+        )
+        link = f"{request.base_url}?page[size]={size}&page[after]={cursor}{kept}" if more else None
         body: Json = {name: rows[start : start + size]}
         body["meta"] = {"has_more": more, "after_cursor": cursor, "before_cursor": None}
         body["links"] = {"next": link, "prev": None}
