@@ -83,7 +83,8 @@ class ZendeskDesk(Desk):
         operation = "register customer"
         user = User(
             external_id=customer.external_id,
-            name=as_line(customer.name, NAME_LIMIT),
+            # Zendesk refuses an empty name.
+            name=as_line(customer.name, NAME_LIMIT) or customer.external_id[:NAME_LIMIT],
             role="end-user",
             skip_verify_email=True,
         )

@@ -75,6 +75,14 @@ def test_a_customer_is_registered_by_the_social_identity(api, desk):
     }
 
 
+@pytest.mark.parametrize("name", [" ", "\u3000\n", "\x00\x07"])
+def test_a_customer_whose_name_shows_nothing_is_registered_all_the_same(api, desk, name):
+    """Zendesk refuses an empty name, and then nobody would hear of the complaint."""
+    made = api.post(f"{API}/users/create_or_update.json", json={"user": {"id": 35436}}, status=201)
+    desk.register_customer(Customer("mastodon:social.example:1", name))
+    assert sent(made)["user"]["name"] == "mastodon:social.example:1"
+
+
 # --- opening ---
 
 

@@ -44,7 +44,8 @@ class RegisterCustomer(DeskRecipe):
 
     def freeze(self, tx: Session, case: Case, intent: Intent) -> dict[str, Any]:
         first = messages.of_case(tx, case.id)[0]
-        name = first.author_name or first.author_handle or "Customer"
+        names = (first.author_name, first.author_handle)
+        name = next((name for name in names if name and not name.isspace()), "Customer")
         payload: dict[str, Any] = _customer.dump_python(
             Customer(drafting.customer_external_id(case), name), mode="json"
         )
