@@ -30,14 +30,40 @@ def register(tx: Session, case: Case, at: datetime) -> None:
         )
 
 
+def register_anew(tx: Session, case: Case, requester_id: str, at: datetime) -> None:
+    """The same where the desk knows *requester_id*, who was the customer, no more."""
+    known = known_customer(tx, case)
+    if known is not None and known.requester_id == requester_id:
+        tx.delete(known)
+        tx.flush()
+    tx.info.get(_KNOWN, {}).pop(case.id, None)
+    intents.draft(
+        tx,
+        case,
+        Effect.REGISTER_CUSTOMER,
+        target=f"{case.network}:{case.author_id}",
+        cause=f"instead of:{requester_id}",
+        lane=DESK,
+        at=at,
+    )
+
+
 def open_ticket(
-    tx: Session, case: Case, message: Message, at: datetime, number: int, follow_up_of: str | None = None
+    tx: Session,
+    case: Case,
+    message: Message,
+    at: datetime,
+    number: int,
+    follow_up_of: str | None = None,
+    instead_of: str | None = None,
 ) -> None:
+    """*instead_of*: the intent that could not, because its requester was gone."""
     content = {
         "message": message.id,
         "version": version(message),
         "number": number,
         "follow_up_of": follow_up_of,
+        **({"instead_of": instead_of} if instead_of else {}),
     }
     intents.draft(
         tx,

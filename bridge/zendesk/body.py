@@ -32,6 +32,7 @@ class UserBody(Body):
     role: str | None = None
     external_id: str | None = None
     suspended: bool | None = None
+    active: bool | None = None  # False of who was deleted, or merged into somebody else
 
     @property
     def is_staff(self) -> bool:

@@ -34,6 +34,7 @@ from bridge.zendesk.body import (
     TicketBody,
     TicketsAnswer,
     UpdatedAnswer,
+    UserAnswer,
     UserBody,
     UsersAnswer,
     read,
@@ -95,7 +96,8 @@ class ZendeskDesk(Desk):
         """Open a ticket with the customer's text as its first, public comment.
 
         The same draft and key give the same bytes, which Zendesk's Idempotency-Key asks
-        for. Raises VendorRefusedError for a group or brand that Zendesk does not have.
+        for. Raises VendorRefusedError for a group or brand that Zendesk does not have,
+        VendorGoneError when the requester is not there any more.
         Fields that it does not have are left out and named in the log.
         """
         operation = "open ticket"
@@ -107,7 +109,14 @@ class ZendeskDesk(Desk):
             field_ids=self._fields(draft.fields),
         )
         # Plain JSON: zenpy cannot send headers, and would render the body anew.
-        content = self._client.send(operation, "POST", "/api/v2/tickets.json", body, {"Idempotency-Key": key})
+        key_header = {"Idempotency-Key": key}
+        try:
+            content = self._client.send(operation, "POST", "/api/v2/tickets.json", body, key_header)
+        except VendorRefusedError as error:
+            if error.status == 422 and not self._is_there(number(draft.requester_id, operation), operation):
+                detail = "its requester was deleted, or merged into another user"
+                raise VendorGoneError(VENDOR, operation, detail, status=422) from None
+            raise
         return self._ref(read(TicketAnswer, content, operation, repeatable=False).ticket)
 
     def find_ticket(self, external_id: str) -> TicketRef | None:
@@ -280,6 +289,13 @@ class ZendeskDesk(Desk):
         # Plain JSON: with its cache off, zenpy throws sideloaded users away.
         content = self._client.get(operation, f"/api/v2/tickets/{ticket_id}.json", {"include": "users"})
         return read(TicketAnswer, content, operation)
+
+    def _is_there(self, user_id: int, operation: str) -> bool:
+        try:
+            content = self._client.get(operation, f"/api/v2/users/{user_id}.json")
+        except VendorGoneError:
+            return False
+        return read(UserAnswer, content, operation).user.active is not False
 
     def _is_closed(self, ticket_id: int) -> bool:
         return self._show(ticket_id, "read ticket").ticket.status == TicketStatus.CLOSED

@@ -103,6 +103,23 @@ def test_a_customer_who_comes_back_opens_the_solved_ticket_again(sandbox, runnin
     eventually(lambda: the_case(running).state == "open", what="the case is open, too")
 
 
+def test_a_customer_whose_record_agents_deleted_gets_a_ticket(sandbox, running, ticket):
+    """Or merged into another: what the bridge remembers of the requester is of no use any more."""
+    sandbox.zendesk.solve(ticket.id)
+    eventually(lambda: the_case(running).state == "closed", what="the receipt")
+    with sandbox.zendesk.lock:
+        records = sandbox.zendesk.records
+        records.users[records.tickets[ticket.id].values["requester_id"]].active = False
+    complain(sandbox, "And now the app does not start at all")
+
+    second = the_ticket(sandbox, count=2)
+    assert second.says("does not start at all")
+    assert second.requester_external_id == ticket.requester_external_id
+    with running.database.read() as tx:
+        refused = tx.scalars(select(Intent).where(Intent.state == IntentState.REFUSED)).all()
+    assert all(intent.decided_by for intent in refused)  # nobody has to look at it
+
+
 def test_a_post_that_a_relay_brought_from_another_network_gets_its_ticket(sandbox, running):
     """The signed webhook may speak of any network: an Instagram comment, say."""
     sandbox.plaza.network = "instagram"

@@ -169,6 +169,23 @@ def test_a_key_that_zendesk_knows_with_other_bytes_means_look_first(api, desk):
         desk.open_ticket(draft(), "key-1")
 
 
+@pytest.mark.parametrize(
+    ("user", "status", "error"),
+    [
+        ({"user": {"id": 35436, "active": False}}, 200, VendorGoneError),
+        ({"error": "RecordNotFound"}, 404, VendorGoneError),
+        ({"user": {"id": 35436, "active": True, "suspended": True}}, 200, VendorRefusedError),
+    ],
+)
+def test_a_requester_who_is_gone_is_told_from_another_refusal(api, desk, user, status, error):
+    """Agents delete and merge users; one who is suspended is there, and a person has to look."""
+    refusal = {"error": "RecordInvalid", "details": {"requester": [{"description": "Requester: …"}]}}
+    api.post(f"{API}/tickets.json", json=refusal, status=422)
+    api.get(f"{API}/users/35436.json", json=user, status=status)
+    with pytest.raises(error):
+        desk.open_ticket(draft(), "open-1")
+
+
 def test_an_id_that_was_never_zendesks_is_refused(desk):
     """It would become part of an address."""
     with pytest.raises(VendorRefusedError):

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from bridge.core.desk import Customer, TicketDraft, TicketUpdate
 from bridge.core.intent import UNSETTLED, Effect, IntentState
 from bridge.core.ports import Desk
-from bridge.errors import VendorBusyError, VendorError
+from bridge.errors import VendorBusyError, VendorError, VendorGoneError
 from bridge.flows import cards, drafting, writing
 from bridge.flows.recipe import Outcome, Recipe
 from bridge.store import casefile, cases, deliveries, intents, messages, tickets
@@ -147,6 +147,19 @@ class OpenTicket(DeskRecipe):
                 update.due_at = now
         intents.wake_case(case, now)
         cards.show(tx, self.world, case)
+
+    def refused(self, tx: Session, case: Case, intent: Intent, error: VendorError | None) -> None:
+        """The requester was deleted or merged away in the desk: register the customer anew, once."""
+        if not isinstance(error, VendorGoneError) or "instead_of" in intent.draft:
+            return
+        now, requester_id = self.world.clock.now(), _ticket.validate_python(intent.payload).requester_id
+        intent.decided_by = "the bridge"  # nobody has to look at it: another one takes its place
+        casefile.tell(tx, case.id, now, "desk", f"requester {requester_id} is gone: registered anew")
+        drafting.register_anew(tx, case, requester_id, now)
+        openings = (one for one in intents.of_case(tx, case.id) if one.effect == Effect.OPEN_TICKET)
+        number = max(one.draft["number"] for one in openings) + 1
+        message, source = tx.get_one(Message, intent.draft["message"]), intent.draft["follow_up_of"]
+        drafting.open_ticket(tx, case, message, now, number, follow_up_of=source, instead_of=intent.id)
 
 
 class UpdateTicket(DeskRecipe):

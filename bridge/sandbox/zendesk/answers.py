@@ -34,7 +34,7 @@ def user_json(user: User) -> Json:
         "email": user.email,
         "role": user.role,
         "external_id": user.external_id,
-        "active": True,
+        "active": user.active,
         "suspended": False,
         "verified": True,
         "created_at": iso(user.created_at),

@@ -69,6 +69,7 @@ class User:
     external_id: str | None = None
     created_at: datetime = field(default_factory=now)
     updated_at: datetime = field(default_factory=now)
+    active: bool = True  # False: deleted, or merged into another user
 
     @property
     def is_staff(self) -> bool:
@@ -176,7 +177,7 @@ class Records:
 
     def find_user(self, email: str | None = None, external_id: str | None = None) -> User | None:
         """The user with this e-mail or external id; neither minds letter case."""
-        for user in self.users.values():
+        for user in filter(lambda one: one.active, self.users.values()):
             same_id = external_id and user.external_id and user.external_id.lower() == external_id.lower()
             if same_id or (email and user.email and user.email.lower() == email.lower()):
                 return user
@@ -266,6 +267,8 @@ class Records:
         for name in ("requester_id", "assignee_id"):
             if wanted.get(name) is not None and wanted[name] not in self.users:
                 raise RecordError(**{name.removesuffix("_id"): "is invalid"})
+            if wanted.get(name) is not None and not self.users[wanted[name]].active:
+                raise RecordError(**{name.removesuffix("_id"): "is deleted"})
         assignee = self.users.get(wanted.get("assignee_id") or 0)
         if assignee and not assignee.is_staff:
             raise RecordError(assignee="is not an agent")
