@@ -30,7 +30,7 @@ class Loops:
 def measure_loops(folder: Path, number: int, *, connections: int) -> Loops:
     """Post *number* tagged complaints of different customers at once, to one process on SQLite."""
     with Stub() as stub, start_serve(folder, stub, threads=THREADS) as serve:
-        _open(stub, serve, THREADS, connections, "warm")
+        _open(stub, serve, min(number, THREADS), connections, "warm")
         return _measure(stub, serve, [serve], number, connections, size=lambda: _size(folder))
 
 
@@ -45,7 +45,7 @@ def measure_workers(folder: Path, number: int, *, connections: int, workers: int
                 folder / "bridge", stub, server.new_database(), workers=workers, threads=OF_EACH_WORKER
             ) as (door, others),
         ):
-            _open(stub, door, OF_EACH_WORKER * workers, connections, "warm")
+            _open(stub, door, min(number, OF_EACH_WORKER * workers), connections, "warm")
             return _measure(stub, door, [door, *others], number, connections)
     finally:
         server.close()
