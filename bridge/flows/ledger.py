@@ -87,8 +87,11 @@ def stumbled(world: World, intent_id: str, lease: Lease) -> None:
         intent.attempts += 1
         intent.due_at = now + timedelta(seconds=2.0 ** min(intent.attempts, 9))
         casefile.tell(tx, case.id, now, "error", f"{intents.named(intent)}: the log has it", intent=intent.id)
-        if intent.state == IntentState.SENDING:
-            intent.over_at = intent.over_at or now  # whatever it was, no call is under way any more
+        ours = intent.sender == lease.holder and not world.is_calling(intent.id)
+        if intent.state == IntentState.SENDING and intent.over_at is None and ours:
+            # Whatever it was, our call has ended; what became of it nobody knows.
+            intent.over_at = now
+            intent.unclear += 1
         if intent.attempts >= STUMBLES:
             to = IntentState.UNKNOWN if intent.state == IntentState.SENDING else IntentState.HELD
             why = "The bridge itself fails on this; its log says why."
