@@ -52,6 +52,27 @@ def test_a_reply_whose_senders_were_killed_twice_is_not_sent_a_third_time(engine
     assert len(engine.outside.sent) == 2
 
 
+def test_a_reply_is_sent_once_more_when_nothing_shows_it(engine: Engine):
+    """One unclear answer, and a thread without it: a person need not be asked."""
+    engine.outside.answers = [UNCLEAR]
+    reply = engine.wish()
+    engine.work()
+    engine.work(LONG)
+    assert engine.intent(reply).state == IntentState.CONFIRMED
+    assert len(engine.outside.sent) == 2
+
+
+def test_a_try_that_did_nothing_does_not_use_up_the_second_one(engine: Engine):
+    """The vendor was busy when the reply was sent once more: that changed nothing, and it may be sent yet."""
+    engine.outside.answers = [UNCLEAR, BUSY]
+    reply = engine.wish()
+    engine.work()
+    engine.work(LONG)
+    engine.work(LONG)
+    assert engine.intent(reply).state == IntentState.CONFIRMED
+    assert len(engine.outside.sent) == 3
+
+
 def test_a_reply_that_trips_over_a_fault_of_ours_is_not_sent_a_third_time(engine: Engine):
     """The vendor may have posted it before we tripped over the answer: that is unclear, too."""
     engine.outside.answers = [RuntimeError("an odd answer") for _ in range(9)]
