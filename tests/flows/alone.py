@@ -46,6 +46,7 @@ class Outside:
     answers: list[Outcome | BaseException] = field(default_factory=list)
     shown: Outcome | None = None  # what a look finds
     looking: Callable[[], Stop | None] = lambda: None  # what happens while the bridge looks
+    sending: Callable[[Intent], object] = lambda _intent: None  # what happens while it is called
     sent: list[str] = field(default_factory=list)
     looks: int = 0
     claimed: Collection[str] = ()
@@ -62,6 +63,7 @@ class Outside:
 
             def send(self, intent: Intent) -> Outcome:
                 outside.sent.append(intent.id)
+                outside.sending(intent)
                 answer = outside.answers.pop(0) if outside.answers else Outcome("post-9")
                 if isinstance(answer, BaseException):
                     raise answer

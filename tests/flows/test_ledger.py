@@ -14,7 +14,7 @@ from bridge.flows.recipe import Outcome, Stop
 from bridge.store import casefile, lanes
 from bridge.store.leases import LeaseLostError
 from bridge.store.presence import NotPresentError
-from bridge.store.tables import LeaseRow
+from bridge.store.tables import Intent, LeaseRow
 from tests.flows.alone import CALL, SETTLE, Engine, Killed
 from tests.store.conftest import NOON
 
@@ -169,6 +169,23 @@ def test_who_lost_the_case_while_looking_sends_nothing(engine: Engine):
     assert engine.intent(reply).state == IntentState.APPROVED
 
 
+@pytest.mark.parametrize("effect", [Effect.REPLY, Effect.POST_NOTE])
+def test_who_lost_the_case_while_calling_writes_nothing(engine: Engine, effect: Effect):
+    """Another worker has looked for the call by now, and decided what comes next: that stands."""
+    wished = engine.wish(effect)
+
+    def take(intent: Intent) -> None:
+        with engine.database.write() as tx:
+            tx.execute(update(LeaseRow).values(holder="another", fence=LeaseRow.fence + 1))
+            tx.get_one(Intent, intent.id).reason = "the other one's"
+
+    engine.outside.sending = take
+    with pytest.raises(LeaseLostError):
+        engine.work()
+    assert engine.intent(wished).state == IntentState.SENDING
+    assert engine.intent(wished).reason == "the other one's"
+
+
 def test_a_key_of_the_vendor_is_as_old_as_the_first_try(engine: Engine):
     """Later tries with the same key do not make the vendor remember it for longer."""
     engine.outside.answers = [UNCLEAR, UNCLEAR, UNCLEAR]
@@ -239,6 +256,39 @@ def test_what_keeps_failing_with_a_call_behind_it_ends_unknown(engine: Engine):
     for _ in range(9):
         engine.work(timedelta(minutes=10))
     assert engine.intent(reply).state == IntentState.UNKNOWN
+
+
+def test_a_look_that_comes_early_sends_nothing(engine: Engine):
+    """Somebody woke it before what its call did could show."""
+    ended = engine.wish(
+        Effect.POST_NOTE,
+        state=IntentState.SENDING,
+        sender="another",
+        sent_at=NOON,
+        first_sent_at=NOON,
+        over_at=NOON,
+        unclear=1,
+    )
+    engine.work(SETTLE - timedelta(seconds=1))
+    assert engine.outside.looks == 1
+    assert engine.outside.sent == []
+    assert engine.intent(ended).due_at == NOON + SETTLE
+
+
+def test_a_fault_of_ours_after_the_case_was_lost_is_not_written_down(engine: Engine):
+    """Another worker goes on with it, and its tries are its own."""
+    reply = engine.wish()
+
+    def trip() -> None:
+        with engine.database.write() as tx:
+            tx.execute(update(LeaseRow).values(holder="another", fence=LeaseRow.fence + 1))
+        raise RuntimeError("a fault of ours")
+
+    engine.outside.looking = trip
+    with pytest.raises(LeaseLostError):
+        engine.work()
+    assert engine.intent(reply).attempts == 0
+    assert "error" not in told(engine)
 
 
 def test_a_vendors_no_after_an_approval_is_not_the_approvers_no(engine: Engine):
