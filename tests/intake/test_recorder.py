@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from bridge.app import Bridge
 from bridge.errors import StoreBusyError
 from bridge.intake.recorder import Recorder
+from bridge.store import deliveries
 from bridge.store.database import Database
 from tests.disk import pragma
 from tests.intake.knocking import stored
@@ -105,6 +106,19 @@ def test_the_same_delivery_in_one_commit_is_new_once(bridge, recorder):
     rows = [result.result() for result in results if result.result() is not None]
     assert rows == [row.id for row in stored(bridge)]
     assert 1 == len(rows)
+
+
+def test_what_shares_a_commit_is_written_in_one_order(bridge, recorder, monkeypatch):
+    """However it came: two processes with the same deliveries would else wait for each other."""
+    written, record = [], deliveries.record
+
+    def note(tx: Session, **given: Any) -> str | None:
+        written.append(given["delivery_id"])
+        return record(tx, **given)
+
+    monkeypatch.setattr(deliveries, "record", note)
+    bring(bridge, recorder, [delivery(bridge, number) for number in reversed(range(AT_ONCE))])
+    assert written == [f"msg_{number}" for number in range(AT_ONCE)]
 
 
 def test_a_delivery_that_cannot_be_stored_takes_no_other_with_it(bridge, recorder):

@@ -279,6 +279,22 @@ def test_the_same_tag_of_two_sources_is_two_facts(database: Database):
         assert [tag.source for tag in messages.tags_of(tx, row)] == ["somebody-else"]
 
 
+def test_a_post_is_known_when_a_flow_has_considered_it(database: Database):
+    """What is still to be considered, only half known, or a tag source's, may have to be told once more."""
+    asked = {"installation": "bridge", "network": "standard", "ids": [ID, "unheard-of"], "senders": SENDERS}
+    with database.write() as tx:
+        row = messages.apply(tx, "bridge", [tagged("crisis", NOON, message=BARE)], NOON, SENDERS)
+        row.due_at = None
+        tx.flush()
+        assert messages.considered(tx, **asked) == set()
+        messages.apply(tx, "bridge", [created()], NOON, SENDERS)
+        tx.flush()
+        assert messages.considered(tx, **asked) == set()
+        row.due_at = None
+        tx.flush()
+        assert messages.considered(tx, **asked) == {ID}
+
+
 def test_the_same_id_on_two_networks_is_two_messages(database: Database):
     """And in two installations as well."""
     elsewhere = InboundEvent(EventKind.DELETED, "mastodon", ID, NOON)
