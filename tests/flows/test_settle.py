@@ -13,7 +13,7 @@ from bridge.core.reply import Published
 from bridge.flows import settle
 from bridge.flows.settle import NotWaitingError, QuestionChangedError
 from bridge.store import intents
-from bridge.store.tables import Intent
+from bridge.store.tables import Case, Intent
 from tests.flows.alone import Engine
 from tests.store.conftest import NOON
 
@@ -86,6 +86,7 @@ def test_what_is_approved_leaves_now(engine: Engine):
     engine.work(timedelta(seconds=1))
     with engine.database.write() as tx:
         settle.approve(tx, engine.world, reply, "ana")
+        assert tx.get_one(Case, engine.case).due_at == engine.clock.now()
     engine.work()
     assert engine.intent(reply).state == IntentState.CONFIRMED
 

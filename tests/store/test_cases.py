@@ -21,7 +21,7 @@ def draft(tx, case, cause: str = "update:1"):
 @pytest.fixture
 def case_id(either: Database) -> str:
     with either.write() as tx:
-        cases.begin(tx, make_case(id="case-1"))
+        cases.begin(tx, make_case(id="case-1", ticket_opened_at=NOON))
     return "case-1"
 
 
