@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import psycopg
+from sqlalchemy import text
 
+from bridge.store.database import Database
 from tests import migrated
 
 _numbers = count(1)
@@ -72,3 +77,38 @@ class Postgres:
     def _tell(self, statement: str) -> None:
         with psycopg.connect(self._address("postgres"), autocommit=True) as session:
             session.execute(statement.encode())
+
+
+def somebody_waits(database: Database) -> bool:
+    """Whether a transaction on *database* waits for what another has locked."""
+    here = "datname = current_database() AND wait_event_type = 'Lock'"
+    waiting = text(f"SELECT count(*) FROM pg_stat_activity WHERE {here}")  # noqa: S608 - nobody's words
+    with database.read() as tx:
+        return bool(tx.scalar(waiting))
+
+
+@contextmanager
+def meanwhile(database: Database, act: Callable[[], object]) -> Iterator[None]:
+    """*act* on a thread of its own; the block goes on when that waits for a lock, and may let it go.
+
+    At the end *act* has ended: its exception is raised.
+    """
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            act()
+        except BaseException as error:  # noqa: BLE001 - raised again below, where the test is
+            failed.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    end = time.monotonic() + 15
+    while not somebody_waits(database) and thread.is_alive() and time.monotonic() < end:
+        time.sleep(0.02)
+    try:
+        yield
+    finally:
+        thread.join()
+    if failed:
+        raise failed[0]

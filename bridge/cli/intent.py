@@ -12,7 +12,7 @@ from bridge.cli.opened import LEAST, ago, for_a_worker, opened_database, opened_
 from bridge.cli.terminal import first_of, limited, quoted, say, say_more, table
 from bridge.core.intent import MOVING, IntentState
 from bridge.flows import settle as settling
-from bridge.store import intents, lanes
+from bridge.store import cases, intents, lanes
 from bridge.store.tables import Intent
 
 
@@ -141,7 +141,10 @@ def _shut(tx: Session, intent_id: str) -> lanes.Parked | None:
 
 
 def _find(tx: Session, named: str) -> str:
-    found = list(tx.scalars(select(Intent.id).where(Intent.id.endswith(named, autoescape=True)).limit(2)))
+    """The intent's id. Its case is locked: what is asked about it next stays so until it is decided."""
+    query = select(Intent.id, Intent.case_id).where(Intent.id.endswith(named, autoescape=True)).limit(2)
+    found = tx.execute(query).all()
     if len(found) != 1 or len(named) < LEAST:
         raise click.ClickException(f"There is no intent {named}. `bridge intent list` shows them.")
-    return found[0]
+    cases.lock(tx, found[0].case_id)
+    return str(found[0].id)

@@ -8,9 +8,10 @@ import pytest
 
 from bridge.core.intent import Effect, IntentState
 from bridge.sandbox import Sandbox
-from bridge.store import casefile, lanes, standing
+from bridge.store import casefile, cases, lanes, standing
 from bridge.store.tables import Case, Intent, Lane
 from tests.cli.conftest import Shell
+from tests.postgres import meanwhile
 from tests.running import InProcess, eventually, stays
 from tests.stories.seen import brand_posts, the_card, the_ticket
 
@@ -180,6 +181,30 @@ def test_what_is_held_is_approved_or_refused_and_not_settled(
     assert f"is held, there is no outcome to settle: `bridge intent {verb} {held[-12:]}`" in said.err
     stays(lambda: not brand_posts(sandbox.plaza), seconds=0.3)
     assert " held " in shell("intent", "list").out
+
+
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+def test_what_becomes_unknown_while_the_command_begins_is_not_approved(
+    running: InProcess, held: str, shell: Shell
+):
+    """A worker gives its call up at that very moment: it may be there already, and would be there twice."""
+    running.bridge.engine.stop()
+    with running.database.write() as tx:
+        intent = tx.get_one(Intent, held)
+        intent.state, intent.sender = IntentState.SENDING.value, "gone"
+    said = []
+
+    def approve() -> None:
+        said.append(shell("intent", "approve", held))
+
+    with running.database.write() as tx:
+        cases.lock(tx, intent.case_id)
+        with meanwhile(running.database, approve):
+            tx.get_one(Intent, held).state = IntentState.UNKNOWN.value
+            tx.commit()
+    assert said[0].code != 0
+    assert "is unknown, it may be there already" in said[0].err
+    assert waiting(running, IntentState.UNKNOWN) == held
 
 
 @pytest.mark.parametrize("verb", ["approve", "refuse"])
