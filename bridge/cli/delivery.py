@@ -81,12 +81,13 @@ def dismiss(which: str | None, failed: bool) -> None:
 
 
 def _chosen(tx: Session, which: str | None, failed: bool) -> list[Delivery]:
-    """The one that *which* names, or all that failed."""
+    """The one that *which* names, or all that failed; locked, as they are now."""
     if bool(which) == failed:
         raise click.UsageError("Give an ID, or --failed.")
     if not which:
-        return list(tx.scalars(_NOT_UNDERSTOOD))
-    rows = list(tx.scalars(_BARE.where(Delivery.id.endswith(which, autoescape=True)).limit(2)))
+        return list(tx.scalars(_NOT_UNDERSTOOD.order_by(Delivery.id).with_for_update()))
+    named = _BARE.where(Delivery.id.endswith(which, autoescape=True)).order_by(Delivery.id).limit(2)
+    rows = list(tx.scalars(named.with_for_update()))
     if len(rows) != 1 or len(which) < LEAST:
         raise click.ClickException(f"There is no delivery {which}. `bridge delivery list` shows them.")
     return rows

@@ -60,8 +60,8 @@ def take_in(world: World, slots: Slots, key: str) -> Turn | None:
 def put_off(world: World, key: str, reason: str) -> None:
     """Try the delivery again later; after some tries it waits for ``bridge delivery replay``."""
     with world.database.write() as tx:
-        delivery = tx.get(Delivery, key)
-        if delivery is None or delivery.state != "received":
+        delivery = _open_delivery(tx, key)
+        if delivery is None:
             return
         delivery.attempts += 1
         delivery.reason = reason

@@ -16,6 +16,7 @@ from bridge.store import deliveries, standing
 from bridge.store.database import Database
 from bridge.store.tables import Case, Delivery
 from tests.cli.conftest import Said, Shell, environment_of, run
+from tests.postgres import meanwhile
 from tests.running import InProcess, eventually, stays
 from tests.store.conftest import NOON, make_case
 from tests.stories.seen import brand_posts, the_card, the_ticket
@@ -289,6 +290,22 @@ def test_what_was_understood_is_not_dismissed(running: InProcess, shell: Shell):
     assert said.code == 1
     assert f"Delivery {done[-12:]} is done: it waits for nobody." in said.err
     assert state_of(running, done) == "done"
+
+
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("by", ["id", "--failed"])
+def test_what_was_taken_in_while_somebody_dismisses_it_is_not_dismissed(
+    running: InProcess, shell: Shell, by: str
+):
+    """A colleague had it taken in again at that moment, and it was understood: nothing says otherwise."""
+    failed = record(running, "one", b"rubbish", "failed")
+    words = ("delivery", "dismiss", {"id": failed, "--failed": "--failed"}[by])
+    with running.database.write() as tx:
+        tx.get_one(Delivery, failed).state = "done"
+        tx.flush()
+        with meanwhile(running.database, lambda: shell(*words)):
+            tx.commit()
+    assert state_of(running, failed) == "done"
 
 
 def test_replaying_what_was_done_does_nothing_twice(sandbox: Sandbox, running: InProcess, shell: Shell):
