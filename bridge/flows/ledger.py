@@ -82,8 +82,10 @@ def stumbled(world: World, intent_id: str, lease: Lease) -> None:
     with world.database.write() as tx:
         now = world.clock.now()
         leases.guard(tx, lease, now + world.timing.lease)
-        intent = tx.get_one(Intent, intent_id)
-        case = cases.lock(tx, intent.case_id)
+        case = cases.lock(tx, lease.key.removeprefix("case:"))
+        intent = intents.one(tx, case, intent_id)
+        if intent.state not in MOVING:
+            return  # somebody has decided about it meanwhile
         intent.attempts += 1
         intent.due_at = now + timedelta(seconds=2.0 ** min(intent.attempts, 9))
         casefile.tell(tx, case.id, now, "error", f"{intents.named(intent)}: the log has it", intent=intent.id)
@@ -321,6 +323,8 @@ class Attempt:
         intent = intents.one(tx, case, self.intent_id)
         now = self.world.clock.now()
         _count(tx, intent, error)
+        if intent.state not in MOVING:
+            return  # somebody has decided about it while we looked
         casefile.tell(tx, case.id, now, "look failed", f"{intents.named(intent)}: {error}", intent=intent.id)
         if isinstance(error, VendorGoneError) and self.recipe.can_be_gone:
             intents.advance(intent, IntentState.GONE, reason=str(error))

@@ -1,0 +1,137 @@
+"""Two transactions at the same moment on PostgreSQL: what one has read, the other must not have changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from bridge.core.intent import Effect, IntentState
+from bridge.errors import VendorRefusedError
+from bridge.flows import ledger, take_in
+from bridge.flows.effects.network import PublicReply
+from bridge.flows.recipe import Stop
+from bridge.flows.work import Slots, work
+from bridge.sandbox import Sandbox
+from bridge.store import cases, deliveries, intents
+from bridge.store.ids import new_id
+from bridge.store.leases import take
+from bridge.store.tables import Case, Delivery, Intent
+from tests.postgres import meanwhile
+from tests.running import InProcess, eventually
+from tests.stories.seen import quiet, the_card, the_ticket
+
+pytestmark = pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+
+
+@pytest.fixture
+def still(sandbox: Sandbox, running: InProcess) -> InProcess:
+    """A bridge with one case, whose flows only a test runs."""
+    sandbox.plaza.post("dewi", "The app logs me out every hour", language="en", tags=["technical-issue"])
+    the_ticket(sandbox)
+    the_card(sandbox, "support-technical")
+    eventually(lambda: sandbox.wait_idle() and quiet(running), what="a quiet moment")
+    running.bridge.engine.stop()
+    return running
+
+
+def the_case(running: InProcess) -> Case:
+    with running.database.read() as tx:
+        return tx.scalars(select(Case)).one()
+
+
+def an_intent(running: InProcess, effect: Effect = Effect.UPDATE_TICKET, **given: Any) -> str:
+    """One that may leave, and that no flow has begun."""
+    with running.database.write() as tx:
+        case = cases.lock(tx, the_case(running).id)
+        now = running.bridge.world.clock.now()
+        made = intents.draft(
+            tx,
+            case,
+            effect,
+            target=case.id,
+            cause=f"message:{new_id()}",
+            lane="desk",
+            at=now,
+            content={"text": "What dewi wrote", "public": True},
+        )
+        assert made is not None
+        for name, value in given.items():
+            setattr(made, name, value)
+        return made.id
+
+
+def kept(running: InProcess, intent_id: str) -> Intent:
+    with running.database.read() as tx:
+        return tx.get_one(Intent, intent_id)
+
+
+def test_an_error_of_our_own_brings_nothing_back_that_was_erased_at_that_moment(still: InProcess):
+    """The post is deleted while the eighth error is written down: its words stay gone, and nobody is asked."""
+    world = still.bridge.world
+    intent_id = an_intent(still, attempts=ledger.STUMBLES - 1)
+    case_id = the_case(still).id
+    with still.database.write() as tx:
+        lease = take(tx, f"case:{case_id}", world.presence, world.clock.now(), world.timing.lease)
+    assert lease is not None
+
+    with still.database.write() as tx:
+        cases.lock(tx, case_id)
+        with meanwhile(still.database, lambda: ledger.stumbled(world, intent_id, lease)):
+            intent = tx.get_one(Intent, intent_id)
+            intents.advance(intent, IntentState.REFUSED, reason="the customer deleted the post")
+            intent.draft, intent.decided_by = {}, "the bridge"
+            tx.commit()
+    found = kept(still, intent_id)
+    assert "dewi" not in str(found.draft)
+    assert (found.state, found.decided_by) == (IntentState.REFUSED, "the bridge")
+
+
+def test_a_look_that_failed_keeps_the_reason_for_which_a_person_is_asked_by_then(
+    sandbox: Sandbox, still: InProcess, monkeypatch: pytest.MonkeyPatch
+):
+    """The customer wrote again while the network was asked: whoever decides has to know that."""
+    world = still.bridge.world
+
+    def refuse(_recipe: PublicReply, intent: Intent) -> Stop | None:
+        with world.database.write() as tx:
+            cases.lock(tx, intent.case_id)
+            found = tx.get_one(Intent, intent.id)
+            intents.advance(found, IntentState.HELD, reason="The customer wrote again.")
+        raise VendorRefusedError("plaza", "preflight", "403")
+
+    monkeypatch.setattr(PublicReply, "check", refuse)
+    with still.database.write() as tx:
+        tx.scalars(select(Case)).one().due_at = world.clock.now()
+    reply = an_intent(still, Effect.REPLY, lane="account:kopi-plaza", payload={"text": "Fixed"})
+    work(world, Slots(1), the_case(still).id)
+
+    found = kept(still, reply)
+    assert (found.state, found.reason) == (IntentState.HELD, "The customer wrote again.")
+    assert intents.question(found) == 1
+
+
+def test_a_delivery_that_another_worker_took_in_is_not_said_to_have_failed(still: InProcess):
+    """It stumbles here and is done there: nobody has to look at it."""
+    world = still.bridge.world
+    with still.database.write() as tx:
+        key = deliveries.record(
+            tx,
+            installation="bridge",
+            source="zendesk",
+            account="",
+            delivery_id=new_id(),
+            body=b"{}",
+            at=world.clock.now(),
+        )
+        assert key is not None
+    with still.database.write() as tx:
+        tx.get_one(Delivery, key).attempts = take_in.TRIES - 1
+
+    with still.database.write() as tx:
+        assert deliveries.settle(tx, key, "done", world.clock.now())
+        with meanwhile(still.database, lambda: take_in.put_off(world, key, "an error")):
+            tx.commit()
+    with still.database.read() as tx:
+        assert tx.get_one(Delivery, key).state == "done"
