@@ -15,7 +15,7 @@ from bridge.core.ports import Clock
 from bridge.errors import MappingError, SettingsError, StoreBusyError, StoreError
 from bridge.flows import astray, listen, reconcile
 from bridge.flows.alarm import Alarm
-from bridge.flows.beside import Beside, counting, following
+from bridge.flows.beside import Beside, counting, following, keeping_time
 from bridge.flows.canary import Watcher
 from bridge.flows.engine import Engine, Wakes
 from bridge.flows.mappings import Mappings
@@ -35,6 +35,7 @@ from bridge.networks import NETWORKS
 from bridge.routing import playbook
 from bridge.settings import Settings
 from bridge.store import casefile, intents, lanes, leases, messages
+from bridge.store.clock import SharedClock
 from bridge.store.counting import count_in
 from bridge.store.database import Database
 from bridge.store.deliveries import TEAM_SOURCE
@@ -148,16 +149,22 @@ def build(settings: Settings, *, flows: bool, serves: bool = True, clock: Clock 
     """
     database = Database(settings.database_url, connections=settings.threads + WEB_THREADS + 2)
     try:
-        return _put_together(settings, database, clock or SystemClock(), flows, serves)
+        return _put_together(settings, database, clock, flows, serves)
     except BaseException:
         # Whatever it was: there is no bridge that would close it.
         database.close()
         raise
 
 
-def _put_together(settings: Settings, database: Database, clock: Clock, flows: bool, serves: bool) -> Bridge:
+def _put_together(
+    settings: Settings, database: Database, clock: Clock | None, flows: bool, serves: bool
+) -> Bridge:
     database.require_current()
     _require_own(settings, database)
+    shared = SharedClock(database, SystemClock())
+    if clock is None:
+        shared.set()
+        clock = shared
     world = _world(settings, database, clock)
     count_in(database, world.tallies)
     if serves:
@@ -210,6 +217,8 @@ def _put_together(settings: Settings, database: Database, clock: Clock, flows: b
     if flows and account is not None and bolt is not None and account.socket_mode:
         socket = slack.SocketMode(account, bolt)
     beside = (counting(world),) if flows else (counting(world), following(world))
+    if clock is shared and not database.embedded:
+        beside = (*beside, keeping_time(shared))
     return Bridge(settings, world, web, door, engine, wakes, socket, beside)
 
 

@@ -8,11 +8,13 @@ from collections.abc import Callable
 
 from bridge.errors import StoreError
 from bridge.flows.world import World
+from bridge.store.clock import SharedClock
 
 log = logging.getLogger(__name__)
 
 COUNTS_EVERY_S = 5.0
 MAPPING_EVERY_S = 2.0
+TIME_EVERY_S = 10.0
 
 
 class Beside:
@@ -72,3 +74,8 @@ def counting(world: World) -> Beside:
 def following(world: World) -> Beside:
     """Takes up edits of the mapping where no sweep does it: no request shall wait for that."""
     return Beside("mapping", lambda: world.mappings.refresh(world.clock.now()), MAPPING_EVERY_S)
+
+
+def keeping_time(clock: SharedClock) -> Beside:
+    """Puts the clock right now and then: machines' clocks drift, or are set."""
+    return Beside("clock", clock.set, TIME_EVERY_S)

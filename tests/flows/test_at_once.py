@@ -68,7 +68,7 @@ def kept(running: InProcess, intent_id: str) -> Intent:
 
 
 def test_an_error_of_our_own_brings_nothing_back_that_was_erased_at_that_moment(still: InProcess):
-    """The post is deleted while the eighth error is written down: its words stay gone, and nobody is asked."""
+    """The post is deleted while the eighth error is written down: its words stay gone, nobody is asked."""
     world = still.bridge.world
     intent_id = an_intent(still, attempts=ledger.STUMBLES - 1)
     case_id = the_case(still).id

@@ -1,17 +1,20 @@
-"""The clock is far ahead for a moment: what was put off in it does not wait until that hour."""
+"""Clocks that are wrong: far ahead for a moment, or another machine's by half a minute."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from bridge.flows.ledger import AUTH_PAUSE
+from bridge.flows.world import SystemClock
 from bridge.sandbox import Sandbox
 from bridge.sandbox.zendesk import TicketView
 from bridge.store import lanes
 from bridge.store.tables import Case, Cursor, Lane
+from tests.postgres import Postgres
 from tests.running import InProcess, eventually
 from tests.stories.seen import Ahead, brand_posts, first_poll, the_ticket
 from tests.stories.test_held import replies
@@ -19,6 +22,7 @@ from tests.stories.test_held import replies
 pytestmark = pytest.mark.usefixtures("quick_sweep")
 
 FAR = timedelta(hours=6)
+HALF_A_MINUTE = timedelta(seconds=30)
 
 
 def test_what_is_polled_is_heard_after_a_clock_was_ahead(sandbox: Sandbox, running: InProcess):
@@ -69,3 +73,32 @@ def due_in(running: InProcess, clock: Ahead) -> list[timedelta]:
     now = clock.now() - clock.by
     with running.database.read() as tx:
         return [cursor.due_at - now for cursor in tx.query(Cursor)]
+
+
+def test_a_machine_whose_clock_is_ahead_says_nothing_twice(
+    tmp_path: Path, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+):
+    """The answer to a reply was lost, the server shows it late, and another machine takes the case over.
+
+    By its clock the time in which the reply may still be invisible was over long ago.
+    """
+    with Sandbox(honours_keys=False, visible_after_s=6) as sandbox:
+        running = InProcess(
+            tmp_path / "data", sandbox, DATABASE_URL=postgres.migrated_database(), BRIDGE_SETTLE_S="8"
+        )
+        try:
+            first_poll(running)
+            sandbox.mastodon.post("dewi", "The app logs me out every hour", language="en")
+            ticket = the_ticket(sandbox)
+            sandbox.faults.add("mastodon", "post_status", "lost_response")
+            sandbox.zendesk.agent_comments(ticket.id, "Fixed in the new one.", status="solved")
+            eventually(lambda: brand_posts(sandbox.mastodon), what="the reply, whose answer is lost")
+            running.stop()
+            monkeypatch.setattr(SystemClock, "now", lambda _clock: datetime.now(UTC) + HALF_A_MINUTE)
+            running.start()
+            eventually(
+                lambda: sandbox.zendesk.ticket(ticket.id).says("Receipt:"), within=40, what="the receipt"
+            )
+            assert 1 == len(brand_posts(sandbox.mastodon))
+        finally:
+            running.stop()
