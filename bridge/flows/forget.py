@@ -26,7 +26,7 @@ from bridge.flows.erase import ask_about_quote, bodies, take_back
 from bridge.flows.world import World
 from bridge.store import cases as casework
 from bridge.store import erasure, intents
-from bridge.store.forget import Eraser, cases_of
+from bridge.store.forget import Eraser, cases_of, hold
 from bridge.store.person import Person, Traces, case_ids_of, traces
 from bridge.store.portion import BODIES, Portion, portions
 from bridge.store.tables import Erasure, Intent, LeaseRow
@@ -149,6 +149,7 @@ class _Erasing:
     def _erase(self, tx: Session, found: Traces, portion: Portion, proof: Erasure) -> None:
         world, person = self.world, self.person
         only = None if portion.open else portion.cases
+        hold(tx, world.installation, person, portion)
         _end_leases(tx, case_ids_of(tx, world.installation, person) if only is None else only)
         cases = cases_of(tx, world.installation, person, only)
         for case in cases:

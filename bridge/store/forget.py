@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
 
 from bridge.core.intent import Effect, IntentState
-from bridge.store import cases, erasure
+from bridge.store import cases, erasure, threads
 from bridge.store.erasure import blank, blank_intent, parts, pseudonym
 from bridge.store.insert import insert_new
 from bridge.store.person import Person, Traces
@@ -33,9 +33,28 @@ def cases_of(
     return list(tx.scalars(cases.locked(query.order_by(Case.id))))
 
 
+def hold(tx: Session, installation: str, person: Person, portion: Portion) -> None:
+    """Be alone with the threads of *portion* before anything of it is read.
+
+    Whoever takes in an edit or a tag of one of these posts meanwhile waits, and finds it erased.
+    """
+    ids = set(portion.own | portion.others)
+    if portion.open:
+        ids |= set(tx.scalars(_written_by(installation, person).with_only_columns(Message.id)))
+    threads.hold_rows(tx, ids, [(installation, person.network, one) for one in portion.stones])
+
+
+def _written_by(installation: str, person: Person) -> Select[Message]:
+    return select(Message).where(
+        Message.installation == installation,
+        Message.network == person.network,
+        Message.author_id.in_(person.author_ids),
+    )
+
+
 @dataclass
 class Eraser:
-    """Erases *person* from all tables but the deliveries, in the caller's transaction.
+    """Erases *person* from all tables but the deliveries, in the caller's transaction: first `hold`.
 
     ``scrubbed``: the intents of other people's cases that named them; ``quoting``: the replies
     among these that have not left, and somebody has to be asked about.
@@ -52,7 +71,7 @@ class Eraser:
     def __call__(self, theirs: Collection[Case], portion: Portion) -> dict[str, int]:
         """Erase *portion*, *theirs* being its cases. Returns the number of rows touched, by table."""
         own, others = self._messages(portion)
-        threads = set(self.found.ids) if portion.last else {row.global_id for row in own}
+        roots = set(self.found.ids) if portion.last else {row.global_id for row in own}
         touched = {row.case_id for row in others if row.case_id} - {case.id for case in theirs}
         words = {row.parent_text for row in others if row.parent_text}
         words |= {row.text for row in own if row.text}
@@ -65,7 +84,7 @@ class Eraser:
             self._unname(row)
         self.tx.flush()
         counts["cases"] = self._cases(theirs, touched)
-        self._leases(threads)
+        self._leases(roots)
         if portion.last:
             counts["customers"] = self._customers()
             self._leave_stones(portion.stones)
@@ -74,11 +93,7 @@ class Eraser:
     def _messages(self, portion: Portion) -> tuple[list[Message], list[Message]]:
         own = {row.id: row for row in self._rows(portion.own)}
         if portion.open:
-            came_since = select(Message).where(
-                Message.installation == self.installation,
-                Message.network == self.person.network,
-                Message.author_id.in_(self.person.author_ids),
-            )
+            came_since = _written_by(self.installation, self.person)
             own |= {row.id: row for row in self.tx.scalars(came_since)}
         return list(own.values()), self._rows(portion.others - own.keys())
 
@@ -183,8 +198,8 @@ class Eraser:
             self.tx.flush()
         return len(rows)
 
-    def _leases(self, threads: Collection[str]) -> None:
-        keys = [f"thread:{self.person.network}:{one}" for one in threads]
+    def _leases(self, roots: Collection[str]) -> None:
+        keys = [f"thread:{self.person.network}:{one}" for one in roots]
         for part in parts(keys):
             # A flow that holds one stops, and is woken again by its message.
             self.tx.execute(delete(LeaseRow).where(LeaseRow.key.in_(part)))

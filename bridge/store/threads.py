@@ -3,6 +3,7 @@
 Whoever writes about posts takes, in this order: the threads of them all; the rows of the posts;
 the cases that they belong to. What hangs on a thread, like its earlier posts, may be written by
 whoever has the thread. Two transactions that began with different things would wait for each other.
+Who erases a person has the threads, too, and may then take cases before posts.
 
 On SQLite every transaction that writes is alone already, and this does nothing.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from bridge.core.message import InboundEvent
@@ -27,6 +28,12 @@ _KNOWN = select(Message.thread_root).where(
     Message.global_id.in_(bindparam("ids", expanding=True)),
     Message.thread_root.is_not(None),
 )
+_PLACES = select(
+    Message.installation,
+    Message.network,
+    Message.global_id,
+    func.coalesce(Message.thread_root, Message.global_id).label("root"),
+).where(Message.id.in_(bindparam("rows", expanding=True)))
 
 
 def hold(tx: Session, installation: str, posts: Collection[Sequence[InboundEvent]]) -> None:
@@ -55,6 +62,20 @@ def hold_of(tx: Session, row: Message) -> None:
     """`hold` the thread of *row*, as another transaction has read it."""
     if insert.is_shared(tx):
         _hold(tx, {_key(row.installation, row.network, one) for one in (row.global_id, _root(row))})
+
+
+def hold_rows(tx: Session, ids: Collection[str], others: Collection[tuple[str, str, str]] = ()) -> None:
+    """`hold` the threads of the messages with these row ids, and of *others* that have no row.
+
+    Each of those is given by installation, network and global id.
+    """
+    if not insert.is_shared(tx):
+        return
+    keys = {_key(*other) for other in others}
+    for part in erasure.parts(ids):
+        for row in tx.execute(_PLACES, {"rows": part}):
+            keys |= {_key(row.installation, row.network, one) for one in (row.global_id, row.root)}
+    _hold(tx, keys)
 
 
 def require(tx: Session, row: Message) -> None:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Collection
 from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from bridge.core.intent import Effect, IntentState
 from bridge.errors import VendorRefusedError
 from bridge.flows import ledger, take_in
 from bridge.flows.effects.network import PublicReply
+from bridge.flows.forget import forget
 from bridge.flows.recipe import Stop
 from bridge.flows.work import Slots, work
 from bridge.sandbox import Sandbox
-from bridge.store import cases, deliveries, intents
+from bridge.store import cases, deliveries, erasure, intents
+from bridge.store.forget import Eraser
 from bridge.store.ids import new_id
 from bridge.store.leases import take
-from bridge.store.tables import Case, Delivery, Intent
-from tests.postgres import meanwhile
+from bridge.store.person import find_person
+from bridge.store.tables import Case, Delivery, Intent, Message
+from tests.postgres import meanwhile, somebody_waits
 from tests.running import InProcess, eventually
 from tests.stories.seen import quiet, the_card, the_ticket
 
@@ -135,3 +141,68 @@ def test_a_delivery_that_another_worker_took_in_is_not_said_to_have_failed(still
             tx.commit()
     with still.database.read() as tx:
         assert tx.get_one(Delivery, key).state == "done"
+
+
+@pytest.mark.parametrize("how", ["edited", "tagged"])
+def test_what_comes_of_a_post_while_its_author_is_forgotten_stays_blank(
+    sandbox: Sandbox, still: InProcess, monkeypatch: pytest.MonkeyPatch, how: str
+):
+    """Another worker takes it in after the erasure has looked for such deliveries, and before its end."""
+    world = still.bridge.world
+    [post] = [one for one in sandbox.plaza.posts() if not one.own]
+    with still.database.read() as tx:
+        person = find_person(tx, "bridge", "standard", handle="dewi")
+    blank, workers = erasure.blank_bodies, list[threading.Thread]()
+
+    def and_then_take_in(tx: Session, ids: Collection[str]) -> int:
+        if how == "edited":
+            sandbox.plaza.edit(post.id, "Dewi says it is worse now")
+        else:
+            sandbox.tags.tag("standard", post.id, "sales-lead")
+        key = eventually(lambda: received(still), what="the delivery")
+        workers.append(threading.Thread(target=lambda: take_in.take_in(world, Slots(1), key)))
+        workers[0].start()
+        eventually(lambda: somebody_waits(still.database) or not workers[0].is_alive(), within=4)
+        return blank(tx, ids)
+
+    monkeypatch.setattr(erasure, "blank_bodies", and_then_take_in)
+    forget(world, person, "a test")
+    workers[0].join()
+    with still.database.read() as tx:
+        rows = list(tx.scalars(select(Message)))
+    assert [row.text for row in rows] == [None]
+    assert post.id not in {row.global_id for row in rows}
+
+
+def received(running: InProcess) -> str | None:
+    """The delivery that waits to be taken in."""
+    with running.database.read() as tx:
+        return tx.scalars(select(Delivery.id).where(Delivery.state == "received")).first()
+
+
+def test_forgetting_somebody_does_not_undo_what_another_says_at_that_moment(
+    sandbox: Sandbox, still: InProcess, monkeypatch: pytest.MonkeyPatch
+):
+    """Somebody else's post that mentions them is edited while the mention is taken out of it."""
+    world = still.bridge.world
+    [post] = [one for one in sandbox.plaza.posts() if not one.own]
+    answer = sandbox.plaza.post("somchai", "As @dewi says: it is slow", language="en", reply_to=post.id)
+    take_in.take_in(world, Slots(1), eventually(lambda: received(still)))
+    with still.database.read() as tx:
+        person = find_person(tx, "bridge", "standard", handle="dewi")
+    unname, workers = Eraser._unname, list[threading.Thread]()
+
+    def and_then_take_in(eraser: Eraser, row: Message) -> None:
+        unname(eraser, row)
+        sandbox.plaza.edit(answer.id, "As @dewi says: it is fast now")
+        key = eventually(lambda: received(still), what="the delivery")
+        workers.append(threading.Thread(target=lambda: take_in.take_in(world, Slots(1), key)))
+        workers[0].start()
+        eventually(lambda: somebody_waits(still.database) or not workers[0].is_alive(), within=4)
+
+    monkeypatch.setattr(Eraser, "_unname", and_then_take_in)
+    forget(world, person, "a test")
+    workers[0].join()
+    with still.database.read() as tx:
+        found = tx.scalars(select(Message).where(Message.global_id == answer.id)).one()
+    assert "fast now" in (found.text or "")
