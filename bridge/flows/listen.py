@@ -180,8 +180,12 @@ def write_down(tx: Session, world: World, account: Account, items: Sequence[RawI
         tx, world.installation, account.network, account.key, [item.delivery_id for item in items]
     )
     now = world.clock.now()
-    new = [
-        deliveries.record(
+    new: dict[str, str] = {}
+    # In one order everywhere, or two that were shown the same wait for each other.
+    for item in sorted(items, key=lambda item: item.delivery_id):
+        if item.delivery_id in known:
+            continue
+        row = deliveries.record(
             tx,
             installation=world.installation,
             source=account.network,
@@ -190,10 +194,9 @@ def write_down(tx: Session, world: World, account: Account, items: Sequence[RawI
             body=item.body,
             at=now,
         )
-        for item in items
-        if item.delivery_id not in known
-    ]
-    return [delivery for delivery in new if delivery is not None]
+        if row is not None:
+            new[item.delivery_id] = row
+    return [new[one] for one in dict.fromkeys(item.delivery_id for item in items) if one in new]
 
 
 def _put_off(world: World, cursor: Cursor, error: VendorError) -> None:
