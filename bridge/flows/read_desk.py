@@ -15,7 +15,7 @@ from bridge.errors import VendorGoneError
 from bridge.flows import cards, close_loop, drafting, finds, taken_back, writing
 from bridge.flows.told import Told
 from bridge.flows.world import World
-from bridge.store import backup, casefile, cases, intents, leases, tickets
+from bridge.store import backup, casefile, cases, insert, intents, leases, tickets
 from bridge.store.deliveries import DESK_SOURCE
 from bridge.store.leases import Lease
 from bridge.store.tables import Case, TicketRow
@@ -64,6 +64,9 @@ def read(world: World, row: TicketRow, lease: Lease) -> None:
         else:
             stored.url = ticket.url
             _restore(tx, world, case, stored, ticket)
+            if ticket.merged_into is not None:
+                # Several of our tickets may be merged into one that nobody knows, at once: one row for it.
+                insert.alone(tx, f"ticket:{ticket.merged_into}")
             goes_on = ticket.merged_into is not None and not _speaks_for_another(tx, case, ticket.merged_into)
             reading = _Reading(tx, world, case, stored, ticket, notes, history, goes_on)
             taken_back.hold(tx, world, case, history)
