@@ -92,7 +92,8 @@ def delete_messages(tx: Session, mark: Mark, until: datetime, _at: datetime) -> 
         _WITHOUT_CASE,
         Message.global_id.not_like(f"{PREFIX}%"),
     )
-    ids = list(tx.scalars(query))
+    # Locked: one that comes to a case meanwhile, or gets a tag, drops out or waits.
+    ids = list(tx.scalars(query.order_by(Message.id).with_for_update()))
     tx.execute(delete(MessageTag).where(MessageTag.message_id.in_(ids)))
     number = _run(tx, delete(Message).where(Message.id.in_(ids)))
     return Batch({"messages deleted": number}, _next(found))
