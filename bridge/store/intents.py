@@ -36,8 +36,9 @@ def draft(
     """Write an intent down; None when this cause has asked for it already."""
     if _is_known(tx, case, effect.value, target, cause):
         return None
+    known = of_case(tx, case.id)
     intent = Intent(
-        id=new_id(),
+        id=new_id(after=known[-1].id if known else None),  # their order is what leaves first
         case_id=case.id,
         effect=effect.value,
         target=target,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,21 +14,24 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.core.intent import Effect, IntentState
+from bridge.core.message import RawItem
 from bridge.errors import VendorRefusedError
-from bridge.flows import ledger, take_in
+from bridge.flows import ledger, listen, read_desk, take_in
 from bridge.flows.effects.network import PublicReply
 from bridge.flows.forget import forget
 from bridge.flows.recipe import Stop
 from bridge.flows.work import Slots, work
 from bridge.sandbox import Sandbox
-from bridge.store import cases, deliveries, erasure, intents
+from bridge.store import cases, deliveries, erasure, ids, intents, retention
 from bridge.store.forget import Eraser
 from bridge.store.ids import new_id
 from bridge.store.leases import take
 from bridge.store.person import find_person
-from bridge.store.tables import Case, Delivery, Intent, Message
+from bridge.store.tables import Case, Delivery, Intent, Message, TicketRow
+from bridge.zendesk import ZendeskDesk
 from tests.postgres import meanwhile, somebody_waits
 from tests.running import InProcess, eventually
+from tests.store.conftest import make_case
 from tests.stories.seen import quiet, the_card, the_ticket
 
 pytestmark = pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
@@ -206,3 +212,121 @@ def test_forgetting_somebody_does_not_undo_what_another_says_at_that_moment(
     with still.database.read() as tx:
         found = tx.scalars(select(Message).where(Message.global_id == answer.id)).one()
     assert "fast now" in (found.text or "")
+
+
+def test_what_two_machines_ask_for_is_done_in_the_order_in_which_it_was_asked(
+    still: InProcess, monkeypatch: pytest.MonkeyPatch
+):
+    """The first one's clock is half a minute ahead: its answer must not leave after the second's."""
+    now = time.time_ns()
+    monkeypatch.setattr(ids.time, "time_ns", lambda: now + 30 * 10**9)
+    first = an_intent(still)
+    monkeypatch.setattr(ids.time, "time_ns", lambda: now)
+    monkeypatch.setattr(ids, "_last", 0)  # another process
+    second = an_intent(still)
+    with still.database.read() as tx:
+        assert [first, second] == [one.id for one in intents.of_case(tx, the_case(still).id)][-2:]
+
+
+def test_two_of_our_tickets_merged_into_one_at_once_are_both_read(
+    sandbox: Sandbox, still: InProcess, monkeypatch: pytest.MonkeyPatch
+):
+    """By two workers, and nobody knows the third ticket: it speaks for one of the cases."""
+    world = still.bridge.world
+    case = the_case(still)
+    followed = read_desk._follow_merge
+    workers, failed = list[threading.Thread](), list[BaseException]()
+    with still.database.write() as tx:
+        first = tx.scalars(select(TicketRow)).one()
+        other = make_case(thread_root="another", mapping_version=case.mapping_version)
+        tx.add(other)
+        tx.flush()
+        facts = {"installation": "bridge", "number": 1, "url": "http://desk/2", "requester_id": "1"}
+        tx.add(TicketRow(case_id=other.id, ticket_id="4711", opened_at=case.opened_at, **facts))
+    with still.database.read() as tx:
+        second = tx.scalars(select(TicketRow).where(TicketRow.case_id == other.id)).one()
+
+    merged = replace(world.desk.read_ticket(first.ticket_id), merged_into="4712")
+    monkeypatch.setattr(ZendeskDesk, "read_ticket", lambda _desk, key: replace(merged, id=key))
+    monkeypatch.setattr(ZendeskDesk, "read_updates", lambda _desk, _key: [])
+
+    def read(row: TicketRow) -> None:
+        with still.database.write() as tx:
+            now = world.clock.now()
+            lease = take(tx, f"case:{row.case_id}", world.presence, now, world.timing.lease)
+        try:
+            read_desk.read(world, row, lease)
+        except BaseException as error:  # noqa: BLE001 - looked at below
+            failed.append(error)
+
+    def and_then_the_other(tx: Session, *given: Any) -> None:
+        followed(tx, *given)
+        tx.flush()
+        if not workers:
+            workers.append(threading.Thread(target=lambda: read(second)))
+            workers[0].start()
+            eventually(lambda: somebody_waits(still.database) or not workers[0].is_alive(), within=4)
+
+    monkeypatch.setattr(read_desk, "_follow_merge", and_then_the_other)
+    read(first)
+    workers[0].join()
+    assert failed == []
+    with still.database.read() as tx:
+        assert tx.scalars(select(TicketRow).where(TicketRow.ticket_id == "4712")).one().case_id == case.id
+        assert tx.get_one(TicketRow, second.id).state == "closed"
+
+
+def test_two_who_are_shown_the_same_in_another_order_do_not_wait_for_each_other(
+    still: InProcess, monkeypatch: pytest.MonkeyPatch
+):
+    """A poll has the newest first, a thread the oldest."""
+    world = still.bridge.world
+    account = world.account("kopi-plaza")
+    assert account is not None
+    items = [RawItem(f"item-{number}", b"{}") for number in (1, 2)]
+    record, workers, failed = deliveries.record, list[threading.Thread](), list[BaseException]()
+
+    def shown(order: Sequence[RawItem]) -> list[str]:
+        try:
+            with still.database.write() as tx:
+                return listen.write_down(tx, world, account, order)
+        except BaseException as error:  # noqa: BLE001 - looked at below
+            failed.append(error)
+            return []
+
+    def and_then_the_other(tx: Session, **given: Any) -> str | None:
+        made = record(tx, **given)
+        if not workers:
+            workers.append(threading.Thread(target=lambda: shown(items[::-1])))
+            workers[0].start()
+            eventually(lambda: somebody_waits(still.database) or not workers[0].is_alive(), within=4)
+        return made
+
+    monkeypatch.setattr(deliveries, "record", and_then_the_other)
+    assert len(shown(items)) == 2
+    workers[0].join()
+    assert failed == []
+
+
+def test_an_old_post_that_comes_to_a_case_at_that_moment_is_not_deleted(still: InProcess):
+    """Its thread came to life again while retention looked at it."""
+    world = still.bridge.world
+    with still.database.write() as tx:
+        old = world.clock.now() - timedelta(days=1000)
+        tx.add(
+            Message(installation="bridge", network="standard", global_id="old", received_at=old, own=False)
+        )
+    with still.database.write() as tx:
+        tx.scalars(select(Message).where(Message.global_id == "old")).one().case_id = the_case(still).id
+        tx.flush()
+        until = world.clock.now() - timedelta(days=360)
+        beginning = old - timedelta(days=1), ""
+
+        def delete() -> None:
+            with still.database.write() as other:
+                retention.delete_messages(other, beginning, until, until)
+
+        with meanwhile(still.database, delete):
+            tx.commit()
+    with still.database.read() as tx:
+        assert tx.scalars(select(Message).where(Message.global_id == "old")).one().case_id is not None
