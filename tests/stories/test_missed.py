@@ -171,6 +171,7 @@ def is_unread(running: InProcess) -> bool:
 
 def test_words_after_the_receipt_are_found(sandbox: Sandbox, running: InProcess, ticket: TicketView):
     """The loop is closed; an agent has one more thing to say, and solves again."""
+    first_sweep(running)
     sandbox.zendesk.agent_comments(ticket.id, FAREWELL, status="solved")
     eventually(closed(running), what="the receipt")
     lose_webhooks(sandbox, running)
