@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
+import socket
 import threading
 import time
 import urllib.request
 from collections.abc import Callable
 from collections.abc import Mapping as Map
+from contextlib import suppress
 from functools import cache
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -92,7 +95,9 @@ class InProcess:
         self._folder = folder
         self._changes = changes
         self._bridge: Bridge | None = None
-        self._port = 0
+        self._port = free_port()
+        self.url = f"http://127.0.0.1:{self._port}"  # also after a restart
+        sandbox.zendesk.install_webhook(self.url)
         self.start()
 
     @property
@@ -111,13 +116,9 @@ class InProcess:
         engine.prepare(loaded.wakes_url)
         self._bridge = app.build(loaded, flows=True)
         self._server = make_server("127.0.0.1", self._port, self._bridge.web, threaded=True)
-        is_first, self._port = self._port == 0, self._server.server_port
-        self.url = f"http://127.0.0.1:{self._port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
         self._thread.start()
         self.sandbox.point_at(self.url)
-        if is_first:  # a restart comes back to the same address
-            self.sandbox.zendesk.install_webhook(self.url)
         self._bridge.start()
 
     def stop(self) -> None:
@@ -210,8 +211,10 @@ class Process:
 
 
 def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One from below those that the system gives out: it is still free for whoever comes back to it."""
+    while True:
+        port = random.randrange(15_000, 32_000)  # noqa: S311 - two who ask at once should not get the same
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from bridge.sandbox.signing import readable_secret
-from tests.running import REPOSITORY
+from tests.running import REPOSITORY, free_port
 
 SECRET = readable_secret("test-benchmark-secret-one")
 WEB_THREADS = 8  # as many as the bridge's own door has
@@ -166,7 +165,7 @@ def _env(folder: Path, url: str, threads: int, store: str = "") -> dict[str, str
 
 
 def _listening(command: str, folder: Path, env: dict[str, str]) -> Service:
-    port = _free_port()
+    port = free_port()
     return Service(
         [*BRIDGE, command], port, "/hooks/social/kopi-plaza", {**env, "PORT": str(port)}, folder / "log"
     )
@@ -206,7 +205,7 @@ def started_apart(
 def start_floor(folder: Path) -> Service:
     """Gunicorn with the bare route."""
     folder.mkdir()
-    port = _free_port()
+    port = free_port()
     command = [
         sys.executable, "-m", "gunicorn", "--workers", "1", "--worker-class", "gthread",
         "--threads", str(WEB_THREADS), "--keep-alive", "60", "--bind", f"127.0.0.1:{port}",
@@ -229,9 +228,3 @@ def load(service: Service, *, count: int, connections: int, mark: str) -> dict[s
     if figures.pop("statuses") != {"202": count}:
         raise RuntimeError(f"not every post was taken: {done.stdout}")
     return figures
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

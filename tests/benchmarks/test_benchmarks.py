@@ -5,7 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from tests.running import REPOSITORY
+
+LONGEST_S = 300  # each starts many processes, and other tests run beside it
+pytestmark = pytest.mark.timeout(LONGEST_S)
 
 
 def judged(part: str, *options: str) -> list[str]:
@@ -15,7 +20,7 @@ def judged(part: str, *options: str) -> list[str]:
         command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as run:
         try:
-            said, complaints = run.communicate(timeout=110)
+            said, complaints = run.communicate(timeout=LONGEST_S - 10)
         finally:
             run.terminate()  # so that it stops what it has started
     assert run.returncode == 0, complaints

@@ -168,7 +168,7 @@ def test_a_ticket_that_speaks_for_nobody_any_more_is_not_read_again(
 ):
     """The desk still exports it."""
     add_ticket(engine, "1", state=state)
-    export.pages = [Changes((changed("1"),))]
+    export.pages = [Changes((changed("1", deleted=state == "deleted"),))]
     read(engine)
     assert ticket(engine, "1").hinted_at is None
 
