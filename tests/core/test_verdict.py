@@ -1,5 +1,6 @@
 """What one update of a ticket means for the public thread."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -82,3 +83,31 @@ def test_a_solved_ticket_that_is_worked_on_again_is_reopened(status):
     verdict = judge(an_update(text=None, status=status), a_ticket(), CUSTOMER)
 
     assert verdict.reopened
+
+
+@pytest.mark.parametrize("status", [TicketStatus.OPEN, TicketStatus.PENDING, TicketStatus.HOLD])
+def test_words_that_open_a_solved_ticket_again_are_said_and_reopen_it(status):
+    """An agent writes once more and takes the ticket back: the closing reply must not leave either."""
+    verdict = judge(an_update(status=status), a_ticket(), CUSTOMER)
+
+    assert verdict.say is not None
+    assert (verdict.reopened, verdict.solved, verdict.closed) == (True, False, False)
+
+
+@pytest.mark.parametrize("update", [an_update(), an_update(text=None), an_update(stamp="an intent")])
+def test_a_ticket_that_is_closed_for_good_is_told(update):
+    """With words, without any, or by a trigger in an update of ours: nothing can be added to it any more."""
+    verdict = judge(replace(update, status=TicketStatus.CLOSED), a_ticket(), CUSTOMER)
+
+    assert verdict.closed
+    assert not (verdict.solved or verdict.reopened)
+    assert verdict.ignored is None
+
+
+def test_a_rule_that_solves_along_with_our_own_update_is_held():
+    """Nobody at the desk decided it, so the closing reply waits for a person; our words are not said back."""
+    verdict = judge(an_update(stamp="an intent", status=TicketStatus.SOLVED), a_ticket(), CUSTOMER)
+
+    assert verdict.solved
+    assert verdict.hold
+    assert verdict.say is None
