@@ -343,6 +343,26 @@ def test_ring_of_replies_ends(server):
     assert len(line().read_thread(TARGET)) == 2
 
 
+@pytest.mark.parametrize(
+    ("handle", "author", "own"),
+    [
+        ("@care@social.example", {"acct": "care", "url": f"{SERVER}/@care"}, True),
+        ("@Care@social.example", {"acct": "care@social.example", "url": f"{SERVER}/@care"}, True),
+        (f"{SERVER}/@Care", {"acct": "help", "url": f"{SERVER}/@care"}, True),
+        ("@care@social.example", {"acct": "care@evil.example", "url": "https://evil.example/@care"}, False),
+        ("@care", {"acct": "care@evil.example", "url": "https://evil.example/@care"}, False),
+        (f"{SERVER}/@care", {"acct": "care@evil.example", "url": "https://evil.example/@care"}, False),
+        ("", {"acct": "care", "url": None}, False),
+    ],
+)
+def test_post_is_ours_by_the_whole_handle_or_the_address(handle, author, own):
+    """Somebody of the same name on another server is a customer, or somebody who plays us."""
+    body = json.dumps({"status": status("11", {"id": "7", **author})}).encode()
+    [event] = MASTODON.normalise(replace(ACCOUNT, handle=handle), body, RECEIVED_AT)
+    assert event.message is not None
+    assert event.message.own is own
+
+
 # --- compose ---
 
 
@@ -446,6 +466,31 @@ def test_answer_of_a_colleague_stops_the_reply(server):
     assert preflight.answer.id == "https://pub.example/posts/20"
 
 
+@pytest.mark.parametrize("malformed", [{"id": "19"}, {"id": "19", "account": "alice"}])
+def test_malformed_post_hides_no_answer_of_a_colleague(server, malformed):
+    """Somebody else's, before it in the thread."""
+    with_thread(server, status("11"), {"in_reply_to_id": "11", **malformed}, answer("20", "On it!"))
+    assert line().preflight(TARGET, ()).obstacles == {Obstacle.ANSWERED}
+    found = line().find_reply(replace(REPLY, text="@alice@pub.example On it!"), "intent-1", ())
+    assert found is not None
+
+
+@pytest.mark.parametrize("known", ["20", "https://pub.example/posts/20"])
+def test_answer_that_is_known_by_either_of_its_ids_is_not_a_colleagues(server, known):
+    """The server's own id of it, or the one that every server knows."""
+    with_thread(server, status("11"), answer("20", "On it!"))
+    assert not line().preflight(TARGET, {known}).obstacles
+    assert line().find_own_answer(TARGET, {known}) is None
+
+
+def test_id_of_a_post_stays_one_part_of_the_address(server):
+    """Whatever a server calls its posts: no other address is asked with our token."""
+    odd = "11/../../accounts/2?x=#"
+    server.get(f"{API}/statuses/11%2F..%2F..%2Faccounts%2F2%3Fx%3D%23", json=status(odd))
+    server.get(f"{API}/statuses/11%2F..%2F..%2Faccounts%2F2%3Fx%3D%23/context", json=context())
+    assert not line().preflight(replace(TARGET, native_id=odd), ()).obstacles
+
+
 def test_our_own_earlier_answer_does_not(server):
     """A post that the bridge made itself is known; one to another post in the thread is no answer to this."""
     elsewhere = answer("22", "hello", in_reply_to_id="12")
@@ -484,6 +529,9 @@ def test_answer_by_hand_is_found_unless_claimed(server):
     found = line().find_own_answer(TARGET, {"https://pub.example/posts/21"})
     assert found is not None
     assert found.id == "https://pub.example/posts/20"
+    latest = line().find_own_answer(TARGET, ())
+    assert latest is not None
+    assert latest.id == "https://pub.example/posts/21"
 
 
 # --- reply ---
@@ -514,6 +562,24 @@ def test_reply_never_has_a_wider_audience(server, visibility, sent):
     server.post(f"{API}/statuses", json=answer("20", "We found it."))
     line().reply(replace(REPLY, target=replace(TARGET, visibility=visibility)), "intent-1")
     assert json.loads(server.calls[-1].request.body)["visibility"] == sent
+
+
+@pytest.mark.parametrize(
+    ("visibility", "sent"), [(Visibility.FOLLOWERS, "private"), (Visibility.DIRECT, "direct")]
+)
+def test_reply_that_is_meant_for_few_goes_to_few(server, visibility, sent):
+    """Also under a post that everybody may read."""
+    server.post(f"{API}/statuses", json=answer("20", "We found it."))
+    line().reply(replace(REPLY, visibility=visibility), "intent-1")
+    assert json.loads(server.calls[-1].request.body)["visibility"] == sent
+
+
+@pytest.mark.parametrize("language", ["pt-BR", "pt_BR", "PT"])
+def test_language_of_a_reply_is_sent_without_its_region(server, language):
+    """The server refuses a post in a language that is not of ISO 639."""
+    server.post(f"{API}/statuses", json=answer("20", "We found it."))
+    line().reply(replace(REPLY, language=language), "intent-1")
+    assert json.loads(server.calls[-1].request.body)["language"] == "pt"
 
 
 @pytest.mark.parametrize("gone", [404, 410])

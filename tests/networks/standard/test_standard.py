@@ -147,6 +147,18 @@ class TestStandard(PushContract):
 
         assert read(full | nulls | {"author": author}) == read(full)
 
+    def test_message_of_another_network_has_no_id_of_that_networks_api(self):
+        """A tag source does not know it: the other room asks its own server before it answers."""
+        data = {"id": "1", "author": {"id": "2"}, "text": "hi", "created_at": "2026-11-21T11:00:00Z"}
+
+        def native_id(network: str) -> str:
+            body = {"type": "social.message.created", "data": {**data, "network": network}}
+            [event] = self.network.normalise(self.account, json.dumps(body).encode(), RECEIVED_AT)
+            assert event.message is not None
+            return event.message.native_id
+
+        assert (native_id("mastodon"), native_id("standard")) == ("", "1")
+
     def test_account_without_reply_url_shows_red(self):
         """A pure tag source cannot answer, and says so."""
         light = self.network.light(replace(self.account, fields={}), self.target())
@@ -241,11 +253,24 @@ class TestStandard(PushContract):
             relay.get(RELAY, status=404)
             assert self.connect().find_reply(self.wanted_reply(), "intent-1", ()) is None
 
-    def test_look_at_a_relay_that_is_down_does_not_say_not_found(self):
-        """ "Could not read" is never "it is not there"."""
-        with responses.RequestsMock() as relay, pytest.raises(VendorBusyError):
-            relay.get(RELAY, status=503)
+    @pytest.mark.parametrize(
+        ("status", "error"), [(501, VendorBusyError), (503, VendorBusyError), (410, VendorRefusedError)]
+    )
+    def test_look_at_a_relay_that_cannot_say_does_not_say_not_found(self, status, error):
+        """ "Could not read" is never "it is not there": 404 alone is."""
+        with responses.RequestsMock() as relay, pytest.raises(error):
+            relay.get(RELAY, status=status)
             self.connect().find_reply(self.wanted_reply(), "intent-1", ())
+
+    def test_signature_of_a_question_is_of_no_other(self):
+        """The body is empty and the address is not signed, so the signed id stands for what is asked."""
+        other = replace(self.target(), id="https://social.example/users/alice/statuses/12")
+        with responses.RequestsMock() as relay:
+            relay.get(RELAY, json={"state": "present"})
+            for asked in (self.target(), self.target(), other):
+                self.connect().preflight(asked, ())
+            first, again, second = (call.request.headers["webhook-id"] for call in relay.calls)
+        assert first == again != second
 
     # --- before a reply ---
 
