@@ -65,6 +65,24 @@ def test_a_resolution_is_an_agents_own_only_in_the_desks_interface(author, chann
     assert as_update(read, STAFF, 1).resolution is None
 
 
+def test_the_status_of_an_update_is_the_last_that_it_set():
+    """An agent takes the ticket back, and a trigger solves it in the same breath."""
+    statuses = [{"type": "Change", "field_name": "status", "value": value} for value in ("open", "solved")]
+    body = {"id": 1, "created_at": "2026-01-05T12:00:00Z", "author_id": 900, "via": {"channel": "web"}}
+
+    assert as_update(AuditBody.model_validate({**body, "events": statuses}), STAFF).status == "solved"
+
+
+def test_a_resolution_that_a_trigger_writes_is_not_the_agents():
+    """It stands in the agent's audit, and its own event tells whose hand it was."""
+    trigger = {"channel": "rule", "source": {"from": {"id": 35079792}, "rel": "trigger"}}
+    change = {"type": "Change", "field_name": "4711", "value": "Known issue, see INT-7", "via": trigger}
+    body = {"id": 1, "created_at": "2026-01-05T12:00:00Z", "author_id": 900, "via": {"channel": "web"}}
+    read = AuditBody.model_validate({**body, "events": [change]})
+
+    assert as_update(read, STAFF, 4711).resolution == Resolution("Known issue, see INT-7", by_hand=False)
+
+
 def test_the_fixtures_are_there():
     """A glob that finds nothing would pass as well."""
     assert len(NAMES) >= 18
@@ -149,6 +167,15 @@ def closing(text: str, via: dict) -> AuditBody:
 def test_where_a_ticket_was_merged_to_is_found_if_its_audits_tell(text, via, target):
     """In the source of the merge, else in the notice, in whatever language Zendesk writes it."""
     assert merge_target([closing(text, via)], 666) == target
+
+
+def test_a_number_in_an_older_note_is_no_ticket_that_was_merged_into():
+    """Only the notice that came with the closing tells; the customer's replies must go to no stranger."""
+    note = {"type": "Comment", "id": 2, "public": False, "body": "Their order is #4711"}
+    body = {"id": 8, "created_at": "2026-11-20T07:00:00Z", "author_id": 5246746, "via": {"channel": "web"}}
+    older = AuditBody.model_validate({**body, "events": [note]})
+
+    assert merge_target([closing("no number here", {"channel": "web"}), older], 666) is None
 
 
 @pytest.mark.parametrize(

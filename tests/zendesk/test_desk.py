@@ -186,6 +186,19 @@ def test_a_requester_who_is_gone_is_told_from_another_refusal(api, desk, user, s
         desk.open_ticket(draft(), "open-1")
 
 
+def test_a_customers_words_in_subject_and_fields_expand_to_nothing(api, desk):
+    """Opening and updating: Zendesk expands placeholders in what our credentials write."""
+    api.get(f"{API}/ticket_fields.json", json={"ticket_fields": [{"id": 71, "title": "Social author"}]})
+    made = api.post(f"{API}/tickets.json", json={"ticket": {"id": 5158, "status": "new"}}, status=201)
+    put = api.put(f"{API}/tickets/5158.json", json={"ticket": {}, "audit": {"id": 1}})
+    words = "Ann {{ticket.id}}\n{% x"
+    desk.open_ticket(draft(subject=words, fields={"Social author": words}), "key-1")
+    desk.update_ticket(TicketUpdate("5158", subject=words, fields={"Social author": words}), "stamp-1")
+    inert = "Ann {\u200b{ticket.id}} {\u200b% x"
+    for ticket in (sent(made)["ticket"], sent(put)["ticket"]):
+        assert (ticket["subject"], ticket["custom_fields"]) == (inert, [{"id": 71, "value": inert}])
+
+
 def test_an_id_that_was_never_zendesks_is_refused(desk):
     """It would become part of an address."""
     with pytest.raises(VendorRefusedError):
@@ -421,6 +434,34 @@ def test_staff_are_told_from_customers_by_their_role(api, desk):
     staff = [u.comment.by_staff for u in desk.read_updates("5158") if u.comment]
     assert staff == [True, True, False, False, False]
     assert users.call_count == 1
+
+
+def test_authors_beyond_a_hundred_are_asked_for_in_parts(api, desk):
+    """Zendesk shows a hundred users at a time, and without their roles no answer would leave."""
+    authors = range(1001, 1102)
+    pages(api, {"audits": [audit(author, events=said(author, author)) for author in authors]})
+    for some in (authors[:100], authors[100:]):
+        match = [responses.matchers.query_param_matcher({"ids": ",".join(map(str, some))})]
+        users = [{"id": author, "role": "agent"} for author in some]
+        api.get(f"{API}/users/show_many.json", json={"users": users}, match=match)
+    assert all(update.comment and update.comment.by_staff for update in desk.read_updates("5158"))
+
+
+@pytest.mark.parametrize(
+    ("url", "ticket"),
+    [
+        ("https://acme.zendesk.com/agent/tickets/5158", "5158"),
+        ("https://acme.zendesk.com/agent/tickets/5158/", "5158"),
+        ("https://other.zendesk.com/agent/tickets/5158", None),
+        ("https://acmeXzendesk.com/agent/tickets/5158", None),
+        ("https://acme.zendesk.com/agent/tickets/5158/x", None),
+        ("https://acme.zendesk.com/agent/users/5158", None),
+    ],
+)
+def test_a_ticket_is_told_from_its_address_in_this_account_only(desk, url, ticket):
+    """A person who settles by hand pastes what the browser shows: elsewhere the number is another."""
+    found = desk.locate(url)
+    assert (found.id if found else None) == ticket
 
 
 def test_a_whole_story_is_read_from_one_page(api, desk):

@@ -143,6 +143,17 @@ def test_too_many_requests_is_waited_out(api: responses.RequestsMock, desk: Zend
     assert 42 == busy.value.retry_after_s
 
 
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_page_is_asked_for_once(
+    api: responses.RequestsMock, desk: ZendeskDesk, slept: list[float], status: int
+):
+    """Ten requests a minute are counted one by one: none is repeated unseen, however short the wait."""
+    asked = api.get(URL, json={}, status=status, headers={"Retry-After": "1"})
+    with pytest.raises(VendorBusyError):
+        desk.read_changes(SINCE, None)
+    assert (asked.call_count, slept) == (1, [])
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -11,7 +11,7 @@ import pytest
 import requests
 import responses
 import time_machine
-from urllib3.exceptions import MaxRetryError, NameResolutionError
+from urllib3.exceptions import MaxRetryError, NameResolutionError, ProtocolError, SSLError
 
 from bridge.core.desk import Customer, TicketDraft, TicketUpdate
 from bridge.core.patience import ATTEMPTS
@@ -300,6 +300,21 @@ def test_a_refused_connection_never_happened():
 def test_a_call_that_found_no_server_never_happened(error):
     """No connection, no name: nothing of the request has left."""
     assert type(no_answer("update ticket", error, repeatable=False)) is VendorBusyError
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        requests.ConnectionError(MaxRetryError(None, "/", ProtocolError("reset", ConnectionResetError()))),
+        requests.ConnectionError(ProtocolError("hung up")),
+        requests.exceptions.SSLError(MaxRetryError(None, "/", SSLError("bad record"))),
+        requests.ReadTimeout(),
+        requests.ConnectionError(),
+    ],
+)
+def test_a_call_that_broke_off_may_have_happened(error):
+    """A server was there and something may have left, whoever wraps the error."""
+    assert type(no_answer("update ticket", error, repeatable=False)) is VendorUnclearError
 
 
 @pytest.mark.parametrize(("act", "error"), [(read, VendorBusyError), (write, VendorUnclearError)])

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
+from bridge.core import deadline
 from bridge.core.desk import TicketUpdate
 from bridge.core.patience import ATTEMPTS
 from bridge.errors import VendorAuthError, VendorBusyError, VendorError, VendorGoneError
@@ -163,6 +165,21 @@ def test_a_revoked_token_is_renewed_once_and_the_call_repeated(api, desk):
     api.add_callback("PUT", TICKET, renewed)
     assert write(desk) == "71"
     assert authorisations(api) == ["Bearer test-first", "Bearer test-second"]
+
+
+def test_a_write_whose_time_ran_out_at_a_401_does_not_go_again(api, desk, monkeypatch):
+    """Whoever looks for it later counts on that: nothing can come of it any more."""
+    clock = Ticking()
+    monkeypatch.setattr(deadline, "time", SimpleNamespace(monotonic=clock))
+
+    def slowly_refused(request):
+        clock.at += 31
+        return 401, {}, "{}"
+
+    api.add_callback("PUT", TICKET, slowly_refused)
+    with deadline.within(30), pytest.raises(VendorBusyError):
+        write(desk)
+    assert len(authorisations(api)) == 1
 
 
 def test_a_second_401_is_an_auth_error(api, desk):
