@@ -54,6 +54,19 @@ def test_a_press_carries_the_question_that_its_button_was_drawn_for() -> None:
         assert (carried == "intent-7") is (question == 1)
 
 
+def test_two_presses_at_once_are_two_presses() -> None:
+    """On two cards, of two buttons or by two people: none is taken for a redelivery of the other."""
+    bodies = [
+        changed(),
+        with_button(value="case-8"),
+        with_button(action_id="bridge_why"),
+        with_button(action_ts="1700000100.260000"),
+        changed(user={"id": "U0AGENT2", "username": "other"}),
+    ]
+    assert len({read_press(body).id for body in bodies}) == len(bodies)
+    assert read_press(changed(response_url="https://slack.example")).id == read_press(bodies[0]).id
+
+
 @pytest.mark.parametrize("value", ["intent-7#", "#7", "intent-7#two", "intent-7#²", "7#" + "9" * 30])
 def test_a_value_without_a_number_is_a_subject(value: str) -> None:
     """Nobody knows such a one: the press is settled, and nothing happens."""

@@ -77,6 +77,8 @@ def test_a_channel_name_becomes_its_id_once(slack: FakeSlack, team: Team) -> Non
     assert team.post_card("support-tech", card(), "key-2").channel == CHANNEL
 
     assert [sent.get("cursor") for sent in slack.sent("conversations.list")] == [None, "two"]
+    # A team's channel is often a private one.
+    assert {sent["types"] for sent in slack.sent("conversations.list")} == {"public_channel,private_channel"}
     assert [sent["channel"] for sent in slack.sent("chat.postMessage")] == [CHANNEL, CHANNEL]
 
 
@@ -155,6 +157,18 @@ def test_a_note_goes_under_its_card_and_is_found_there(slack: FakeSlack, team: T
     assert sent["thread_ts"] == REF.id
     assert sent["text"] == "Route &lt;technical&gt; took it"
     assert sent["metadata"]["event_type"] == "bridge_note"
+
+
+def test_a_note_is_looked_for_with_what_only_apps_see(slack: FakeSlack, team: Team) -> None:
+    """Without asking for it Slack leaves the key out, and the note would be posted a second time."""
+    slack.answer("conversations.replies", page(message(REF.id, "key-1"), cursor="more"))
+    slack.answer("conversations.replies", page(message("2.0", "key-2", "bridge_note")))
+
+    assert team.find_note(REF, "key-2") == "2.0"
+
+    first, second = slack.sent("conversations.replies")
+    assert (first["channel"], first["ts"], first["include_all_metadata"]) == (REF.channel, REF.id, "1")
+    assert (second["cursor"], second["include_all_metadata"]) == ("more", "1")
 
 
 def test_no_note_is_found_under_a_deleted_card(slack: FakeSlack, team: Team) -> None:
