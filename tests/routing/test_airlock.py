@@ -40,6 +40,8 @@ def rules(text: str, *notes: str, **given: object) -> list[str]:
         ("card ４１１１ 1111 1111 1111", "payment-card"),
         ("card 4111\u20111111\u20111111\u20111111", "payment-card"),
         ("378282246310005", "payment-card"),
+        ("4222 2222 2222 2", "payment-card"),
+        ("6304 0000 0000 0000 000", "payment-card"),
         ("Hi {{ customer }}, done", "template-markup"),
         ("Hi {% if x %}", "template-markup"),
         ("Hi { % if x", "template-markup"),
@@ -79,7 +81,11 @@ def rules(text: str, *notes: str, **given: object) -> list[str]:
         ("Pay to DE89 3704 0044 0532 0130 00, please", "bank-account"),
         ("Pay to GB82WEST12345698765432.", "bank-account"),
         ("Na konto PL61 1090 1014 0000 0712 1981 2874 PILNE", "bank-account"),
+        ("pay to gb82west12345698765432", "bank-account"),
+        ("IBAN:\u200bGB82WEST12345698765432", "bank-account"),
+        ("IBAN\u200bGB82WEST12345698765432", "bank-account"),
         ("\u202eThis is done", "direction-mark"),
+        ("\u202dThis is done", "direction-mark"),
         ("See https://acme.zendesk.com/agent/tickets/5", "internal-link"),
         ("See https://app.slack.com/client/T1/C1", "internal-link"),
         ("See https://acme.atlassian.net/browse/PRJ-1", "internal-link"),
@@ -92,7 +98,16 @@ def rules(text: str, *notes: str, **given: object) -> list[str]:
         ("See https://acme.slack.com/archives/C1/p1", "internal-link"),
         ("Try http://localhost:8080/x", "internal-link"),
         ("It is on wiki.acme.internal.", "internal-link"),
+        ("See https://files.slack.com/files/x", "internal-link"),
+        ("See https://acme.atlassian.net/wiki/x", "internal-link"),
         ("ssh 192.168.1.20", "internal-link"),
+        ("ssh 172.16.0.1", "internal-link"),
+        ("ssh 172.31.0.1", "internal-link"),
+        ("see 127.0.0.1", "internal-link"),
+        ("ssh build.acme.corp", "internal-link"),
+        ("ssh nas.local", "internal-link"),
+        ("http://printer.lan/", "internal-link"),
+        ("see wiki.intranet", "internal-link"),
         (
             "customer is on the legacy plan, billing double-charged them. Refund is approved by finance!",
             "internal-note",
@@ -118,6 +133,7 @@ def test_what_should_not_be_public_is_found(text, rule):
         "We are open 09:00-17:00 from 2026-01-05 on",
         "Your order 12345 is on its way",
         "Version 10.4.2 fixes it",
+        "Our servers are 172.15.0.1 and 172.32.0.1",
         "It costs 1,250,000 rupiah, 30% off",
         "See https://help.kopi.example/articles/360012345678",
         "Halo Kak Anna, sudah beres ya",
@@ -173,6 +189,7 @@ def test_a_short_note_is_nobodys_secret():
 def test_a_text_must_say_the_name_that_is_asked_for():
     """In any case and with any accents."""
     assert rules("Cześć, Lukasz!", customer_name_required="Łukasz") == []
+    assert rules("Cześć, Łukasz!", customer_name_required="Łu\u00adkasz") == []
     assert rules("Cześć!", customer_name_required="Łukasz") == ["empty-name"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import jinja2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,6 +37,12 @@ def test_a_reply_names_its_template_and_version(starter):
     assert rendered.version == starter.templates["kopi", "closing", "th"].version
     assert rendered.language == "th"
     assert "คุณสมชาย" in rendered.text
+
+
+def test_a_word_that_nobody_knows_is_not_left_out_in_silence(starter):
+    """A reply of a stored mapping may hold one: rather no reply than one with a hole in it."""
+    with pytest.raises(jinja2.UndefinedError):
+        said(starter, "Order {{ order_number }} is on its way")
 
 
 @pytest.mark.parametrize(
