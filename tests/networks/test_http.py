@@ -113,10 +113,11 @@ def test_wait_that_the_vendor_asks_for_is_kept(line, sleeper):
     assert sleeper.slept == [2.0]
 
 
+@pytest.mark.parametrize("status", [429, 503])
 @responses.activate
-def test_long_wait_is_handed_to_the_caller(line, sleeper):
+def test_long_wait_is_handed_to_the_caller(line, sleeper, status):
     """Five minutes are not: the error says how long."""
-    responses.get(URL, status=429, headers={"Retry-After": "300"})
+    responses.get(URL, status=status, headers={"Retry-After": "300"})
     with pytest.raises(VendorBusyError) as caught:
         read(line)
     assert caught.value.retry_after_s == 300.0
@@ -271,6 +272,22 @@ def test_endless_answer_is_cut(line, monkeypatch):
         read(line)
     with pytest.raises(VendorUnclearError):
         write(line)
+
+
+@pytest.mark.parametrize("authorities", [None, "/etc/our-own.pem"])
+@responses.activate
+def test_certificates_are_checked(line, monkeypatch, authorities):
+    """By the machine's own authorities, or those that its environment names."""
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    if authorities:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", authorities)
+    responses.get(URL, json=1)
+    responses.post(URL, json=1)
+    for call in (read, write):
+        call(line)
+    asked = [call.request.req_kwargs["verify"] for call in responses.calls]  # type: ignore[attr-defined]
+    assert asked == [authorities or True] * 2
 
 
 @responses.activate
