@@ -98,14 +98,24 @@ class HttpLine:
         body: bytes,
         headers: Mapping[str, str] | None = None,
         gone: Collection[int] = (),
+        only_this: Callable[[bytes], bool] | None = None,
     ) -> Answer[T]:
-        """POST *body* (JSON) to *url*, once."""
+        """POST *body* (JSON) to *url*, once.
+
+        *only_this* tells by the body of a 403 whether it is this request alone that is refused
+        (VendorRefusedError), and not the credentials.
+        """
         headers = {"Content-Type": "application/json"} | dict(headers or {})
         request = requests.Request("POST", url, data=body, headers=headers, auth=auth)
-        return self._call(operation, request, shape, gone)
+        return self._call(operation, request, shape, gone, only_this)
 
     def _call(
-        self, operation: str, request: requests.Request, shape: TypeAdapter[T], gone: Collection[int]
+        self,
+        operation: str,
+        request: requests.Request,
+        shape: TypeAdapter[T],
+        gone: Collection[int],
+        only_this: Callable[[bytes], bool] | None = None,
     ) -> Answer[T]:
         is_write = request.method != "GET"
         timeout_s = time_left(self._timeout_s, self._vendor, operation) if is_write else self._timeout_s
@@ -120,6 +130,8 @@ class HttpLine:
             # "from None": a chained error would show the address with its query.
             raise self._failure(operation, error, is_write=is_write) from None
         with response:
+            if response.status_code == 403 and only_this is not None and _is_said(only_this, response, until):
+                raise VendorRefusedError(self._vendor, operation, status=403)
             if not 200 <= response.status_code < 300:
                 raise self._refusal(operation, response, gone, is_write=is_write)
             try:
@@ -216,6 +228,14 @@ def _read_bounded(response: requests.Response, until: float) -> bytes:
             raise _TooLargeError
         chunks.append(chunk)
     return b"".join(chunks)
+
+
+def _is_said(saying: Callable[[bytes], bool], response: requests.Response, until: float) -> bool:
+    """Whether the body of *response* says so; False for one that cannot be read."""
+    try:
+        return saying(_read_bounded(response, until))
+    except (urllib3.exceptions.HTTPError, TimeoutError, _TooLargeError):
+        return False
 
 
 def _was_never_sent(error: requests.RequestException) -> bool:

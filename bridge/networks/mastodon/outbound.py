@@ -42,6 +42,7 @@ from bridge.networks.mastodon.inbound import (
     is_own,
     text_of,
 )
+from bridge.networks.mastodon.refusal import may_be_of_one_reply
 from bridge.networks.mastodon.text import folded
 from bridge.networks.mastodon.thread import as_items, same_author
 from bridge.networks.shape import Id, Shape
@@ -202,6 +203,7 @@ class MastodonConnection:
                 body=json.dumps(form).encode(),
                 headers={"Idempotency-Key": key},
                 gone=_GONE,
+                only_this=self._refuses_only_this,
             )
         except VendorGoneError as error:
             if self._is_gone(reply.target):
@@ -336,6 +338,19 @@ class MastodonConnection:
             return Obstacle.GONE in self.preflight(target, ()).obstacles
         except VendorError:
             return False
+
+    def _refuses_only_this(self, body: bytes) -> bool:
+        """Whether a 403 is about one reply, as where the post's author lets nobody answer.
+
+        False also when it cannot be told from one about the account, as when that cannot be read.
+        """
+        if not may_be_of_one_reply(body):
+            return False
+        try:
+            self._read_own_account()
+        except VendorError:
+            return False
+        return True
 
     def _own_account(self) -> AccountEntity:
         if self._own is None:

@@ -21,6 +21,7 @@ from bridge.core.message import Author, EventKind, SocialMessage, Visibility
 from bridge.core.reply import Obstacle, Reply
 from bridge.errors import (
     UnauthenticRequestError,
+    VendorAuthError,
     VendorBusyError,
     VendorGoneError,
     VendorRefusedError,
@@ -610,6 +611,44 @@ def test_reply_where_everything_is_answered_with_404():
         nobody.get(f"{API}/accounts/verify_credentials", status=404)
         with pytest.raises(VendorUnclearError):
             line().reply(REPLY, "intent-1")
+
+
+def test_reply_that_the_posts_author_allows_nobody(server):
+    """403 in GoToSocial's words, and the account may do everything else: this one reply is refused."""
+    words = "Forbidden: you do not have permission to reply to this status"
+    server.post(f"{API}/statuses", status=403, json={"error": words})
+    with pytest.raises(VendorRefusedError) as caught:
+        line().reply(REPLY, "intent-1")
+    assert caught.value.status == 403
+    assert words not in str(caught.value)
+    assert [call.request.method for call in server.calls].count("POST") == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"error": "This action is outside the authorized scopes"}',
+        '{"error": "Forbidden: token has insufficient scope permission"}',
+        '{"error": "Insufficient permissions: write:statuses."}',
+        "<html>blocked by the firewall</html>",
+        "{}",
+        "",
+    ],
+)
+def test_reply_that_the_token_may_not_write(server, body):
+    """Each reply would be answered so, though the account can be read: the credentials are at fault."""
+    server.post(f"{API}/statuses", status=403, body=body)
+    with pytest.raises(VendorAuthError):
+        line().reply(REPLY, "intent-1")
+
+
+@pytest.mark.parametrize("status", [401, 403, 500])
+def test_reply_that_is_forbidden_to_an_account_that_is_shut(server, status):
+    """Its own account cannot be read either, or not just now: nothing is said about the one reply."""
+    server.post(f"{API}/statuses", status=403, json={"error": "Your login is currently disabled"})
+    server.replace("GET", f"{API}/accounts/verify_credentials", status=status)
+    with pytest.raises(VendorAuthError):
+        line().reply(REPLY, "intent-1")
 
 
 def test_post_that_came_another_way_is_looked_up(server):
