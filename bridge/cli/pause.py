@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.cli.opened import for_a_worker, opened_database, who
-from bridge.core.intent import MOVING, Effect
+from bridge.core.intent import MOVING, Effect, IntentState
 from bridge.flows import cards
 from bridge.store import cases, intents, lanes
 from bridge.store.tables import Intent
@@ -25,14 +25,18 @@ def pause(reason: str | None) -> None:
         # Whoever paused first had a reason; it is replaced by another reason only.
         if before is None or reason:
             lanes.park(tx, lanes.PUBLIC, reason or "paused by a person", who(), now)
-        waiting = _tell(tx, now)
+        waiting, leaving = _tell(tx, now)
     head = "Paused."
     if before is not None:
         head = f"It was paused already: {before.reason}."
         if reason and reason != before.reason:
             head += f" Now the reason is: {reason}."
     wait = "1 public reply waits" if waiting == 1 else f"{waiting} public replies wait"
-    click.echo(f"{head} {wait}; `bridge resume` lets {'it' if waiting == 1 else 'them'} go on.")
+    late = ""
+    if leaving:
+        are = "1 is on its" if leaving == 1 else f"{leaving} are on their"
+        late = f" {are} way already, and may still appear."
+    click.echo(f"{head} {wait}; `bridge resume` lets {'it' if waiting == 1 else 'them'} go on.{late}")
 
 
 @click.command()
@@ -47,16 +51,25 @@ def resume() -> None:
     click.echo(f"Resumed.{waits}")
 
 
-def _tell(tx: Session, now: datetime) -> int:
+def _tell(tx: Session, now: datetime) -> tuple[int, int]:
     """Have the cases looked at whose replies a pause keeps or lets go, and their cards drawn.
 
-    The running bridge tells their tickets. Gives the number of those replies.
+    The running bridge tells their tickets. Gives how many of those replies a pause keeps, and how
+    many nothing holds back any more: their calls have begun, and nobody has told their end.
     """
     replies = select(Intent.case_id).where(Intent.effect == Effect.REPLY, Intent.state.in_(MOVING))
-    waiting = list(tx.scalars(replies.order_by(Intent.case_id)))
-    for case_id in dict.fromkeys(waiting):
+    waiting = leaving = 0
+    for case_id in tx.scalars(replies.order_by(Intent.case_id).distinct()).all():
         case = cases.lock(tx, case_id)
+        moving = [one for one in intents.of_case(tx, case_id, MOVING) if one.effect == Effect.REPLY]
+        begun = [one for one in moving if _has_begun(one)]
+        waiting, leaving = waiting + len(moving) - len(begun), leaving + len(begun)
         intents.wake_case(case, now)
         if cards.current_card(tx, case) is not None:
             cards.show_at(tx, case, now)
-    return len(waiting)
+    return waiting, leaving
+
+
+def _has_begun(intent: Intent) -> bool:
+    # After a restore everything is *sending*, and nobody is its sender.
+    return intent.state == IntentState.SENDING and intent.sender is not None and intent.over_at is None

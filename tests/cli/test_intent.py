@@ -381,6 +381,20 @@ def test_a_pause_stops_public_replies_and_nothing_else(sandbox: Sandbox, running
     assert len(brand_posts(sandbox.plaza)) == 1
 
 
+def test_a_pause_says_what_it_comes_too_late_for(running: InProcess, held: str, shell: Shell):
+    """A reply whose call has begun appears all the same: it is not told as one that waits."""
+    running.bridge.engine.stop()
+    with running.database.write() as tx:
+        reply = tx.get_one(Intent, held)
+        reply.state, reply.sent_at = IntentState.SENDING.value, datetime.now(UTC)
+        reply.sender = running.bridge.world.presence.worker
+    said = "Paused. 0 public replies wait; `bridge resume` lets them go on."
+    assert shell("pause").out == f"{said} 1 is on its way already, and may still appear.\n"
+    with running.database.write() as tx:
+        tx.get_one(Intent, held).over_at = datetime.now(UTC)  # what became of it is looked for: see `ledger`
+    assert shell("pause").out.endswith(" 1 public reply waits; `bridge resume` lets it go on.\n")
+
+
 def test_whoever_waits_for_a_pause_reads_that_it_is_one(sandbox: Sandbox, running: InProcess, shell: Shell):
     """Once on the ticket, on the card, and wherever it is listed, with the reason and since when."""
     sandbox.plaza.post("dewi", "The app logs me out every hour", language="en", tags=["technical-issue"])
