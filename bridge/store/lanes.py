@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import cache
 from typing import NamedTuple
 
-from sqlalchemy import select, update
+from sqlalchemy import Insert, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from bridge.core.intent import Effect
-from bridge.store.insert import insert_new
 from bridge.store.tables import Intent, Lane
 
 DESK = "desk"
@@ -66,11 +67,22 @@ def keeping(shut: Mapping[str, Parked], intent: Intent) -> list[Parked]:
 
 def park(tx: Session, name: str, reason: str, by: str, at: datetime, span: timedelta | None = None) -> None:
     """Park *name* for *span*, or until it is resumed."""
-    insert_new(tx, Lane, name=name, since=at, reason=reason, by=by)
-    row = tx.get_one(Lane, name)
-    row.reason, row.by = reason, by
-    row.until = None if span is None else at + span
-    tx.flush()  # `parked` asks the table
+    until = None if span is None else at + span
+    connection = tx.connection()
+    connection.execute(
+        _parking(connection.dialect.name),
+        {"name": name, "since": at, "reason": reason, "by": by, "until": until},
+    )
+
+
+@cache
+def _parking(dialect: str) -> Insert:
+    """One statement: a row that was found might be gone, resumed, by the time it is written."""
+    made = postgresql if dialect == "postgresql" else sqlite
+    insert = made.insert(Lane.__table__)
+    anew = {name: insert.excluded[name] for name in ("reason", "by", "until")}
+    statement: Insert = insert.on_conflict_do_update(index_elements=["name"], set_=anew)
+    return statement
 
 
 def bound(tx: Session, until: datetime) -> None:
@@ -80,9 +92,5 @@ def bound(tx: Session, until: datetime) -> None:
 
 def resume(tx: Session, name: str) -> bool:
     """Open *name* again; False when it was not parked."""
-    row = tx.get(Lane, name)
-    if row is None:
-        return False
-    tx.delete(row)
-    tx.flush()
-    return True
+    # One statement: of two who resume at once, one finds nothing.
+    return tx.scalar(delete(Lane).where(Lane.name == name).returning(Lane.name)) is not None
