@@ -90,7 +90,8 @@ def fall_back(tx: Session, now: datetime) -> None:
         .order_by(heard_at)
         .limit(TICKETS_A_BEAT)
     )
-    for ticket_id, case_id in tx.execute(stale).all():
+    # By the cases' ids, as whoever locks several does: else two would wait for each other.
+    for ticket_id, case_id in sorted(tx.execute(stale).all(), key=lambda found: found[1]):
         case = cases.lock(tx, case_id)
         ticket = tx.get_one(TicketRow, ticket_id)
         tickets.hint(ticket, now)

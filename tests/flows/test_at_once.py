@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from bridge.core.intent import Effect, IntentState
 from bridge.core.message import RawItem
 from bridge.errors import VendorRefusedError
-from bridge.flows import ledger, listen, read_desk, take_in
+from bridge.flows import ledger, listen, read_desk, reconcile, take_in
 from bridge.flows.effects.network import PublicReply
 from bridge.flows.forget import forget
 from bridge.flows.recipe import Stop
@@ -27,7 +27,7 @@ from bridge.store.forget import Eraser
 from bridge.store.ids import new_id
 from bridge.store.leases import take
 from bridge.store.person import find_person
-from bridge.store.tables import Case, Delivery, Intent, Message, TicketRow
+from bridge.store.tables import Case, Cursor, Delivery, Intent, Message, TicketRow
 from bridge.zendesk import ZendeskDesk
 from tests.postgres import meanwhile, somebody_waits
 from tests.running import InProcess, eventually
@@ -274,6 +274,40 @@ def test_two_of_our_tickets_merged_into_one_at_once_are_both_read(
     with still.database.read() as tx:
         assert tx.scalars(select(TicketRow).where(TicketRow.ticket_id == "4712")).one().case_id == case.id
         assert tx.get_one(TicketRow, second.id).state == "closed"
+
+
+def test_open_loops_that_are_read_unasked_do_not_wait_for_a_pause_that_waits_for_them(still: InProcess):
+    """A pause locks the cases by their ids, whichever of them nobody has heard from for longest."""
+    world = still.bridge.world
+    now = world.clock.now()
+    with still.database.write() as tx:
+        tx.merge(Cursor(key=reconcile.KEY, due_at=now + timedelta(hours=1), failures=1))
+        for number in (2, 1):
+            case = make_case(id=f"case-{number}", thread_root=f"post-{number}")
+            cases.begin(tx, case)
+            given = {
+                "ticket_id": f"900{number}",
+                "case_id": case.id,
+                "number": 1,
+                "url": "",
+                "requester_id": "7",
+            }
+            opened = now - timedelta(hours=number)
+            tx.add(TicketRow(installation=world.installation, opened_at=opened, state="current", **given))
+        tx.flush()
+
+    def fall_back() -> None:
+        with still.database.write() as other:
+            reconcile.fall_back(other, now)
+
+    with still.database.write() as tx:
+        cases.lock(tx, "case-1")
+        with meanwhile(still.database, fall_back):
+            cases.lock(tx, "case-2")
+            tx.commit()
+    with still.database.read() as tx:
+        rows = tx.scalars(select(TicketRow).where(TicketRow.case_id.in_(["case-1", "case-2"])))
+        assert [row.hinted_at for row in rows] == [now, now]
 
 
 def test_two_who_are_shown_the_same_in_another_order_do_not_wait_for_each_other(
