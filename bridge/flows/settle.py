@@ -59,6 +59,7 @@ def approve(
     intents.advance(intent, IntentState.APPROVED)
     intent.decided_by, intent.due_at, intent.settled_at = by, now, None
     intent.sender = intent.sent_at = intent.over_at = None
+    intent.unclear = 0
     if intent.closing:
         case.approved_at = now
     intents.wake_case(case, now)

@@ -10,7 +10,9 @@ import pytest
 
 from bridge.core.intent import Effect, IntentState
 from bridge.core.reply import Published
+from bridge.errors import VendorBusyError, VendorUnclearError
 from bridge.flows import settle
+from bridge.flows.recipe import Outcome
 from bridge.flows.settle import NotWaitingError, QuestionChangedError
 from bridge.store import intents
 from bridge.store.tables import Case, Intent
@@ -101,6 +103,42 @@ def test_what_was_unknown_and_is_approved_is_looked_at_like_a_first_try(engine: 
     engine.work()
     assert engine.outside.looks == 0
     assert len(engine.outside.sent) == 1
+
+
+def test_what_was_unknown_and_is_approved_is_tried_again_after_a_busy_answer(engine: Engine):
+    """Nothing happened since the person decided: nobody has to be asked the same again."""
+    reply = engine.wish(
+        state=IntentState.UNKNOWN, unclear=2, attempts=2, sender="another", sent_at=NOON, first_sent_at=NOON
+    )
+    engine.outside.answers = [VendorBusyError("plaza", "reply", status=429)]
+    with engine.database.write() as tx:
+        settle.approve(tx, engine.world, reply, "ana")
+    engine.work()
+    assert engine.intent(reply).state == IntentState.APPROVED
+    engine.work(timedelta(minutes=2))
+    assert engine.intent(reply).state == IntentState.CONFIRMED
+    assert (engine.outside.looks, len(engine.outside.sent)) == (0, 2)
+
+
+def test_what_becomes_unclear_after_an_approval_is_looked_at_again(engine: Engine):
+    """The person knew of the calls before; of this one nobody does, and a busy answer later tells nothing."""
+    reply = engine.wish(
+        state=IntentState.UNKNOWN, unclear=2, attempts=2, sender="another", sent_at=NOON, first_sent_at=NOON
+    )
+    engine.outside.answers = [
+        VendorUnclearError("plaza", "reply"),
+        VendorBusyError("plaza", "reply", status=429),
+    ]
+    with engine.database.write() as tx:
+        settle.approve(tx, engine.world, reply, "ana")
+    engine.work()
+    assert engine.intent(reply).state == IntentState.SENDING
+    engine.work(timedelta(minutes=2))
+    assert (engine.intent(reply).state, engine.outside.looks) == (IntentState.SENDING, 1)
+    engine.outside.shown = Outcome("post-7")
+    engine.work(timedelta(minutes=2))
+    assert engine.intent(reply).outcome_id == "post-7"
+    assert (engine.outside.looks, len(engine.outside.sent)) == (2, 2)
 
 
 def test_there_already_is_none_of_our_own_answers(engine: Engine, thread: Thread):
