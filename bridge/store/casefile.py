@@ -15,12 +15,22 @@ _TOLD = "lines of case files"  # in a session's info: those that its transaction
 _WRITE = insert(Event.__table__)  # type: ignore[arg-type]
 
 
-def tell(tx: Session, case_id: str | None, at: datetime, kind: str, text: str, **data: Any) -> None:
+def tell(
+    tx: Session,
+    case_id: str | None,
+    at: datetime,
+    kind: str,
+    text: str,
+    *,
+    after: str | None = None,
+    **data: Any,
+) -> None:
     """Add a line to the file of *case_id* (None: it belongs to no case).
 
-    It is written when *tx* commits: nothing reads it before, and together they cost less.
+    It sorts behind the line *after*, too, which another machine may have written. It is written
+    when *tx* commits: nothing reads it before, and together they cost less.
     """
-    line = {"id": new_id(), "case_id": case_id, "at": at, "kind": kind, "text": text, "data": data}
+    line = {"id": new_id(after), "case_id": case_id, "at": at, "kind": kind, "text": text, "data": data}
     tx.info.setdefault(_TOLD, []).append(line)
 
 

@@ -73,8 +73,19 @@ def serve(
     row.by = by
     changed = differing(before.files if before is not None else {}, files)
     text = f"version {version[:SHORT]} serves now"
+    last = tx.scalars(_SWITCHES.limit(1)).first()  # the latest is what may be undone
     casefile.tell(
-        tx, None, at, _KIND, text, version=version, by=by, changed=changed, trial=trial, undone=undone
+        tx,
+        None,
+        at,
+        _KIND,
+        text,
+        after=last.id if last is not None else None,
+        version=version,
+        by=by,
+        changed=changed,
+        trial=trial,
+        undone=undone,
     )
     return True
 
