@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from bridge.core.intent import Effect, IntentState
@@ -31,21 +31,38 @@ def register(tx: Session, case: Case, at: datetime) -> None:
 
 
 def register_anew(tx: Session, case: Case, requester_id: str, at: datetime) -> None:
-    """The same where the desk knows *requester_id*, who was the customer, no more."""
-    known = known_customer(tx, case)
-    if known is not None and known.requester_id == requester_id:
-        tx.delete(known)
-        tx.flush()
-    tx.info.get(_KNOWN, {}).pop(case.id, None)
-    intents.draft(
-        tx,
-        case,
-        Effect.REGISTER_CUSTOMER,
-        target=f"{case.network}:{case.author_id}",
-        cause=f"instead of:{requester_id}",
-        lane=DESK,
-        at=at,
+    """The same where the desk knows *requester_id*, who was the customer, no more.
+
+    Each case that finds it out asks for itself, as at first: no other's turn would wake it. Until
+    the desk has answered, what is known stays, and whoever relies on it finds out as well.
+    """
+    if requester_of(tx, case) == requester_id:
+        intents.draft(
+            tx,
+            case,
+            Effect.REGISTER_CUSTOMER,
+            target=f"{case.network}:{case.author_id}",
+            cause=f"case:{case.id}:instead of:{requester_id}",
+            lane=DESK,
+            at=at,
+            content={"requester_id": requester_id},
+        )
+
+
+def is_gone(tx: Session, case: Case, requester_id: str) -> bool:
+    """Whether *case* waits for somebody in the place of *requester_id*."""
+    return any(
+        one.effect == Effect.REGISTER_CUSTOMER
+        and one.draft.get("requester_id") == requester_id
+        and one.state != IntentState.CONFIRMED
+        for one in intents.of_case(tx, case.id)
     )
+
+
+def replace_requester(tx: Session, case: Case, before: str, requester_id: str) -> None:
+    """Remember *requester_id* as the customer of *case* where *before* is remembered."""
+    tx.execute(_REPLACE, {**_author(case), "was": before, "is_now": requester_id})
+    tx.info.get(_KNOWN, {}).pop(case.id, None)
 
 
 def open_ticket(
@@ -196,6 +213,17 @@ _CUSTOMER = select(CustomerRow).where(
     CustomerRow.author_id == bindparam("by"),
 )
 _REQUESTER = _CUSTOMER.with_only_columns(CustomerRow.requester_id)
+_CUSTOMERS = CustomerRow.__table__.c
+_REPLACE = (
+    update(CustomerRow.__table__)  # type: ignore[arg-type]
+    .where(
+        _CUSTOMERS.installation == bindparam("at"),
+        _CUSTOMERS.network == bindparam("on"),
+        _CUSTOMERS.author_id == bindparam("by"),
+        _CUSTOMERS.requester_id == bindparam("was"),
+    )
+    .values(requester_id=bindparam("is_now"))
+)
 
 
 def customer_external_id(case: Case) -> str:

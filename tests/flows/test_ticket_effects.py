@@ -13,9 +13,9 @@ from bridge.errors import VendorBusyError, VendorGoneError, VendorUnclearError
 from bridge.flows import drafting
 from bridge.store import cases, intents, lanes
 from bridge.store.insert import insert_new
-from bridge.store.tables import CustomerRow, Intent, TicketRow
+from bridge.store.tables import Case, CustomerRow, Intent, Message, TicketRow
 from tests.flows.alone import CALL, SETTLE, Engine
-from tests.store.conftest import NOON
+from tests.store.conftest import NOON, make_case
 
 
 class Desk:
@@ -28,6 +28,9 @@ class Desk:
         return self._next()
 
     def update_ticket(self, *_given: object) -> str:
+        return self._next()
+
+    def register_customer(self, _customer: object) -> str:
         return self._next()
 
     def find_ticket(self, _external_id: str) -> None:
@@ -118,3 +121,26 @@ def test_a_note_on_a_ticket_that_is_gone_asks_for_nothing_else(engine: Engine, o
         [note] = intents.of_case(tx, engine.case)
         assert note.state == IntentState.GONE
         assert tx.query(Intent).count() == 1
+
+
+def test_each_case_of_a_customer_who_is_gone_has_them_registered_anew(engine: Engine):
+    """Two tickets wait to be opened: what the first finds out leaves the second no less to go by."""
+    gone, busy = VendorGoneError("desk", "open", "deleted"), VendorBusyError("desk", "register", "503")
+    engine.world.desk = Desk(gone, busy, gone, busy)  # type: ignore[assignment]
+    with engine.database.write() as tx:
+        cases.begin(tx, make_case(id="case-2", thread_root="post-2"))
+        for name in ("1", "2"):
+            facts = {"id": f"m-{name}", "global_id": f"post-{name}", "case_id": f"case-{name}"}
+            tx.add(Message(installation="bridge", network="standard", received_at=NOON, own=False, **facts))
+    for name in ("1", "2"):
+        engine.case = f"case-{name}"
+        engine.change(opening(engine), draft={"number": 1, "message": f"m-{name}", "follow_up_of": None})
+    for name in ("1", "2"):
+        engine.case = f"case-{name}"
+        engine.work()
+        with engine.database.read() as tx:
+            effects = [one.effect for one in intents.of_case(tx, engine.case, [IntentState.APPROVED])]
+            assert effects[:2] == [Effect.REGISTER_CUSTOMER, Effect.OPEN_TICKET]
+            due_at = tx.get_one(Case, engine.case).due_at
+            assert due_at is not None
+            assert due_at < NOON + timedelta(minutes=1)

@@ -58,6 +58,8 @@ class RegisterCustomer(DeskRecipe):
         return None
 
     def confirmed(self, tx: Session, case: Case, intent: Intent, outcome: Outcome) -> None:
+        if "requester_id" in intent.draft:
+            drafting.replace_requester(tx, case, intent.draft["requester_id"], outcome.id)
         # The same person may have been registered for another case meanwhile: that row stays.
         insert_new(
             tx,
@@ -78,7 +80,8 @@ class OpenTicket(DeskRecipe):
         return intent.first_sent_at is not None and at < intent.first_sent_at + KEY_LASTS
 
     def ready(self, tx: Session, case: Case, intent: Intent) -> bool:
-        return drafting.requester_of(tx, case) is not None
+        requester_id = drafting.requester_of(tx, case)
+        return requester_id is not None and not drafting.is_gone(tx, case, requester_id)
 
     def freeze(self, tx: Session, case: Case, intent: Intent) -> dict[str, Any]:
         requester_id = drafting.requester_of(tx, case)
