@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bridge.cli.opened import ago, find_case, for_a_worker, opened_database, short, span, who
+from bridge.cli.opened import ago, find_case, for_a_worker, opened_database, short, span, time_at, who
 from bridge.cli.terminal import first_of, limited, quoted, say, say_more, table
 from bridge.core.case import CaseState
 from bridge.core.intent import MOVING, IntentState
@@ -79,7 +77,7 @@ def show(which: str) -> None:
             say(
                 f"\nWaits for a person: {intents.named(intent)}, intent {short(intent.id)}\n  {intent.reason}"
             )
-        shut = lanes.parked(tx, datetime.now(UTC))
+        shut = lanes.parked(tx, time_at(database))
         for intent in intents.of_case(tx, row.id, MOVING):
             for parked in lanes.keeping(shut, intent):
                 say(f"\nWaits: {intents.named(intent)}, intent {short(intent.id)}\n  {parked.said}")
@@ -92,8 +90,8 @@ def replay(which: str) -> None:
 
     Safe: what it has done, it does not do twice, and what is being sent is not hurried. ID as for show.
     """
-    now = datetime.now(UTC)
     with opened_database() as database, database.write() as tx:
+        now = time_at(database)
         row = cases.lock(tx, find_case(tx, which).id)
         found = cases.rows(tx, TicketRow, row.id)
         for ticket in found:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
 
-from bridge.cli.opened import LEAST, ago, for_a_worker, opened_database, short, who
+from bridge.cli.opened import LEAST, ago, for_a_worker, opened_database, short, time_at, who
 from bridge.cli.terminal import first_of, limited, say, say_more, table
 from bridge.store import deliveries
 from bridge.store.tables import Delivery
@@ -59,9 +57,9 @@ _all_failed = click.option("--failed", is_flag=True, help="All that was not unde
 def replay(which: str | None, failed: bool) -> None:
     """Have the running bridge take a delivery in again. Safe: what it has done, it does not do twice."""
     with opened_database() as database, database.write() as tx:
-        rows = _chosen(tx, which, failed)
+        rows, now = _chosen(tx, which, failed), time_at(database)
         for row in rows:
-            deliveries.take_again(row, datetime.now(UTC))
+            deliveries.take_again(row, now)
         waits = for_a_worker(database, tx) if rows else ""
     say(f"{len(rows)} to be taken in again.{waits}")
 
@@ -72,11 +70,11 @@ def replay(which: str | None, failed: bool) -> None:
 def dismiss(which: str | None, failed: bool) -> None:
     """Say that nothing is lost with what was not understood: it is no problem any more. It stays listed."""
     with opened_database() as database, database.write() as tx:
-        rows = _chosen(tx, which, failed)
+        rows, now = _chosen(tx, which, failed), time_at(database)
         for row in rows:
             if row.state not in deliveries.NOT_UNDERSTOOD:
                 raise click.ClickException(f"Delivery {short(row.id)} is {row.state}: it waits for nobody.")
-            deliveries.dismiss(row, datetime.now(UTC), who())
+            deliveries.dismiss(row, now, who())
     say(f"{len(rows)} dismissed.")
 
 

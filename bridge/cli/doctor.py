@@ -11,14 +11,13 @@ import click
 
 from bridge import app, settings, slack, zendesk
 from bridge.cli.mapping_live import NO_SLACK, NO_ZENDESK
-from bridge.cli.opened import may_live
+from bridge.cli.opened import may_live, time_at
 from bridge.cli.terminal import say
 from bridge.core.account import Account
 from bridge.core.plural import counted
 from bridge.core.ports import Finding
 from bridge.errors import MappingError, SettingsError, StoreBusyError, StoreError, VendorError
 from bridge.flows import reconcile
-from bridge.flows.world import SystemClock
 from bridge.networks import NETWORKS
 from bridge.routing.load import load
 from bridge.routing.model import AccountEntry, Mapping
@@ -92,11 +91,12 @@ def _database(loaded: Settings) -> Iterator[Finding]:
                 yield Finding("database", False, f"{database.name} is not migrated", fix)
                 return
             why = room.why_not(database)
+            now = time_at(database)
             with database.read() as tx:
                 seen, nobody = last_seen(tx), nobody_works(tx)
                 period = timedelta(seconds=loaded.sweep_s)
-                swept, sweep = reconcile.standing(tx, SystemClock().now(), period)
-                wrong = [one for one in conditions(tx, SystemClock().now()) if one.tell]
+                swept, sweep = reconcile.standing(tx, now, period)
+                wrong = [one for one in conditions(tx, now) if one.tell]
                 silent = [alert for alert in standing.alerts(tx) if alert.key.startswith(f"{SILENCE}:")]
         finally:
             database.close()
@@ -111,7 +111,7 @@ def _database(loaded: Settings) -> Iterator[Finding]:
         yield Finding("database", True, f"{database.name} is at this version's revision, and can be written")
     else:
         yield Finding("database", False, why, unwritable(why).fix)
-    yield _worker(database, seen, nobody, writable=why is None)
+    yield _worker(database, seen, now, nobody, writable=why is None)
     if loaded.zendesk is not None:
         fix = "let a worker run, as an admin of Zendesk with the scope read: see bridge/zendesk/README.md"
         yield Finding("sweep", swept, sweep, fix)
@@ -123,7 +123,9 @@ def _database(loaded: Settings) -> Iterator[Finding]:
         )
 
 
-def _worker(database: Database, seen: datetime | None, nobody: str, *, writable: bool) -> Finding:
+def _worker(
+    database: Database, seen: datetime | None, now: datetime, nobody: str, *, writable: bool
+) -> Finding:
     """Whether one is alive: by what it wrote last and, where that can be asked, by its lock.
 
     ``nobody`` says that none is, and since when.
@@ -131,7 +133,7 @@ def _worker(database: Database, seen: datetime | None, nobody: str, *, writable:
     fix = "start `bridge serve`, or `bridge worker` beside `bridge web`"
     if seen is None or not may_live(database):
         return Finding("worker", False, nobody, fix)
-    age = SystemClock().now() - seen
+    age = now - seen
     if age < WORKER_GONE:
         return Finding("worker", True, "alive")
     if not writable:

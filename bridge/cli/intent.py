@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bridge.cli.opened import LEAST, ago, for_a_worker, opened_database, opened_world, short, who
+from bridge.cli.opened import LEAST, ago, for_a_worker, opened_database, opened_world, short, time_at, who
 from bridge.cli.terminal import first_of, limited, quoted, say, say_more, table
 from bridge.core.intent import MOVING, IntentState
 from bridge.flows import settle as settling
@@ -33,7 +33,7 @@ def list_(everything: bool, limit: int) -> None:
             refused_outside = (Intent.state == IntentState.REFUSED) & Intent.decided_by.is_(None)
             query = query.where(Intent.state.not_in(final) | refused_outside)
         rows, more = first_of(tx, query, limit)
-        shut = lanes.parked(tx, datetime.now(UTC))
+        shut = lanes.parked(tx, time_at(database))
         heading, *lines = table(
             ("INTENT", "STATE", "WHAT", "CASE", "AGE", "REASON"),
             [
@@ -65,7 +65,7 @@ def approve(which: str) -> None:
         found = _find(tx, which)
         _outcome_is_known(tx, found)
         settling.approve(tx, world, found, who(), again=True)
-        shut, waits = _shut(tx, found), for_a_worker(world.database, tx)
+        shut, waits = _shut(tx, found, world.clock.now()), for_a_worker(world.database, tx)
     if shut is None:
         say(f"Approved.{waits}" if waits else "Approved: the running bridge sends it now.")
     elif shut.name == lanes.PUBLIC:
@@ -133,10 +133,10 @@ def _why(intent: Intent, shut: dict[str, lanes.Parked]) -> str:
     return "  ".join(filter(None, (tries, intent.reason, *waits)))
 
 
-def _shut(tx: Session, intent_id: str) -> lanes.Parked | None:
+def _shut(tx: Session, intent_id: str, at: datetime) -> lanes.Parked | None:
     """The parked lane that keeps an intent from leaving now."""
     intent = tx.get_one(Intent, intent_id)
-    parked = lanes.parked(tx, datetime.now(UTC))
+    parked = lanes.parked(tx, at)
     return next(iter(lanes.keeping(parked, intent)), None)
 
 

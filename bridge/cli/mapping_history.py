@@ -5,14 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from collections.abc import Mapping as Map
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 from sqlalchemy.orm import Session
 
 from bridge.cli.mappings import load_or_exit, mappings_folder, networks
-from bridge.cli.opened import opened_database, who
+from bridge.cli.opened import opened_database, time_at, who
 from bridge.errors import MappingError
 from bridge.routing.folder import read_folder
 from bridge.routing.load import load_files
@@ -74,7 +73,7 @@ def reload(folder: Path) -> None:
         gone = versions.undone(tx)
         # Who has an edit served that was undone means it: it is not watched again.
         trial = gone is None or gone[0] != mapping.version
-        new = versions.serve(tx, mapping.version, mapping.files, datetime.now(UTC), who(), trial=trial)
+        new = versions.serve(tx, mapping.version, mapping.files, time_at(database), who(), trial=trial)
     short = mapping.version[:SHORT]
     click.echo(f"Version {short} serves now. {_SOON}" if new else f"Version {short} serves already.")
 
@@ -107,7 +106,7 @@ def rollback(version: str | None, folder: Path, yes: bool) -> None:
             click.confirm(f"Have version {row.version[:SHORT]} served?", abort=True)
         _write(folder, row.files, changed)
         with database.write() as tx:
-            versions.serve(tx, mapping.version, mapping.files, datetime.now(UTC), f"{who()}, rolled back")
+            versions.serve(tx, mapping.version, mapping.files, time_at(database), f"{who()}, rolled back")
     click.echo(f"Version {row.version[:SHORT]} serves now. {_SOON}")
 
 

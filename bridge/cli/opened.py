@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from bridge import app, settings
 from bridge.errors import NoDatabaseError
-from bridge.flows.world import World
+from bridge.flows.world import SystemClock, World
+from bridge.store.clock import SharedClock
 from bridge.store.conditions import WORKER_GONE, nobody_works
 from bridge.store.database import Database
 from bridge.store.presence import FolderLock, last_seen
@@ -51,6 +52,13 @@ def opened_world() -> Iterator[World]:
         bridge.stop()
 
 
+def time_at(database: Database) -> datetime:
+    """What time it is for all who work on *database*. Raises StoreBusyError."""
+    clock = SharedClock(database, SystemClock())
+    clock.set()
+    return clock.now()
+
+
 def who() -> str:
     """Who is at the keyboard, for the case file."""
     return f"{getpass.getuser()} (command line)"
@@ -59,7 +67,7 @@ def who() -> str:
 def for_a_worker(database: Database, tx: Session) -> str:
     """ " It goes on when a worker runs: …", for the end of a sentence; empty while one is alive."""
     seen = last_seen(tx)
-    if seen is not None and may_live(database) and datetime.now(UTC) - seen < WORKER_GONE:
+    if seen is not None and may_live(database) and time_at(database) - seen < WORKER_GONE:
         return ""
     return f" It goes on when a worker runs: {nobody_works(tx)}."
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bridge.cli.opened import for_a_worker, opened_database, who
+from bridge.cli.opened import for_a_worker, opened_database, time_at, who
 from bridge.core.intent import MOVING, Effect, IntentState
 from bridge.flows import cards
 from bridge.store import cases, intents, lanes
@@ -19,8 +19,8 @@ from bridge.store.tables import Intent
 @click.option("--reason", help="Shown wherever it is said that it is paused.")
 def pause(reason: str | None) -> None:
     """Stop everything public, and nothing else. Tickets and cards go on."""
-    now = datetime.now(UTC)
     with opened_database() as database, database.write() as tx:
+        now = time_at(database)
         before = lanes.parked(tx, now).get(lanes.PUBLIC)
         # Whoever paused first had a reason; it is replaced by another reason only.
         if before is None or reason:
@@ -46,7 +46,7 @@ def resume() -> None:
         if not lanes.resume(tx, lanes.PUBLIC):
             click.echo("Nothing was paused.")
             return
-        _tell(tx, datetime.now(UTC))
+        _tell(tx, time_at(database))
         waits = for_a_worker(database, tx)
     click.echo(f"Resumed.{waits}")
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from bridge.sandbox import Sandbox
 from bridge.store import deliveries, standing
@@ -306,6 +306,24 @@ def test_what_was_taken_in_while_somebody_dismisses_it_is_not_dismissed(
         with meanwhile(running.database, lambda: shell(*words)):
             tx.commit()
     assert state_of(running, failed) == "done"
+
+
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+def test_what_is_taken_in_again_is_due_by_the_clock_of_the_server(running: InProcess, shell: Shell):
+    """The machine at which somebody types is an hour ahead of it: nothing has to wait for that."""
+    running.bridge.engine.stop()
+    failed = record(running, "one", b"rubbish", "failed")
+    with running.database.write() as tx:
+        clock = "pg_catalog.clock_timestamp() - interval '1 hour'"
+        tx.execute(text(f"CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz RETURN {clock}"))
+        name = tx.scalar(text("SELECT current_database()"))
+        tx.execute(text(f"ALTER DATABASE {name} SET search_path = public, pg_catalog"))
+
+    assert shell("delivery", "replay", failed).code == 0
+    with running.database.read() as tx:
+        row = tx.get_one(Delivery, failed)
+    assert row.state == "received"
+    assert row.due_at < row.received_at - timedelta(minutes=30)
 
 
 def test_replaying_what_was_done_does_nothing_twice(sandbox: Sandbox, running: InProcess, shell: Shell):
