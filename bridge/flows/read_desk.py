@@ -13,6 +13,7 @@ from bridge.core.desk import Resolution, Ticket, TicketStatus, Update
 from bridge.core.verdict import Verdict, judge
 from bridge.errors import VendorGoneError
 from bridge.flows import cards, close_loop, drafting, finds, taken_back, writing
+from bridge.flows.effects.desk import follow_up_on_its_way
 from bridge.flows.told import Told
 from bridge.flows.world import World
 from bridge.store import backup, casefile, cases, insert, intents, leases, tickets
@@ -112,8 +113,12 @@ def _miss(tx: Session, world: World, case: Case, row: TicketRow) -> int:
 
 
 def _restore(tx: Session, world: World, case: Case, row: TicketRow, ticket: Ticket) -> None:
-    """Somebody took a deleted ticket back: it speaks for the case again, unless another one does by now."""
-    if row.state != "deleted" or any(one.state == "current" for one in cases.rows(tx, TicketRow, case.id)):
+    """Somebody took a deleted ticket back: it speaks for the case again, unless another one does by now,
+    or is to. Where that is refused in the end, the next words are tried on this one.
+    """
+    if row.state != "deleted" or follow_up_on_its_way(tx, case):
+        return
+    if any(one.state == "current" for one in cases.rows(tx, TicketRow, case.id)):
         return
     row.state = "closed" if ticket.status is TicketStatus.CLOSED else "current"
     casefile.tell(tx, case.id, world.clock.now(), "desk", f"ticket {row.ticket_id} was restored")

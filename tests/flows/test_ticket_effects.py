@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bridge.core.desk import TicketRef
+from bridge.core.desk import Ticket, TicketRef, TicketStatus
 from bridge.core.intent import Effect, IntentState
 from bridge.errors import VendorBusyError, VendorGoneError, VendorUnclearError
 from bridge.flows import drafting
@@ -144,3 +144,33 @@ def test_each_case_of_a_customer_who_is_gone_has_them_registered_anew(engine: En
             due_at = tx.get_one(Case, engine.case).due_at
             assert due_at is not None
             assert due_at < NOON + timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(("follows", "state"), [(True, "deleted"), (False, "current")])
+def test_a_ticket_that_was_restored_speaks_again_unless_another_one_is_on_its_way(
+    engine: Engine, follows: bool, state: str
+):
+    """The customer's words open that one already: what they write next must not go elsewhere."""
+    desk: Any = Desk()
+    desk.read_updates = lambda _ticket_id: []
+    desk.read_ticket = lambda _ticket_id: Ticket("1", "", TicketStatus.OPEN, None, "7", None)
+    engine.world.desk = desk
+    with engine.database.write() as tx:
+        case = cases.lock(tx, engine.case)
+        case.ticket_opened_at = NOON
+        row = TicketRow(
+            installation="bridge",
+            case_id=case.id,
+            number=1,
+            ticket_id="1",
+            url="",
+            requester_id="7",
+            state="deleted",
+            opened_at=NOON,
+            hinted_at=NOON,
+        )
+        cases.add(tx, case, row)
+    if follows:
+        engine.wish(Effect.OPEN_TICKET, "ticket:2", lane=lanes.DESK, due_at=NOON + timedelta(hours=1))
+    engine.work()
+    assert [row.state for row in tickets(engine)] == [state]
