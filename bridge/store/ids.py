@@ -18,9 +18,10 @@ def made_at(identity: str) -> datetime:
 
 
 def new_id(after: str | None = None) -> str:
-    """A new UUIDv7 as text; ids of one process are strictly increasing.
+    """A new UUIDv7 as text, greater than all that this process has made without *after*.
 
-    It is greater than *after*, too, which another machine may have made whose clock is ahead.
+    It is greater than *after*, too, which another machine may have made whose clock is ahead;
+    what comes next without one may be less then.
     """
     global _last  # noqa: PLW0603 - the counter that makes ids of one process sort
     least = 0 if after is None else _stamp(uuid.UUID(after)) + 1
