@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from bridge import settings
-from bridge.cli.opened import opened_database, time_at, who
+from bridge.cli.opened import opened_database, who
 from bridge.core.plural import counted
 from bridge.flows import engine
 from bridge.store import backup as copying
@@ -20,7 +21,7 @@ from bridge.store.presence import FolderLock
 def backup(file: Path) -> None:
     """Copy the database, which may be at work, into the new file FILE."""
     with opened_database() as database:
-        counts = copying.back_up(database, file, time_at(database), who())
+        counts = copying.back_up(database, file, datetime.now(UTC), who())
     click.echo(f"{file} holds {_said(counts)}. It has customers' words in it: keep it as you keep them.")
 
 
@@ -35,7 +36,7 @@ def restore(file: Path) -> None:
         copying.require_file(file)  # before the lock, which makes the folder
         if lock is not None:
             lock.acquire()
-        counts = copying.restore(file, database, time_at(database), who())
+        counts = copying.restore(file, database, datetime.now(UTC), who())
         engine.prepare(loaded.wakes_url)
     finally:
         if lock is not None:
