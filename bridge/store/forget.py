@@ -18,6 +18,8 @@ from bridge.store.person import Person, Traces
 from bridge.store.portion import Portion
 from bridge.store.tables import Case, CustomerRow, Intent, LeaseRow, Message
 
+MOST_HELD = 1_000  # PostgreSQL has room for some 6,400 locks of all its sessions; a post takes two
+
 
 def cases_of(
     tx: Session, installation: str, person: Person, only: Collection[str] | None = None
@@ -36,12 +38,14 @@ def cases_of(
 def hold(tx: Session, installation: str, person: Person, portion: Portion) -> None:
     """Be alone with the threads of *portion* before anything of it is read.
 
-    Whoever takes in an edit or a tag of one of these posts meanwhile waits, and finds it erased.
+    Whoever takes in an edit or a tag of one of these posts meanwhile waits, and finds it erased. Of posts
+    by others, and of those that were only spoken of, as many as a server has locks for.
     """
-    ids = set(portion.own | portion.others)
+    ids = {*portion.own, *sorted(portion.others)[:MOST_HELD]}
     if portion.open:
         ids |= set(tx.scalars(_written_by(installation, person).with_only_columns(Message.id)))
-    threads.hold_rows(tx, ids, [(installation, person.network, one) for one in portion.stones])
+    spoken_of = sorted(portion.stones)[:MOST_HELD]
+    threads.hold_rows(tx, ids, [(installation, person.network, one) for one in spoken_of])
 
 
 def _written_by(installation: str, person: Person) -> Select[Message]:

@@ -9,9 +9,11 @@ import pytest
 
 from bridge.core.message import Author, EventKind, InboundEvent, SocialMessage, Tag
 from bridge.errors import StoreBusyError
-from bridge.store import messages, threads
+from bridge.store import forget, messages, threads
 from bridge.store.database import Database
 from bridge.store.messages import Senders
+from bridge.store.person import Person
+from bridge.store.portion import Portion
 from tests.postgres import Postgres
 from tests.store.conftest import NOON
 
@@ -80,3 +82,11 @@ def test_an_embedded_database_needs_none_of_it(database: Database):
     """Its transactions come one after the other."""
     for event in (TAGGED, CAME):
         take(database, event)
+
+
+def test_a_person_of_whom_very_much_was_said_is_not_too_many_locks(either: Database):
+    """A server has room for so many, and refuses the whole transaction when there are more."""
+    ewa = Person("plaza", frozenset({"ewa"}), frozenset())
+    spoken_of = frozenset(f"post-{number}" for number in range(20_000))
+    with either.write() as tx:
+        forget.hold(tx, "bridge", ewa, Portion(stones=spoken_of, last=True))
