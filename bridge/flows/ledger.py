@@ -35,7 +35,7 @@ from bridge.errors import (
     VendorUnclearError,
 )
 from bridge.flows import cards, effects, taken_back
-from bridge.flows.recipe import SEEN, Outcome, Recipe, Stop
+from bridge.flows.recipe import DECIDED, SEEN, Outcome, Recipe, Stop
 from bridge.flows.world import World
 from bridge.store import casefile, cases, counting, erasure, intents, lanes, leases, tickets
 from bridge.store.leases import Lease
@@ -312,8 +312,11 @@ class Attempt:
 
     @staticmethod
     def _nothing_happened(intent: Intent, now: datetime, why: str) -> None:
-        """This call changed nothing; an earlier one may have, so then the next try looks first again."""
-        if intent.unclear:
+        """This call changed nothing; an earlier one may have, so then the next try looks first again.
+
+        Not where a person has let it out all the same, knowing of the earlier ones.
+        """
+        if intent.unclear > intent.draft.get(DECIDED, 0):
             intent.over_at = now
         else:
             intents.advance(intent, IntentState.APPROVED)

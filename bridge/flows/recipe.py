@@ -15,6 +15,7 @@ from bridge.flows.world import World
 from bridge.store.tables import Case, Intent
 
 SEEN = "seen"  # in an intent's draft: what stopped it last
+DECIDED = "unclear calls decided"  # in an intent's draft: how many a person has decided about
 
 
 @dataclass(frozen=True, slots=True)

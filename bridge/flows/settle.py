@@ -14,7 +14,7 @@ from bridge.errors import BridgeError
 from bridge.flows import cards, drafting, ending, taken_back, writing
 from bridge.flows.effects import recipe
 from bridge.flows.effects.network import outcome_of
-from bridge.flows.recipe import SEEN, Outcome
+from bridge.flows.recipe import DECIDED, SEEN, Outcome
 from bridge.flows.replies import thawed
 from bridge.flows.world import World
 from bridge.store import casefile, cases, erasure, intents
@@ -59,7 +59,8 @@ def approve(
     intents.advance(intent, IntentState.APPROVED)
     intent.decided_by, intent.due_at, intent.settled_at = by, now, None
     intent.sender = intent.sent_at = intent.over_at = None
-    intent.unclear = 0
+    if intent.unclear:
+        intent.draft = {**intent.draft, DECIDED: intent.unclear}
     if intent.closing:
         case.approved_at = now
     intents.wake_case(case, now)

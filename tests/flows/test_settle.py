@@ -120,25 +120,35 @@ def test_what_was_unknown_and_is_approved_is_tried_again_after_a_busy_answer(eng
     assert (engine.outside.looks, len(engine.outside.sent)) == (0, 2)
 
 
-def test_what_becomes_unclear_after_an_approval_is_looked_at_again(engine: Engine):
-    """The person knew of the calls before; of this one nobody does, and a busy answer later tells nothing."""
+def test_what_becomes_unclear_after_an_approval_is_looked_at_and_asked_anew(engine: Engine):
+    """The person knew of the calls before; of this one nobody does: it is not sent once more by itself."""
     reply = engine.wish(
         state=IntentState.UNKNOWN, unclear=2, attempts=2, sender="another", sent_at=NOON, first_sent_at=NOON
     )
-    engine.outside.answers = [
-        VendorUnclearError("plaza", "reply"),
-        VendorBusyError("plaza", "reply", status=429),
-    ]
+    engine.outside.answers = [VendorUnclearError("plaza", "reply")]
     with engine.database.write() as tx:
         settle.approve(tx, engine.world, reply, "ana")
     engine.work()
     assert engine.intent(reply).state == IntentState.SENDING
     engine.work(timedelta(minutes=2))
-    assert (engine.intent(reply).state, engine.outside.looks) == (IntentState.SENDING, 1)
+    assert engine.intent(reply).state == IntentState.UNKNOWN
+    assert (engine.outside.looks, len(engine.outside.sent)) == (1, 1)
+
+
+def test_a_busy_answer_after_an_approval_tells_nothing_of_a_call_since(engine: Engine):
+    """That one may have happened: it is looked for, whatever the next call was answered."""
+    reply = engine.wish(first_sent_at=NOON)
+    engine.change(reply, state=IntentState.UNKNOWN, unclear=1, sender="another", sent_at=NOON)
+    with engine.database.write() as tx:
+        settle.approve(tx, engine.world, reply, "ana")
+    engine.change(reply, unclear=2)
+    engine.outside.answers = [VendorBusyError("plaza", "reply", status=429)]
+    engine.work()
+    assert engine.intent(reply).state == IntentState.SENDING
     engine.outside.shown = Outcome("post-7")
     engine.work(timedelta(minutes=2))
     assert engine.intent(reply).outcome_id == "post-7"
-    assert (engine.outside.looks, len(engine.outside.sent)) == (2, 2)
+    assert len(engine.outside.sent) == 1
 
 
 def test_there_already_is_none_of_our_own_answers(engine: Engine, thread: Thread):

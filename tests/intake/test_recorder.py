@@ -213,6 +213,6 @@ def test_the_door_goes_past_flows_that_wait_for_the_database(bridge, recorder):
             eventually(lambda: len(waiting) == 30, what="the flows are there")
             door = pool.submit(knock)
             eventually(lambda: recorder._waiting, what="the door is, too")
-            time.sleep(0.2)  # from there to the database it is a few lines
+            time.sleep(0.8)  # from there to the database it is a few lines
         assert all(one.result() is None for one in [door, *done])
     assert turns.index("door") <= 4, turns
