@@ -31,7 +31,7 @@ from bridge.store.tables import Case, Cursor, Delivery, Intent, Message, TicketR
 from bridge.zendesk import ZendeskDesk
 from tests.postgres import meanwhile, somebody_waits
 from tests.running import InProcess, eventually
-from tests.store.conftest import make_case
+from tests.store.conftest import add_delivery, make_case
 from tests.stories.seen import quiet, the_card, the_ticket
 
 pytestmark = pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
@@ -128,16 +128,7 @@ def test_a_delivery_that_another_worker_took_in_is_not_said_to_have_failed(still
     """It stumbles here and is done there: nobody has to look at it."""
     world = still.bridge.world
     with still.database.write() as tx:
-        key = deliveries.record(
-            tx,
-            installation="bridge",
-            source="zendesk",
-            account="",
-            delivery_id=new_id(),
-            body=b"{}",
-            at=world.clock.now(),
-        )
-        assert key is not None
+        key = add_delivery(tx, at=world.clock.now())
     with still.database.write() as tx:
         tx.get_one(Delivery, key).attempts = take_in.TRIES - 1
 

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from bridge.core.intent import IntentState
 from bridge.flows import sweep
-from bridge.store import deliveries, lanes, leases
+from bridge.store import lanes, leases
 from bridge.store.tables import Case, Delivery, Intent, Lane, LeaseRow, Message
 from tests.flows.alone import Engine
-from tests.store.conftest import NOON
+from tests.store.conftest import NOON, add_delivery
 
 FAR = NOON + timedelta(days=365)
 
@@ -31,15 +31,7 @@ def test_a_lease_of_a_clock_that_was_ahead_ends(engine: Engine):
 def test_what_came_in_under_a_clock_that_was_ahead_is_taken_in_now(engine: Engine):
     """A delivery that was tried then, and a message that was heard then."""
     with engine.database.write() as tx:
-        row = deliveries.record(
-            tx,
-            installation="bridge",
-            source="standard",
-            account="kopi-plaza",
-            delivery_id="1",
-            body=b"{}",
-            at=FAR,
-        )
+        row = add_delivery(tx, at=FAR)
         tx.add(
             Message(
                 id="message-1",

@@ -11,10 +11,10 @@ import pytest
 from bridge.errors import SettingsError, StoreBusyError
 from bridge.flows.engine import Engine, Flow
 from bridge.sandbox import Sandbox
-from bridge.store import deliveries
 from bridge.store.leases import LeaseLostError
 from bridge.store.tables import Delivery
 from tests.running import InProcess, eventually, stays
+from tests.store.conftest import add_delivery
 
 
 class UnforeseenError(Exception):
@@ -251,15 +251,8 @@ def test_what_was_committed_and_never_woken_is_found_by_the_sweep(sandbox: Sandb
     """The process died between the commit and the wake-up: the row itself is enough."""
     door = running.bridge.door
     with running.database.write() as tx:
-        key = deliveries.record(
-            tx,
-            installation="bridge",
-            source="zendesk",
-            account="",
-            delivery_id="never woken",
-            body=b'{"type": "zen:event-type:ticket.status_changed", "detail": {"id": "4711"}}',
-            at=door.clock.now(),
-        )
+        body = b'{"type": "zen:event-type:ticket.status_changed", "detail": {"id": "4711"}}'
+        key = add_delivery(tx, body=body, at=door.clock.now())
 
     def found() -> bool:
         with running.database.read() as tx:

@@ -8,22 +8,12 @@ from bridge.flows import take_in
 from bridge.store import deliveries
 from bridge.store.tables import Delivery
 from tests.flows.alone import Engine
-from tests.store.conftest import NOON
+from tests.store.conftest import NOON, add_delivery
 
 
 def delivery(engine: Engine) -> str:
     with engine.database.write() as tx:
-        row = deliveries.record(
-            tx,
-            installation="bridge",
-            source="standard",
-            account="kopi-plaza",
-            delivery_id="1",
-            body=b"{}",
-            at=NOON,
-        )
-    assert row is not None
-    return row
+        return add_delivery(tx)
 
 
 def read(engine: Engine, row: str) -> Delivery:

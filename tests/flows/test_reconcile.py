@@ -18,7 +18,7 @@ from bridge.store.leases import LeaseLostError
 from bridge.store.standing import ASTRAY
 from bridge.store.tables import Cursor, Intent, LeaseRow, TicketRow
 from tests.flows.alone import Engine
-from tests.store.conftest import NOON
+from tests.store.conftest import NOON, make_ticket
 
 SAID = NOON - timedelta(hours=1)  # the desk's time
 
@@ -61,8 +61,7 @@ def add_ticket(engine: Engine, ticket_id: str, **facts: Any) -> None:
     with engine.database.write() as tx:
         case = cases.lock(tx, engine.case)
         case.ticket_opened_at = NOON
-        row = {"number": 1, "url": "", "requester_id": "7", "opened_at": NOON, "state": "current", **facts}
-        tx.add(TicketRow(installation="bridge", case_id=case.id, ticket_id=ticket_id, **row))
+        tx.add(make_ticket(case, ticket_id=ticket_id, **facts))
 
 
 def ticket(engine: Engine, ticket_id: str) -> TicketRow:

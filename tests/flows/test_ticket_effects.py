@@ -15,7 +15,7 @@ from bridge.store import cases, intents, lanes
 from bridge.store.insert import insert_new
 from bridge.store.tables import Case, CustomerRow, Intent, Message, TicketRow
 from tests.flows.alone import CALL, SETTLE, Engine
-from tests.store.conftest import NOON, make_case
+from tests.store.conftest import NOON, make_case, make_ticket
 
 
 class Desk:
@@ -101,17 +101,7 @@ def test_a_note_on_a_ticket_that_is_gone_asks_for_nothing_else(engine: Engine, o
     with engine.database.write() as tx:
         case = cases.lock(tx, engine.case)
         case.ticket_opened_at = NOON
-        row = TicketRow(
-            installation="bridge",
-            case_id=case.id,
-            number=1,
-            ticket_id="1",
-            url="",
-            requester_id="7",
-            state="closed",
-            opened_at=NOON,
-        )
-        cases.add(tx, case, row)
+        cases.add(tx, case, make_ticket(case, state="closed"))
         if own:
             drafting.note(tx, case, "posted:1", "It is on the thread.", NOON)
         else:
@@ -158,18 +148,7 @@ def test_a_ticket_that_was_restored_speaks_again_unless_another_one_is_on_its_wa
     with engine.database.write() as tx:
         case = cases.lock(tx, engine.case)
         case.ticket_opened_at = NOON
-        row = TicketRow(
-            installation="bridge",
-            case_id=case.id,
-            number=1,
-            ticket_id="1",
-            url="",
-            requester_id="7",
-            state="deleted",
-            opened_at=NOON,
-            hinted_at=NOON,
-        )
-        cases.add(tx, case, row)
+        cases.add(tx, case, make_ticket(case, state="deleted", hinted_at=NOON))
     if follows:
         engine.wish(Effect.OPEN_TICKET, "ticket:2", lane=lanes.DESK, due_at=NOON + timedelta(hours=1))
     engine.work()

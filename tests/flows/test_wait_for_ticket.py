@@ -12,9 +12,9 @@ from bridge.flows.take_in import put_off, take_in
 from bridge.flows.work import Slots
 from bridge.sandbox import Sandbox
 from bridge.store import deliveries, intents
-from bridge.store.ids import new_id
 from bridge.store.tables import Case, Cursor, Delivery, TicketRow
 from tests.running import InProcess, eventually
+from tests.store.conftest import add_delivery
 from tests.stories.seen import Ahead, quiet, the_ticket
 
 A_MINUTE = timedelta(minutes=1)
@@ -39,17 +39,7 @@ def opening(monkeypatch: pytest.MonkeyPatch) -> None:
 def heard(running: InProcess) -> str:
     """A hint is written down."""
     with running.database.write() as tx:
-        key = deliveries.record(
-            tx,
-            installation="bridge",
-            source="zendesk",
-            account="",
-            delivery_id=new_id(),
-            body=HINT,
-            at=running.bridge.world.clock.now(),
-        )
-    assert key is not None
-    return key
+        return add_delivery(tx, body=HINT, at=running.bridge.world.clock.now())
 
 
 def looked_at(running: InProcess, key: str) -> Delivery:

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.orm import Session
 
+from bridge.store import deliveries
 from bridge.store.database import Database
-from bridge.store.tables import Case
+from bridge.store.ids import new_id
+from bridge.store.tables import Case, TicketRow
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
@@ -61,6 +64,36 @@ def make_case(**given: Any) -> Case:
         "opened_at": NOON,
     }
     return Case(**{**facts, **given})
+
+
+def make_ticket(case: Case, **given: Any) -> TicketRow:
+    """The ticket of *case*, with what is *given* instead."""
+    facts: dict[str, Any] = {
+        "installation": case.installation,
+        "case_id": case.id,
+        "number": 1,
+        "ticket_id": "1",
+        "url": "",
+        "requester_id": "7",
+        "state": "current",
+        "opened_at": NOON,
+    }
+    return TicketRow(**{**facts, **given})
+
+
+def add_delivery(tx: Session, **given: Any) -> str:
+    """Write a delivery down that nobody has taken in; gives its row's id."""
+    facts: dict[str, Any] = {
+        "installation": "bridge",
+        "source": "zendesk",
+        "account": "",
+        "delivery_id": new_id(),
+        "body": b"{}",
+        "at": NOON,
+    }
+    row = deliveries.record(tx, **{**facts, **given})
+    assert row is not None
+    return row
 
 
 @pytest.fixture
