@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -136,3 +138,33 @@ def test_a_rate_limit_is_no_threads_fault(running: InProcess, threads: Threads, 
 
     assert set(threads.tried) == {posts[0]}
     assert {one.value for one in rounds} == {None}
+
+
+def test_an_answer_that_came_in_without_its_thread_is_put_in_its_place(
+    sandbox: Sandbox, running: InProcess, monkeypatch: pytest.MonkeyPatch
+):
+    """The server stumbled over it as a mention: when its thread is read, it is the customer's later word."""
+    first_poll(running)
+    post = sandbox.mastodon.post("dewi", "@kopi The app logs me out every hour", language="en")
+    ticket = the_ticket(sandbox)
+    context, stumbled = MastodonConnection._context, threading.Event()
+
+    def stumbles(line: MastodonConnection, operation: str, native_id: str) -> Any:
+        if operation == "poll" and native_id not in (post.id, "0"):
+            stumbled.set()
+            raise VendorBusyError("mastodon", operation, status=500)
+        if operation == "read_thread" and not unplaced():
+            raise VendorBusyError("mastodon", operation, status=500)
+        return context(line, operation, native_id)
+
+    def unplaced() -> bool:
+        with running.database.read() as tx:
+            found = tx.scalars(select(Message).where(Message.text.contains("on my phone")))
+            return any(row.due_at is None for row in found)
+
+    monkeypatch.setattr(MastodonConnection, "_context", stumbles)
+    sandbox.mastodon.post("dewi", "@kopi It happens on my phone, too", reply_to=post.id, language="en")
+    eventually(unplaced, what="it is heard without its thread")
+    eventually(lambda: sandbox.zendesk.ticket(ticket.id).says("on my phone"), what="the later words")
+    assert stumbled.is_set()
+    assert len(sandbox.zendesk.tickets()) == 1

@@ -61,17 +61,18 @@ def normalise(account: Account, body: bytes, received_at: datetime) -> list[Inbo
     return [InboundEvent(kind, NAME, message.id, message.edited_at or message.posted_at, message)]
 
 
-def raw_item(status: JsonObject, ancestors: Sequence[JsonObject]) -> RawItem:
+def raw_item(status: JsonObject, ancestors: Sequence[JsonObject], *, placed: bool = True) -> RawItem:
     """One version of one post, with what is needed of the posts above it.
 
     *ancestors* is oldest first; the root and the parent are kept of it. *status*
-    must have ``uri`` and ``created_at``.
+    must have ``uri`` and ``created_at``. *placed* is False where the posts above it could not be
+    read: then the item has an id of its own, and the same post in its thread is news.
     """
     needed = ancestors if len(ancestors) < 3 else (ancestors[0], ancestors[-1])
     kept = [{name: above[name] for name in _KEPT_OF_ANCESTORS if name in above} for above in needed]
     version = status.get("edited_at") or status["created_at"]
     body = json.dumps({"status": status, "ancestors": kept}).encode()
-    return RawItem(f"{status['uri']}@{version}", body)
+    return RawItem(f"{status['uri']}@{version}{'' if placed else '@unplaced'}", body)
 
 
 def deletion(message: SocialMessage) -> RawItem:

@@ -262,17 +262,17 @@ class MastodonConnection:
         status = notification.status
         if notification.type != "mention" or status is None or "id" not in status:
             return []
+        ancestors: Sequence[JsonObject] | None = None
         try:
             ancestors = self._context("poll", str(status["id"])).ancestors
         except VendorGoneError:
             return []
         except VendorRefusedError:
             # One thread that cannot be read must not stop the poll for ever.
-            ancestors = []
+            pass
         except VendorBusyError as error:
             if error.status == HTTPStatus.TOO_MANY_REQUESTS or not self._reads_another_than(status):
                 raise
-            ancestors = []
         return list(as_items(ancestors, [status]))
 
     def _reads_another_than(self, status: JsonObject) -> bool:

@@ -8,12 +8,16 @@ from bridge.core.message import RawItem
 from bridge.networks.mastodon.inbound import JsonObject, raw_item
 
 
-def as_items(ancestors: Sequence[JsonObject], statuses: Sequence[JsonObject]) -> Iterator[RawItem]:
-    """*statuses* as items, each with the posts above it: found among *ancestors* and *statuses*."""
+def as_items(ancestors: Sequence[JsonObject] | None, statuses: Sequence[JsonObject]) -> Iterator[RawItem]:
+    """*statuses* as items, each with the posts above it: found among *ancestors* and *statuses*.
+
+    *ancestors* is None where they could not be read.
+    """
+    placed, ancestors = ancestors is not None, ancestors or ()
     by_id = {str(entity.get("id")): entity for entity in (*ancestors, *statuses)}
     for status in statuses:
         if {"id", "uri", "created_at"} <= status.keys():
-            yield raw_item(status, _above(status, by_id))
+            yield raw_item(status, _above(status, by_id), placed=placed)
 
 
 def _above(status: JsonObject, by_id: Mapping[str, JsonObject]) -> list[JsonObject]:
