@@ -17,6 +17,7 @@ from tests.running import InProcess, eventually, stays
 from tests.stories.seen import brand_posts, quiet, the_card
 from tests.stories.test_corners import pause, resume
 from tests.stories.test_held import press, replies, waiting_notes
+from tests.stories.test_presses import press as press_as_drawn
 
 pytestmark = pytest.mark.usefixtures("quick_sweep")
 
@@ -84,13 +85,12 @@ def test_words_that_were_taken_back_while_they_waited_are_held(sandbox, running,
 def test_a_press_does_not_let_out_what_was_taken_back_unseen(sandbox, running, ticket, how, why):
     """The card showed another reason when it was pressed: it asks anew."""
     sandbox.zendesk.agent_comments(ticket.id, f"{WORDS} ana@kopi.example")
-    card = the_card(sandbox, TECH, "e-mail")
-    button = card.button("Post it")
+    button = the_card(sandbox, TECH, "e-mail").button("Post it")
     assert button is not None
     take_back(sandbox, ticket, how)
 
     # As it was drawn: the ticket may have been read meanwhile, and the card drawn anew.
-    sandbox.slack.press(TECH, card.ts, button.action_id, value=button.value)
+    press_as_drawn(running, sandbox, button)
 
     the_card(sandbox, TECH, why)
     eventually(lambda: why in why_held(running), what="the question")
