@@ -5,10 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bridge.sandbox import Sandbox
+from bridge.store.database import Database
+from tests import compiled
 from tests.postgres import Postgres
 from tests.running import InProcess, Process
 
@@ -38,6 +41,16 @@ FLAGS = [
     "--disable-sync",
     "--no-first-run",
 ]
+
+_open = Database.__init__
+
+
+def _open_sharing(self: Database, *arguments: Any, **options: Any) -> None:
+    _open(self, *arguments, **options)
+    compiled.share(self.engine)
+
+
+Database.__init__ = _open_sharing  # type: ignore[method-assign]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
