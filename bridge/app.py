@@ -25,7 +25,7 @@ from bridge.flows.sweep import Sweep
 from bridge.flows.take_in import put_off, take_in
 from bridge.flows.watch import Watch, sources
 from bridge.flows.work import Slots, work
-from bridge.flows.world import SystemClock, Timing, World
+from bridge.flows.world import Timing, World
 from bridge.intake.door import Door
 from bridge.intake.health import Health
 from bridge.intake.metrics import Metrics
@@ -35,7 +35,7 @@ from bridge.networks import NETWORKS
 from bridge.routing import playbook
 from bridge.settings import Settings
 from bridge.store import casefile, intents, lanes, leases, messages
-from bridge.store.clock import SharedClock
+from bridge.store.clock import SharedClock, SystemClock
 from bridge.store.counting import count_in
 from bridge.store.database import Database
 from bridge.store.deliveries import TEAM_SOURCE

@@ -13,9 +13,10 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from bridge import app, cli
+from bridge.cli import run
 
 _FORGE = multiprocessing.get_context("forkserver")
-_FORGE.set_forkserver_preload([app.__name__, cli.__name__, __name__])
+_FORGE.set_forkserver_preload([app.__name__, run.__name__, __name__])
 
 
 def start(command: str, environment: Mapping[str, str], folder: Path, log: Path) -> ForkServerProcess:

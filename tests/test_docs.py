@@ -24,7 +24,9 @@ PAGES = sorted(
 
 def commands(group: click.Group = bridge, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """Every command that can be run, as its words."""
-    for name, command in group.commands.items():
+    asked = click.Context(group)
+    for name in group.list_commands(asked):
+        command = group.get_command(asked, name)
         if isinstance(command, click.Group):
             yield from commands(command, (*above, name))
         else:
@@ -115,7 +117,7 @@ def unknown(text: str) -> Iterator[str]:
         command: click.Command = bridge
         words = re.split(r"[\s\\|\[\]]+", span)
         while words and isinstance(command, click.Group):
-            found = command.commands.get(words.pop(0))
+            found = command.get_command(click.Context(command), words.pop(0))
             if found is None:
                 yield f"bridge {span}"
                 break

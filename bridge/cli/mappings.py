@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from bridge import settings
 from bridge.cli import faults
+from bridge.cli.lazy import LazyGroup
 from bridge.core.plural import counted
 from bridge.core.ports import Network
 from bridge.errors import Fault, MappingError
@@ -54,7 +55,22 @@ mappings_folder = click.option(
 )
 
 
-@click.group()
+@click.group(
+    cls=LazyGroup,
+    where={
+        "diff": "mapping_diff",
+        "docs": "mapping_docs",
+        "explain": "mapping_explain",
+        "history": "mapping_history",
+        "hours": "mapping_hours",
+        "init": "mapping_init",
+        "pin": "mapping_pin:pin_case",
+        "reload": "mapping_history",
+        "rollback": "mapping_history",
+        "schema": "mapping_schema",
+        "show": "mapping_history",
+    },
+)
 def mappings() -> None:
     """Check and explain the mapping files."""
 

@@ -6,19 +6,22 @@ import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bridge import app, settings
+from bridge import settings
 from bridge.errors import NoDatabaseError
-from bridge.flows.world import SystemClock, World
-from bridge.store.clock import SharedClock
+from bridge.store.clock import SharedClock, SystemClock
 from bridge.store.conditions import WORKER_GONE, nobody_works
 from bridge.store.database import Database
 from bridge.store.presence import FolderLock, last_seen
 from bridge.store.tables import Case, TicketRow
+
+if TYPE_CHECKING:
+    from bridge.flows.world import World
 
 SHORT = 12
 LEAST = 4  # fewer letters of an id may name something by accident
@@ -43,6 +46,8 @@ def opened_database() -> Iterator[Database]:
 @contextmanager
 def opened_world() -> Iterator[World]:
     """The whole world, for what has to render or to ask a vendor. Raises as `opened_database` does."""
+    from bridge import app  # noqa: PLC0415 - takes a second, which commands that only read need not wait for
+
     with opened_database():
         pass
     bridge = app.build(settings.load(), flows=False, serves=False)

@@ -1,4 +1,4 @@
-"""One clock for all processes of an installation: that of the database's server."""
+"""Clocks: the machine's, and the one of all processes of an installation, that of the database's server."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ from bridge.core.ports import Clock
 from bridge.store.database import Database
 
 _SLOW = timedelta(seconds=1)
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
 
 
 class SharedClock:

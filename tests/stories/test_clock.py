@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from bridge.flows.ledger import AUTH_PAUSE
-from bridge.flows.world import SystemClock
 from bridge.sandbox import Sandbox
 from bridge.sandbox.zendesk import TicketView
 from bridge.store import lanes
+from bridge.store.clock import SystemClock
 from bridge.store.tables import Case, Cursor, Lane
 from tests.postgres import Postgres
 from tests.running import InProcess, eventually
