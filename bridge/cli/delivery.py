@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
 
-from bridge.cli.opened import LEAST, ago, for_a_worker, opened_database, short, time_at, who
-from bridge.cli.terminal import first_of, limited, say, say_more, table
+from bridge.cli.opened import LEAST, ago, for_a_worker, opened_database, short, span, time_at, who
+from bridge.cli.terminal import first_of, limited, quoted, say, say_more, table
 from bridge.store import deliveries
 from bridge.store.tables import Delivery
 
+LONGEST = 20_000  # letters that a screen is filled with
+ERASED = "Its bytes were erased."
 _BARE = select(Delivery).options(defer(Delivery.body))  # which may be megabytes
 _NOT_UNDERSTOOD = _BARE.where(Delivery.state.in_(deliveries.NOT_UNDERSTOOD))
 
@@ -46,6 +50,52 @@ def list_(failed: bool, limit: int) -> None:
         lines = ["None failed." if failed else "No deliveries yet."]
     say("\n".join(lines))
     say_more(more)
+
+
+@delivery.command()
+@click.argument("which", metavar="ID")
+@click.option("--raw", is_flag=True, help="Only its bytes, all of them, as they came.")
+def show(which: str, raw: bool) -> None:
+    """Show one delivery, and the words in it: whether anything is lost with it, a person sees."""
+    with opened_database() as database, database.read() as tx:
+        row, at = _one(tx, which), time_at(database)
+        body = row.body
+    if raw:
+        if body is None:
+            raise click.ClickException(ERASED)
+        click.echo(body, nl=False)
+        return
+    state = f"{row.state}: {row.reason}" if row.reason else row.state
+    came = f"{row.received_at:%Y-%m-%d %H:%M:%S} UTC, {span((at - row.received_at).total_seconds())} ago"
+    facts = [("delivery", row.id), ("source", row.source), ("account", row.account or "-")]
+    facts += [("received", came), ("state", quoted(state, " " * 10))]
+    say("\n".join(f"{name:<10}{value}" for name, value in facts) + "\n")
+    if body is None:
+        say(ERASED)
+        return
+    words = _readable(body)
+    say(words[:LONGEST])
+    if len(words) > LONGEST:
+        say(f"… and {len(words) - LONGEST:,} more (--raw writes all)")
+
+
+def _readable(body: bytes) -> str:
+    """JSON in lines of its own; anything else as far as it is text."""
+    try:
+        return json.dumps(json.loads(body), ensure_ascii=False, indent=2)
+    except (ValueError, RecursionError):
+        return body.decode(errors="backslashreplace")
+
+
+def _one(tx: Session, which: str) -> Delivery:
+    query = select(Delivery).where(Delivery.id.endswith(which, autoescape=True)).order_by(Delivery.id)
+    return _named(list(tx.scalars(query.limit(2))), which)
+
+
+def _named(rows: list[Delivery], which: str) -> Delivery:
+    if len(rows) != 1 or len(which) < LEAST:
+        raise click.ClickException(f"There is no delivery {which}. `bridge delivery list` shows them.")
+    return rows[0]
 
 
 _all_failed = click.option("--failed", is_flag=True, help="All that was not understood.")
@@ -85,7 +135,4 @@ def _chosen(tx: Session, which: str | None, failed: bool) -> list[Delivery]:
     if not which:
         return list(tx.scalars(_NOT_UNDERSTOOD.order_by(Delivery.id).with_for_update()))
     named = _BARE.where(Delivery.id.endswith(which, autoescape=True)).order_by(Delivery.id).limit(2)
-    rows = list(tx.scalars(named.with_for_update()))
-    if len(rows) != 1 or len(which) < LEAST:
-        raise click.ClickException(f"There is no delivery {which}. `bridge delivery list` shows them.")
-    return rows
+    return [_named(list(tx.scalars(named.with_for_update())), which)]

@@ -58,8 +58,8 @@ def conditions(tx: Session, now: datetime) -> Iterator[Condition]:
         yield Condition(
             "failed-deliveries",
             f"{counted(failed, 'delivery', 'deliveries')} could not be understood; it may be a complaint",
-            "see `bridge delivery list --failed`; mend what it names and `bridge delivery replay`, "
-            "or `bridge delivery dismiss` what says nothing",
+            "see `bridge delivery list --failed` and `bridge delivery show`; mend what they name and "
+            "`bridge delivery replay`, or `bridge delivery dismiss` what says nothing",
         )
 
 

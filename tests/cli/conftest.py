@@ -23,8 +23,12 @@ class Said:
     """What a command printed, and the status that it ended with."""
 
     code: int
-    out: str
+    raw: bytes
     err: str
+
+    @property
+    def out(self) -> str:
+        return self.raw.decode()
 
     @property
     def lines(self) -> list[str]:
@@ -36,7 +40,8 @@ Shell = Callable[..., Said]
 
 def run(environment: dict[str, str], *words: str) -> Said:
     """``bridge WORDS`` with *environment*, by its own entry point."""
-    out, err = io.StringIO(), io.StringIO()
+    raw, err = io.BytesIO(), io.StringIO()
+    out = io.TextIOWrapper(raw, "utf-8", write_through=True)
     code = 0
     with (
         mock.patch.dict(os.environ, environment),
@@ -48,7 +53,7 @@ def run(environment: dict[str, str], *words: str) -> Said:
             cli.main()
         except SystemExit as end:
             code = int(end.code or 0)
-    return Said(code, out.getvalue(), err.getvalue())
+    return Said(code, raw.getvalue(), err.getvalue())
 
 
 def environment_of(data: Path, sandbox: Sandbox, url: str) -> dict[str, str]:

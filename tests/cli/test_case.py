@@ -249,6 +249,50 @@ def state_of(running: InProcess, key: str) -> str:
         return tx.get_one(Delivery, key).state
 
 
+def test_what_was_not_understood_can_be_read(running: InProcess, shell: Shell):
+    """Whether a complaint is lost with it, only its words can say: JSON in lines, and nothing that acts."""
+    failed = record(running, "one", '{"a": {"text": "Zahl’ ich \\u001b[2J zweimal?"}}'.encode(), "unreadable")
+    said = shell("delivery", "show", failed[-12:])
+    assert said.code == 0
+    assert said.lines[0] == f"delivery  {failed}"
+    assert {"account   kopi-plaza", "state     unreadable: because"} <= set(said.lines)
+    assert said.out.endswith('{\n  "a": {\n    "text": "Zahl’ ich \\u001b[2J zweimal?"\n  }\n}\n')
+    rubbish = record(running, "two", b"truncated \xff {\x1b[2J", "unreadable")
+    assert shell("delivery", "show", rubbish).lines[-1] == r"truncated \xff {\x1b[2J"
+
+
+def test_what_was_not_understood_can_be_had_as_it_came(alone: Shell, tmp_path: Path):
+    """Byte for byte, for other programs; what is long is cut for people only, and says so."""
+    assert alone("migrate").code == 0
+    database = Database(f"sqlite:///{tmp_path}/alone/bridge.db")
+    bodies = [b"x" * 25_000, b"\xff\x00\x1b", None]
+    with database.write() as tx:
+        keys = [
+            deliveries.record(
+                tx,
+                installation="bridge",
+                source="standard",
+                account="kopi-plaza",
+                delivery_id=str(number),
+                body=body or b"",
+                at=NOON,
+                state="unreadable",
+                reason=None,
+            )
+            for number, body in enumerate(bodies)
+        ]
+        tx.flush()
+        tx.get_one(Delivery, keys[2]).body = None
+    database.close()
+    long, odd, blank = (str(key) for key in keys)
+    assert alone("delivery", "show", long).lines[-1] == "… and 5,000 more (--raw writes all)"
+    assert alone("delivery", "show", long, "--raw").raw == bodies[0]
+    assert alone("delivery", "show", odd, "--raw").raw == bodies[1]
+    assert alone("delivery", "show", blank).lines[-1] == "Its bytes were erased."
+    assert alone("delivery", "show", blank, "--raw").code == 1
+    assert "no delivery nowhere" in alone("delivery", "show", "nowhere").err
+
+
 @pytest.mark.parametrize("by", ["id", "end", "--failed"])
 def test_a_failed_delivery_is_taken_in_again(running: InProcess, shell: Shell, by: str):
     """After the cause was mended: by its id, the end of one, or all of them."""
