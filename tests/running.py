@@ -36,8 +36,8 @@ STARTER = REPOSITORY / "mappings"
 T = TypeVar("T")
 
 QUICK = {
-    "BRIDGE_POLL_S": "0.3",
-    "BRIDGE_REREAD_S": "0.3",
+    "BRIDGE_POLL_S": "0.5",
+    "BRIDGE_REREAD_S": "0.5",
     "BRIDGE_CALL_TIMEOUT_S": "3",
     "BRIDGE_SETTLE_S": "0.5",
     "BRIDGE_LINGER_S": "0.1",

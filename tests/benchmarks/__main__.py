@@ -25,6 +25,7 @@ from pathlib import Path
 from tests.benchmarks.calls import measure_calls
 from tests.benchmarks.loops import Loops, measure_loops, measure_workers
 from tests.benchmarks.processes import Stub, load, settle, start_door, start_floor, start_serve
+from tests.postgres import Postgres
 
 CONNECTIONS = 16
 ROUNDS = 3
@@ -97,9 +98,14 @@ def say_loops(report: Report, found: Loops, calls_ms: float) -> None:
 
 def measure_both_workers(report: Report, folder: Path, loops: int) -> None:
     """What a second worker gives, where the server shares the machine with them."""
-    one, two = (
-        measure_workers(folder / f"workers-{n}", loops, connections=CONNECTIONS, workers=n) for n in (1, 2)
-    )
+    server = Postgres(folder / "postgresql", durable=True)
+    try:
+        one, two = (
+            measure_workers(folder / f"workers-{n}", server, loops, connections=CONNECTIONS, workers=n)
+            for n in (1, 2)
+        )
+    finally:
+        server.close()
     for name, found in (("one worker", one), ("two workers", two)):
         report.say(
             f"PostgreSQL, a door and {name}: loops", f"{found.per_second:.0f}/s", f"{found.cpu_ms:.1f} ms CPU"

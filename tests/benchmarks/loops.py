@@ -34,21 +34,15 @@ def measure_loops(folder: Path, number: int, *, connections: int) -> Loops:
         return _measure(stub, serve, [serve], number, connections, size=lambda: _size(folder))
 
 
-def measure_workers(folder: Path, number: int, *, connections: int, workers: int) -> Loops:
-    """The same on a PostgreSQL of its own, to a door and so many workers."""
-    folder.mkdir()
-    server = Postgres(folder / "postgresql", durable=True)
-    try:
-        with (
-            Stub() as stub,
-            started_apart(
-                folder / "bridge", stub, server.new_database(), workers=workers, threads=OF_EACH_WORKER
-            ) as (door, others),
-        ):
-            _open(stub, door, min(number, OF_EACH_WORKER * workers), connections, "warm")
-            return _measure(stub, door, [door, *others], number, connections)
-    finally:
-        server.close()
+def measure_workers(folder: Path, server: Postgres, number: int, *, connections: int, workers: int) -> Loops:
+    """The same on a PostgreSQL, to a door and so many workers."""
+    store = server.migrated_database()
+    with (
+        Stub() as stub,
+        started_apart(folder, stub, store, workers=workers, threads=OF_EACH_WORKER) as (door, others),
+    ):
+        _open(stub, door, min(number, OF_EACH_WORKER * workers), connections, "warm")
+        return _measure(stub, door, [door, *others], number, connections)
 
 
 def _measure(

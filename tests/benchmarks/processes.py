@@ -14,7 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from bridge import settings
 from bridge.sandbox.signing import readable_secret
+from tests import migrated
 from tests.running import REPOSITORY, free_port
 
 SECRET = readable_secret("test-benchmark-secret-one")
@@ -171,16 +173,10 @@ def _listening(command: str, folder: Path, env: dict[str, str]) -> Service:
     )
 
 
-def _migrate(env: dict[str, str]) -> None:
-    subprocess.run(
-        [*BRIDGE, "migrate"], env={**os.environ, **env}, check=True, cwd=REPOSITORY, stdout=subprocess.DEVNULL
-    )
-
-
 def start_door(folder: Path) -> Service:
     """``bridge web``: nobody is there to work on what comes in."""
     env = _env(folder, "http://127.0.0.1:1", 8)
-    _migrate(env)
+    migrated.migrate(settings.load(env).database_url)
     return _listening("web", folder, env)
 
 
@@ -193,9 +189,8 @@ def start_serve(folder: Path, stub: Stub, *, threads: int) -> Service:
 def started_apart(
     folder: Path, stub: Stub, store: str, *, workers: int, threads: int
 ) -> Iterator[tuple[Service, list[Running]]]:
-    """``bridge web`` and *workers* times ``bridge worker`` on the database at *store*, against the stub."""
+    """``bridge web`` and *workers* times ``bridge worker`` on *store*, which has its tables already."""
     env = _env(folder, stub.url, threads, store)
-    _migrate(env)
     with ExitStack() as running:
         door = running.enter_context(_listening("web", folder, env))
         logs = [folder / f"worker-{number}.log" for number in range(workers)]
