@@ -23,12 +23,9 @@ class Said:
     """What a command printed, and the status that it ended with."""
 
     code: int
-    raw: bytes
+    out: str
     err: str
-
-    @property
-    def out(self) -> str:
-        return self.raw.decode()
+    raw: bytes = b""  # its output, byte for byte
 
     @property
     def lines(self) -> list[str]:
@@ -53,7 +50,7 @@ def run(environment: dict[str, str], *words: str) -> Said:
             cli.main()
         except SystemExit as end:
             code = int(end.code or 0)
-    return Said(code, raw.getvalue(), err.getvalue())
+    return Said(code, raw.getvalue().decode(errors="replace"), err.getvalue(), raw.getvalue())
 
 
 def environment_of(data: Path, sandbox: Sandbox, url: str) -> dict[str, str]:
