@@ -14,9 +14,13 @@ from sqlalchemy.engine import make_url
 from bridge.flows import engine
 from bridge.store.database import Database
 
+copies: set[str] = set()  # the addresses of databases on a server that had their tables from the start
+
 
 def prepare(url: str) -> None:
     """Bring the database at *url* to this code's tables; a file that is not there yet is a copy."""
+    if url in copies:
+        return
     address = make_url(url)
     file = Path(address.database or "")
     if address.get_backend_name() != "sqlite" or file.exists():

@@ -51,6 +51,7 @@ class Postgres:
             migrated.migrate(self._address(self._migrated))
         name = f"bridge_{os.getpid()}_{next(_numbers)}"
         self._tell(f"CREATE DATABASE {name} TEMPLATE {self._migrated}")
+        migrated.copies.add(self._address(name))
         return self._address(name)
 
     def restart(self) -> None:

@@ -23,7 +23,7 @@ from werkzeug.serving import make_server
 from bridge import app, settings
 from bridge.app import Bridge
 from bridge.core.ports import Network
-from bridge.flows import engine, mappings
+from bridge.flows import mappings
 from bridge.networks import NETWORKS
 from bridge.routing.load import load
 from bridge.routing.model import Mapping
@@ -113,7 +113,6 @@ class InProcess:
         env = {"BRIDGE_DATA": str(self._folder), **QUICK, **self.sandbox.environment("http://127.0.0.1:1")}
         loaded = settings.load({**env, **self._changes})
         migrated.prepare(loaded.database_url)
-        engine.prepare(loaded.wakes_url)
         self._bridge = app.build(loaded, flows=True)
         self._server = make_server("127.0.0.1", self._port, self._bridge.web, threaded=True)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
