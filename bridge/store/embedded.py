@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import Connection
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from bridge.errors import StoreError
 
@@ -27,7 +29,7 @@ def engine(url: URL, busy_timeout_s: float) -> Engine:
         hide_parameters=True,  # parameters are customers' words
         connect_args={"timeout": busy_timeout_s, "check_same_thread": False},
     )
-    event.listen(made, "connect", _prepare)
+    event.listen(made, "connect", lambda connection, _record: _prepare(connection, busy_timeout_s))
     return made
 
 
@@ -82,10 +84,23 @@ def keep_to_ourselves(file: str | Path) -> None:
         os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
-def _prepare(connection: Any, _record: Any) -> None:
+def _prepare(connection: Any, busy_timeout_s: float) -> None:
     # The driver's own implicit BEGIN is deferred; ours is immediate (see `_Dialect`).
     connection.isolation_level = None
+    # Who makes the file's log is refused at once, not after SQLite's own wait, while another
+    # process that has just come to the new file does the same.
+    patiently = Retrying(
+        retry=retry_if_exception(_is_busy),
+        stop=stop_after_delay(busy_timeout_s),
+        wait=wait_random(0.01, 0.05),
+        reraise=True,
+    )
     cursor = connection.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
+        patiently(cursor.execute, f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _is_busy(error: BaseException) -> bool:
+    # The lowest byte is SQLite's code, whatever more it says about it.
+    return isinstance(error, sqlite3.Error) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY

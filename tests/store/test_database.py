@@ -31,6 +31,29 @@ def event(database: Database, at: datetime, words: str = "text") -> str:
         return row.id
 
 
+def test_who_comes_to_a_new_file_while_another_makes_it_waits(file: Path, open_database):
+    """Two processes that start together: SQLite itself refuses the second at once."""
+    other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    other.execute("CREATE TABLE theirs (x)")
+    other.execute("BEGIN IMMEDIATE")
+    done = threading.Timer(0.3, other.execute, ["COMMIT"])
+    done.start()
+    with open_database().read() as tx:
+        assert tx.scalar(text("PRAGMA journal_mode")) == "wal"
+    done.join()
+    other.close()
+
+
+def test_a_new_file_that_stays_locked_is_busy(file: Path, open_database):
+    """The wait has an end, and its error is one that callers know."""
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("CREATE TABLE theirs (x)")
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreBusyError, match="locked"), open_database(busy_timeout_s=0.1).read():
+        pass
+    other.close()
+
+
 def test_a_time_without_a_zone_is_refused(database: Database):
     """A naive time is a bug that would only show hours later."""
     with pytest.raises(StatementError, match="without a zone"):
