@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -67,7 +68,7 @@ class Bridge:
     _dialler: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start the flows. Raises FolderInUseError when another process runs them on an embedded database."""
+        """Start the flows. Raises StoreError."""
         if self.engine is not None:
             self.world.presence.enter(self.world.database, self.world.clock.now())
         for one in self.beside:
@@ -141,24 +142,26 @@ class Bridge:
 def build(settings: Settings, *, flows: bool, serves: bool = True, clock: Clock | None = None) -> Bridge:
     """Put a process together; nothing is started and no vendor is called.
 
-    *serves*: the mapping in its folder is what the installation goes by from now on. A command
-    beside a running bridge goes by what serves already.
+    *flows*: it will run them. That it may is made sure of at once: who may not must not have his
+    mapping served first. *serves*: the mapping in its folder is what the installation goes by from
+    now on. A command beside a running bridge goes by what serves already.
 
-    Raises SettingsError when the database is another installation's, StoreError when it is not
-    migrated, MappingError when the mapping files are faulty and none has ever served.
+    Raises FolderInUseError when another process runs flows on an embedded database, SettingsError
+    when the database is another installation's, StoreError when it is not migrated, MappingError
+    when the mapping files are faulty and none has ever served.
     """
-    database = Database(settings.database_url, connections=settings.threads + WEB_THREADS + 2)
-    try:
-        return _put_together(settings, database, clock, flows, serves)
-    except BaseException:
-        # Whatever it was: there is no bridge that would close it.
-        database.close()
-        raise
+    with ExitStack() as undoing:
+        bridge = _put_together(settings, undoing, clock, flows, serves)
+        undoing.pop_all()
+    return bridge
 
 
 def _put_together(
-    settings: Settings, database: Database, clock: Clock | None, flows: bool, serves: bool
+    settings: Settings, undoing: ExitStack, clock: Clock | None, flows: bool, serves: bool
 ) -> Bridge:
+    """*undoing* gets what has to be done where the rest fails."""
+    database = Database(settings.database_url, connections=settings.threads + WEB_THREADS + 2)
+    undoing.callback(database.close)
     database.require_current()
     _require_own(settings, database)
     shared = SharedClock(database, SystemClock())
@@ -167,6 +170,9 @@ def _put_together(
         clock = shared
     world = _world(settings, database, clock)
     count_in(database, world.tallies)
+    if flows:
+        world.presence.claim()
+        undoing.callback(world.presence.release)
     if serves:
         world.mappings.start(clock.now())
     else:

@@ -58,9 +58,11 @@ def _migrate(loaded: Settings) -> str:
     database = Database(loaded.database_url)
     lock = FolderLock(database.file) if database.embedded else None
     try:
-        if lock is not None and database.revision() != database.head():
-            lock.acquire()  # no table may change under a bridge of another version that still runs
-        revision = database.migrate()
+        revision = database.revision()
+        if revision != database.head():
+            if lock is not None:
+                lock.acquire()  # no table may change under a bridge of another version that still runs
+            revision = database.migrate()
         engine.prepare(loaded.wakes_url)
         return revision
     finally:

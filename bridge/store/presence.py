@@ -177,11 +177,23 @@ class Presence:
 
     def __init__(self, proof: ProofOfLife) -> None:
         self._proof = proof
+        self._claimed = False
         self.worker = new_id()
 
+    def claim(self) -> None:
+        """Take the proof of life, unless it was taken already. Raises FolderInUseError, StoreError."""
+        if not self._claimed:
+            self._proof.acquire(self.worker)
+            self._claimed = True
+
+    def release(self) -> None:
+        """Give the proof up. To `leave` is better for who has entered."""
+        self._proof.release()
+        self._claimed = False
+
     def enter(self, database: Database, at: datetime) -> None:
-        """Take the proof of life, and be one of the workers. Raises StoreError."""
-        self._proof.acquire(self.worker)
+        """Take the proof of life, and be one of the workers. Raises what `claim` does."""
+        self.claim()
         with database.write() as tx:
             self._sign_on(tx, at)
         log.info("worker %s signed on", self.worker)
@@ -196,7 +208,7 @@ class Presence:
             elif held:
                 self._sign_on(tx, at)  # when the proof was taken, the row could not be written
         if not held:
-            self.worker = new_id()
+            self.worker, self._claimed = new_id(), False
             self.enter(database, at)
 
     def _sign_on(self, tx: Session, at: datetime) -> None:
@@ -213,7 +225,7 @@ class Presence:
                     row.stopped_at = at
             log.info("worker %s said goodbye", self.worker)
         finally:
-            self._proof.release()
+            self.release()
 
     def require(self, tx: Session, worker: str) -> None:
         """Make sure that this process is *worker* still, and that others can see it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from bridge.store.database import Database
 from bridge.store.presence import FolderLock
 from bridge.store.tables import Message
 from tests.cli.conftest import Said, Shell, environment_of
-from tests.running import REPOSITORY, Process
+from tests.running import REPOSITORY, Process, starter_to_edit
 from tests.store.conftest import NOON
 
 
@@ -52,6 +53,34 @@ def test_a_second_bridge_on_the_same_folder_says_who_runs_the_first(
     assert "BRIDGE_DATA" in second.err
     assert "Traceback" not in second.err
     assert first._answers()
+
+
+def test_a_bridge_that_may_not_run_has_not_its_mapping_served(
+    sandbox: Sandbox, start_process, tmp_path: Path
+):
+    """Started by mistake, from a folder with other files: what the first one posts stays as it was."""
+    first: Process = start_process()
+    edited = starter_to_edit(tmp_path / "edited")
+    queues = edited / "queues.yaml"
+    queues.write_text(queues.read_text().replace("label: Community", "label: Komunitas"))
+    environment = {**environment_of(tmp_path / "data", sandbox, first.url), "BRIDGE_MAPPINGS": str(edited)}
+    assert process("mappings", "check", **environment).code == 0
+    second = process("serve", **environment, PORT="0")
+    assert (second.code, "already runs the bridge" in second.err) == (2, True)
+    history = process("mappings", "history", **environment).out
+    assert len([line for line in history.splitlines() if not line.startswith(" ")]) == 1
+
+
+def test_a_bridge_that_stands_still_in_a_transaction_is_named_all_the_same(
+    sandbox: Sandbox, start_process, tmp_path: Path
+):
+    """A paused process may hold the file's lock: who starts another hears of it, and not of a lock."""
+    first: Process = start_process()
+    held = sqlite3.connect(tmp_path / "data" / "bridge.db", isolation_level=None)
+    held.execute("BEGIN IMMEDIATE")
+    second = process("serve", **environment_of(tmp_path / "data", sandbox, first.url), PORT="0")
+    held.close()
+    assert (second.code, f"process {first.pid} on " in second.err) == (2, True), second.err
 
 
 def test_tables_are_not_migrated_under_a_bridge_that_runs(alone: Shell, tmp_path: Path):
