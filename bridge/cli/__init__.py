@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 
@@ -45,6 +46,9 @@ def main() -> None:
     """Run the command line; whatever is refused is said in one paragraph, without a traceback."""
     # Alembic and vendors' libraries say on INFO what nobody asked.
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal may not know every letter
     try:
         bridge()
     except KeyboardInterrupt:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
+from typing import Any
 
 import click
 from sqlalchemy import select
@@ -10,18 +12,19 @@ from sqlalchemy.orm import Session, defer
 
 from bridge.cli.opened import LEAST, ago, for_a_worker, opened_database, short, span, time_at, who
 from bridge.cli.terminal import first_of, limited, quoted, say, say_more, table
+from bridge.core.plural import counted
 from bridge.store import deliveries
 from bridge.store.tables import Delivery
 
 LONGEST = 20_000  # letters that a screen is filled with
-ERASED = "Its bytes were erased."
+INDENT = "    "  # of what others wrote, so that no line of it passes for one of ours
 _BARE = select(Delivery).options(defer(Delivery.body))  # which may be megabytes
 _NOT_UNDERSTOOD = _BARE.where(Delivery.state.in_(deliveries.NOT_UNDERSTOOD))
 
 
 @click.group()
 def delivery() -> None:
-    """See what came in; replay or dismiss what was not understood."""
+    """See what came in, and what it says; replay or dismiss what was not understood."""
 
 
 @delivery.command("list")
@@ -56,35 +59,46 @@ def list_(failed: bool, limit: int) -> None:
 @click.argument("which", metavar="ID")
 @click.option("--raw", is_flag=True, help="Only its bytes, all of them, as they came.")
 def show(which: str, raw: bool) -> None:
-    """Show one delivery, and the words in it: whether anything is lost with it, a person sees."""
+    """Show what a delivery says: a person sees whether anything is lost with it."""
     with opened_database() as database, database.read() as tx:
         row, at = _one(tx, which), time_at(database)
         body = row.body
     if raw:
         if body is None:
-            raise click.ClickException(ERASED)
+            raise click.ClickException("Its bytes were erased.")
         click.echo(body, nl=False)
         return
-    state = f"{row.state}: {row.reason}" if row.reason else row.state
-    came = f"{row.received_at:%Y-%m-%d %H:%M:%S} UTC, {span((at - row.received_at).total_seconds())} ago"
-    facts = [("delivery", row.id), ("source", row.source), ("account", row.account or "-")]
-    facts += [("received", came), ("state", quoted(state, " " * 10))]
-    say("\n".join(f"{name:<10}{value}" for name, value in facts) + "\n")
-    if body is None:
-        say(ERASED)
-        return
-    words = _readable(body)
-    say(words[:LONGEST])
-    if len(words) > LONGEST:
-        say(f"… and {len(words) - LONGEST:,} more (--raw writes all)")
+    age = at - row.received_at
+    facts = {
+        "delivery": row.id,
+        "source": row.source,
+        "account": row.account or "-",
+        "received": f"{row.received_at:%Y-%m-%d %H:%M:%S} UTC, {span(age.total_seconds())} ago",
+        "state": f"{row.state}: {row.reason}" if row.reason else row.state,
+        "size": "its bytes were erased" if body is None else counted(len(body), "byte", "bytes"),
+    }
+    say("\n".join(f"{name:<10}{quoted(value, ' ' * 10)}" for name, value in facts.items()))
+    if body:
+        words = _readable(body)
+        say(f"\n{INDENT}{quoted(words[:LONGEST], INDENT)}")
+        if len(words) > LONGEST:
+            say("\n… and more: --raw writes all.")
 
 
 def _readable(body: bytes) -> str:
-    """JSON in lines of its own; anything else as far as it is text."""
-    try:
-        return json.dumps(json.loads(body), ensure_ascii=False, indent=2)
-    except (ValueError, RecursionError):
-        return body.decode(errors="backslashreplace")
+    """JSON in lines of its own where that leaves nothing out; anything else as far as it is text."""
+    if len(body) <= LONGEST:  # what is deep grows by its indents: the rest would not be seen anyway
+        with suppress(ValueError, RecursionError):
+            return json.dumps(json.loads(body, object_pairs_hook=_whole), ensure_ascii=False, indent=2)
+    return body.decode(errors="backslashreplace")
+
+
+def _whole(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Raises ValueError where a name stands twice: the first one's words would not be shown."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice")
+    return found
 
 
 def _one(tx: Session, which: str) -> Delivery:
@@ -94,7 +108,10 @@ def _one(tx: Session, which: str) -> Delivery:
 
 def _named(rows: list[Delivery], which: str) -> Delivery:
     if len(rows) != 1 or len(which) < LEAST:
-        raise click.ClickException(f"There is no delivery {which}. `bridge delivery list` shows them.")
+        raise click.ClickException(
+            f"There is no delivery {which}, or more than one whose id ends so ({LEAST} letters at least). "
+            "`bridge delivery list` shows them."
+        )
     return rows[0]
 
 
@@ -102,7 +119,7 @@ _all_failed = click.option("--failed", is_flag=True, help="All that was not unde
 
 
 @delivery.command()
-@click.argument("which", metavar="ID", required=False)
+@click.argument("which", metavar="[ID]", required=False)
 @_all_failed
 def replay(which: str | None, failed: bool) -> None:
     """Have the running bridge take a delivery in again. Safe: what it has done, it does not do twice."""
@@ -115,7 +132,7 @@ def replay(which: str | None, failed: bool) -> None:
 
 
 @delivery.command()
-@click.argument("which", metavar="ID", required=False)
+@click.argument("which", metavar="[ID]", required=False)
 @_all_failed
 def dismiss(which: str | None, failed: bool) -> None:
     """Say that nothing is lost with what was not understood: it is no problem any more. It stays listed."""

@@ -145,6 +145,9 @@ def _find(tx: Session, named: str) -> str:
     query = select(Intent.id, Intent.case_id).where(Intent.id.endswith(named, autoescape=True)).limit(2)
     found = tx.execute(query).all()
     if len(found) != 1 or len(named) < LEAST:
-        raise click.ClickException(f"There is no intent {named}. `bridge intent list` shows them.")
+        raise click.ClickException(
+            f"There is no intent {named}, or more than one whose id ends so ({LEAST} letters at least). "
+            "`bridge intent list` shows them."
+        )
     cases.lock(tx, found[0].case_id)
     return str(found[0].id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
@@ -27,5 +28,8 @@ class LazyGroup(click.Group):
         if cmd_name not in self._where:
             return super().get_command(ctx, cmd_name)
         module, _, attribute = self._where[cmd_name].partition(":")
-        found: click.Command = getattr(import_module(f"bridge.cli.{module}"), attribute or cmd_name)
+        try:
+            found: click.Command = getattr(import_module(f"bridge.cli.{module}"), attribute or cmd_name)
+        except KeyboardInterrupt:
+            sys.exit(130)  # nothing was begun: click would say "Aborted!"
         return found

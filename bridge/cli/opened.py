@@ -98,7 +98,10 @@ def find_case(tx: Session, named: str) -> Case:
         found = list(tx.scalars(select(Case).where(Case.id.endswith(named, autoescape=True)).limit(2)))
         case = found[0] if len(found) == 1 else None
     if case is None:
-        raise click.ClickException(f"There is no case {named}. `bridge case list` shows them.")
+        raise click.ClickException(
+            f"There is no case {named}, or more than one whose id ends so ({LEAST} letters at least, "
+            "or a ticket's number). `bridge case list` shows them."
+        )
     return case
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 ROWS = TypeVar("ROWS")
 GAP = "  "
 WIDEST = 40  # of a cell: one long name would push every line off the screen
+_ACTING = {"Cc", "Cs"}  # signs that a terminal obeys; halves of signs, which no terminal can be given
 # Signs that turn the direction of what follows: a line would read as another.
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -66,6 +67,6 @@ def _cell(text: str) -> str:
 
 
 def _inert(letter: str) -> str:
-    if letter == "\n" or (unicodedata.category(letter) != "Cc" and letter not in _TURNING):
+    if letter == "\n" or (unicodedata.category(letter) not in _ACTING and letter not in _TURNING):
         return letter
     return letter.encode("unicode_escape").decode("ascii")

@@ -58,8 +58,8 @@ def conditions(tx: Session, now: datetime) -> Iterator[Condition]:
         yield Condition(
             "failed-deliveries",
             f"{counted(failed, 'delivery', 'deliveries')} could not be understood; it may be a complaint",
-            "see `bridge delivery list --failed` and `bridge delivery show`; mend what they name and "
-            "`bridge delivery replay`, or `bridge delivery dismiss` what says nothing",
+            "see `bridge delivery list --failed` and `bridge delivery show ID`; mend what they name and "
+            "`bridge delivery replay ID`, or `bridge delivery dismiss ID` what says nothing",
         )
 
 

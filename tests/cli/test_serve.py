@@ -291,23 +291,28 @@ def test_a_hangup_while_a_process_loads_does_not_end_it(command: str, expected: 
     assert seen == [expected]
 
 
-def test_ctrl_c_while_the_command_line_loads_prints_no_traceback():
+@pytest.mark.parametrize("words", [("click",), ("bridge.networks", "doctor")], ids=["a group", "a command"])
+def test_ctrl_c_while_the_command_line_loads_prints_nothing(words: tuple[str, ...]):
     """Somebody changes their mind at once."""
     interrupted = (
         "import builtins, sys\n"
         "from bridge import __main__ as entry\n"
-        "load = builtins.__import__\n"
+        "load, at, sys.argv = builtins.__import__, sys.argv[1], sys.argv[1:]\n"
         "def interrupt(name, *arguments):\n"
-        "    if name == 'click':\n"
+        "    if name == at:\n"
         "        raise KeyboardInterrupt\n"
         "    return load(name, *arguments)\n"
         "builtins.__import__ = interrupt\n"
         "entry.main()\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", interrupted], cwd=REPOSITORY, capture_output=True, text=True, check=False
+        [sys.executable, "-c", interrupted, *words],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    assert (done.returncode, done.stderr) == (130, "")
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 def test_a_database_whose_rights_forbid_it_says_what_to_look_at(alone: Shell, tmp_path: Path):

@@ -136,15 +136,15 @@ def _read(shape: type[B], body: bytes) -> B:
     try:
         return shape.model_validate_json(body)
     except ValidationError as error:
+        faults = error.errors(include_input=False)
+        if any(fault["type"] == "json_invalid" for fault in faults):
+            # Its own words say what and where, and quote nothing: "EOF while parsing a string at line 1 …".
+            raise UnreadablePayloadError(f"the body is no JSON: {faults[0]['ctx']['error']}") from None
         # The places and never the values: pydantic's own message quotes the customer's words.
-        places = sorted({".".join(map(str, fault["loc"])) for fault in error.errors(include_input=False)})
+        places = sorted({".".join(map(str, fault["loc"])) for fault in faults})
         named = ", ".join(place for place in places if place)[:200]
-        what = (
-            f"the body has not the shape that its type has: look at {named}"
-            if named
-            else "the body is no JSON"
-        )
-        raise UnreadablePayloadError(what) from None
+        what = f"look at {named}" if named else "it is no object"
+        raise UnreadablePayloadError(f"the body has not the shape that its type has: {what}") from None
 
 
 # --- the shapes ---------------------------------------------------------------

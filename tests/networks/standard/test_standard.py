@@ -18,6 +18,7 @@ from bridge.core.message import SocialMessage, Visibility
 from bridge.core.reply import Obstacle, Published
 from bridge.errors import (
     UnauthenticRequestError,
+    UnreadablePayloadError,
     VendorAuthError,
     VendorBusyError,
     VendorGoneError,
@@ -75,6 +76,24 @@ class TestStandard(PushContract):
 
     def rotating(self) -> Account:
         return replace(self.account, secrets={"secret": (OTHER_SECRET, SECRET)})
+
+    # --- why a body cannot be read ---
+
+    @pytest.mark.parametrize(
+        ("body", "why"),
+        [
+            (b'{"type": "social.message.created", "data": {"te', "no JSON: EOF while parsing"),
+            (rb'{"type": "social.message.created", "text": "half \ud83d"}', "no JSON: unexpected end of hex escape"),
+            (b"[]", "not the shape that its type has: it is no object"),
+            (b'{"type": "social.message.created", "timestamp": "yesterday"}', "look at .*timestamp"),
+        ],
+        ids=["cut off", "half a sign", "a list", "a field"],
+    )
+    def test_the_reason_says_where_to_look(self, body: bytes, why: str):
+        """A person compares it with what came: what is well-formed is not called broken."""
+        with pytest.raises(UnreadablePayloadError, match=why) as caught:
+            self.network.normalise(ACCOUNT, body, datetime(2026, 11, 21, tzinfo=UTC))
+        assert "half" not in str(caught.value), "nobody's words are in it"
 
     # --- the signature ---
 
