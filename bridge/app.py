@@ -142,9 +142,9 @@ class Bridge:
 def build(settings: Settings, *, flows: bool, serves: bool = True, clock: Clock | None = None) -> Bridge:
     """Put a process together; nothing is started and no vendor is called.
 
-    *flows*: it will run them. That it may is made sure of at once: who may not must not have his
-    mapping served first. *serves*: the mapping in its folder is what the installation goes by from
-    now on. A command beside a running bridge goes by what serves already.
+    *flows*: it will run them, and proves first of all that it may: who may not must not change what
+    mapping serves. *serves*: the mapping in its folder is what the installation goes by from now on.
+    A command beside a running bridge goes by what serves already.
 
     Raises FolderInUseError when another process runs flows on an embedded database, SettingsError
     when the database is another installation's, StoreError when it is not migrated, MappingError

@@ -137,8 +137,8 @@ def _read(shape: type[B], body: bytes) -> B:
         return shape.model_validate_json(body)
     except ValidationError as error:
         faults = error.errors(include_input=False)
-        if any(fault["type"] == "json_invalid" for fault in faults):
-            # Its own words say what and where, and quote nothing: "EOF while parsing a string at line 1 …".
+        if faults[0]["type"] == "json_invalid":
+            # The parser's own words say what and where, and quote nothing: "EOF while parsing a string at …".
             raise UnreadablePayloadError(f"the body is no JSON: {faults[0]['ctx']['error']}") from None
         # The places and never the values: pydantic's own message quotes the customer's words.
         places = sorted({".".join(map(str, fault["loc"])) for fault in faults})
