@@ -267,10 +267,10 @@ def test_a_greeting_with_a_name_greets_somebody(name):
 )
 def test_a_hostile_text_costs_no_more_than_its_length(text):
     """No pattern runs away."""
-    started = time.perf_counter()
+    started = time.thread_time()
     inspect(text, [text[:5_000]])
 
-    assert time.perf_counter() - started < 2
+    assert time.thread_time() - started < 2
 
 
 def test_long_notes_by_the_dozen_cost_a_long_text_little():
