@@ -177,23 +177,18 @@ class Presence:
 
     def __init__(self, proof: ProofOfLife) -> None:
         self._proof = proof
-        self._claimed = False
         self.worker = new_id()
 
     def claim(self) -> None:
-        """Take the proof of life, unless it was taken already. Raises FolderInUseError, StoreError."""
-        if not self._claimed:
-            self._proof.acquire(self.worker)
-            self._claimed = True
+        """Take the proof of life. Raises FolderInUseError, StoreError."""
+        self._proof.acquire(self.worker)
 
     def release(self) -> None:
         """Give the proof up. To `leave` is better for who has entered."""
         self._proof.release()
-        self._claimed = False
 
     def enter(self, database: Database, at: datetime) -> None:
-        """Take the proof of life, and be one of the workers. Raises what `claim` does."""
-        self.claim()
+        """Be one of the workers, with the proof that was claimed. Raises StoreError."""
         with database.write() as tx:
             self._sign_on(tx, at)
         log.info("worker %s signed on", self.worker)
@@ -208,7 +203,8 @@ class Presence:
             elif held:
                 self._sign_on(tx, at)  # when the proof was taken, the row could not be written
         if not held:
-            self.worker, self._claimed = new_id(), False
+            self.worker = new_id()
+            self.claim()
             self.enter(database, at)
 
     def _sign_on(self, tx: Session, at: datetime) -> None:

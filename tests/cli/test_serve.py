@@ -150,6 +150,7 @@ def test_a_faulty_mapping_stops_the_first_start_with_every_fault(alone: Shell, t
     (tmp_path / "empty").mkdir()
     said = alone("serve", BRIDGE_MAPPINGS=str(tmp_path / "empty"))
     assert said.code == 2
+    assert not FolderLock(tmp_path / "alone" / "bridge.db").is_held()
     assert "mappings/brands.yaml" in said.err
     assert "mappings/queues.yaml" in said.err
 

@@ -102,6 +102,7 @@ class Engine:
             read_hint=None,  # type: ignore[arg-type]
             read_press=None,  # type: ignore[arg-type]
         )
+        self.world.presence.claim()
         self.world.presence.enter(self.database, NOON)
         with self.database.write() as tx:
             case = make_case(id="case-1")
@@ -114,8 +115,9 @@ class Engine:
 
     def die_and_start_again(self) -> None:
         """The process was killed: nobody said goodbye, and the next one has the folder."""
-        self.world.presence._proof.release()
+        self.world.presence.release()
         self.world = replace(self.world, presence=presence(self.database), _calling=set())
+        self.world.presence.claim()
         self.world.presence.enter(self.database, self.clock.now())
 
     def wish(self, effect: Effect = Effect.REPLY, cause: str = "update:1", **facts: Any) -> str:

@@ -21,6 +21,7 @@ from tests.intake.knocking import STANDARD, created, stored
 def worker(bridge: Bridge) -> Iterator[None]:
     """A worker that was seen just now."""
     world = bridge.world
+    world.presence.claim()
     world.presence.enter(world.database, world.clock.now())
     yield
     world.presence.leave(world.database, world.clock.now())

@@ -90,6 +90,7 @@ def test_the_lease_of_a_worker_that_said_goodbye_is_taken_at_once(postgres: Post
     database.migrate()
     old, new = presence(database), presence(database)
     try:
+        old.claim()
         old.enter(database, NOON)
         assert take(database, old) is not None
         assert take(database, new) is None
@@ -98,7 +99,7 @@ def test_the_lease_of_a_worker_that_said_goodbye_is_taken_at_once(postgres: Post
             assert take(database, new) is not None
     finally:
         for one in (old, new):
-            one._proof.release()
+            one.release()
         database.close()
 
 
@@ -170,6 +171,7 @@ def test_a_worker_is_seen_until_it_leaves(database: Database):
     """`bridge doctor` and /readyz ask this."""
     worker = presence(database)
     assert seen(database) is None
+    worker.claim()
     worker.enter(database, NOON)
     worker.stay(database, NOON + SPAN)
     assert seen(database) == NOON + SPAN
@@ -194,9 +196,10 @@ def rowless(server: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Prese
     with monkeypatch.context() as full:
         full.setattr(server, "write", mock.Mock(side_effect=StoreBusyError("the disk is full")))
         with pytest.raises(StoreBusyError):
+            worker.claim()
             worker.enter(server, NOON)
     yield worker
-    worker._proof.release()
+    worker.release()
 
 
 def test_a_worker_whose_row_could_not_be_written_writes_it_later(server: Database, rowless: Presence):
@@ -221,7 +224,7 @@ def test_a_sender_that_never_had_a_row_has_a_calls_time_from_when_it_was_missed(
             return finder.dead_at(tx, rowless.worker, at, call)
 
     assert dead_at(NOON) is None
-    rowless._proof.release()
+    rowless.release()
     eventually(lambda: dead_at(NOON), what="the end of the session")
     assert dead_at(NOON) == NOON + call
     assert dead_at(NOON + timedelta(hours=1)) == NOON + call

@@ -37,6 +37,7 @@ def world(database: Database) -> Iterator[World]:
     facts: dict[str, Any] = dict.fromkeys(World.__dataclass_fields__)
     facts |= {"installation": "bridge", "database": database, "clock": clock, "timing": timing}
     here = presence(database)
+    here.claim()
     here.enter(database, NOW)
     yield World(**{**facts, "presence": here})
     here.leave(database, NOW)

@@ -80,6 +80,7 @@ def open_bridge(url: str, clock: Stopped, channel: Channel) -> Bridge:
     migrated.prepare(loaded.database_url)
     built = app.build(loaded, flows=False, clock=clock)
     built.world.team = channel  # type: ignore[assignment]
+    built.world.presence.claim()
     built.world.presence.enter(built.world.database, clock.now())
     return built
 
