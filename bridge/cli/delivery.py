@@ -7,10 +7,10 @@ from contextlib import suppress
 from typing import Any
 
 import click
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, defer
 
-from bridge.cli.opened import LEAST, ago, for_a_worker, opened_database, short, span, time_at, who
+from bridge.cli.opened import LEAST, ago, for_a_worker, no_such, opened_database, short, time_at, who
 from bridge.cli.terminal import first_of, limited, quoted, say, say_more, table
 from bridge.core.plural import counted
 from bridge.store import deliveries
@@ -61,19 +61,18 @@ def list_(failed: bool, limit: int) -> None:
 def show(which: str, raw: bool) -> None:
     """Show what a delivery says: a person sees whether anything is lost with it."""
     with opened_database() as database, database.read() as tx:
-        row, at = _one(tx, which), time_at(database)
+        row = _one(tx, _named(which), which)
         body = row.body
     if raw:
         if body is None:
             raise click.ClickException("Its bytes were erased.")
         click.echo(body, nl=False)
         return
-    age = at - row.received_at
     facts = {
         "delivery": row.id,
         "source": row.source,
         "account": row.account or "-",
-        "received": f"{row.received_at:%Y-%m-%d %H:%M:%S} UTC, {span(age.total_seconds())} ago",
+        "received": f"{row.received_at:%Y-%m-%d %H:%M:%S} UTC, {ago(row.received_at)} ago",
         "state": f"{row.state}: {row.reason}" if row.reason else row.state,
         "size": "its bytes were erased" if body is None else counted(len(body), "byte", "bytes"),
     }
@@ -101,17 +100,14 @@ def _whole(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _one(tx: Session, which: str) -> Delivery:
-    query = select(Delivery).where(Delivery.id.endswith(which, autoescape=True)).order_by(Delivery.id)
-    return _named(list(tx.scalars(query.limit(2))), which)
+def _named(which: str) -> Select[Delivery]:
+    return _BARE.where(Delivery.id.endswith(which, autoescape=True)).order_by(Delivery.id).limit(2)
 
 
-def _named(rows: list[Delivery], which: str) -> Delivery:
+def _one(tx: Session, named: Select[Delivery], which: str) -> Delivery:
+    rows = list(tx.scalars(named))
     if len(rows) != 1 or len(which) < LEAST:
-        raise click.ClickException(
-            f"There is no delivery {which}, or more than one whose id ends so ({LEAST} letters at least). "
-            "`bridge delivery list` shows them."
-        )
+        raise no_such("delivery", which)
     return rows[0]
 
 
@@ -151,5 +147,4 @@ def _chosen(tx: Session, which: str | None, failed: bool) -> list[Delivery]:
         raise click.UsageError("Give an ID, or --failed.")
     if not which:
         return list(tx.scalars(_NOT_UNDERSTOOD.order_by(Delivery.id).with_for_update()))
-    named = _BARE.where(Delivery.id.endswith(which, autoescape=True)).order_by(Delivery.id).limit(2)
-    return [_named(list(tx.scalars(named.with_for_update())), which)]
+    return [_one(tx, _named(which).with_for_update(), which)]

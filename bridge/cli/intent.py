@@ -8,7 +8,17 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bridge.cli.opened import LEAST, ago, for_a_worker, opened_database, opened_world, short, time_at, who
+from bridge.cli.opened import (
+    LEAST,
+    ago,
+    for_a_worker,
+    no_such,
+    opened_database,
+    opened_world,
+    short,
+    time_at,
+    who,
+)
 from bridge.cli.terminal import first_of, limited, quoted, say, say_more, table
 from bridge.core.intent import MOVING, IntentState
 from bridge.flows import settle as settling
@@ -145,9 +155,6 @@ def _find(tx: Session, named: str) -> str:
     query = select(Intent.id, Intent.case_id).where(Intent.id.endswith(named, autoescape=True)).limit(2)
     found = tx.execute(query).all()
     if len(found) != 1 or len(named) < LEAST:
-        raise click.ClickException(
-            f"There is no intent {named}, or more than one whose id ends so ({LEAST} letters at least). "
-            "`bridge intent list` shows them."
-        )
+        raise no_such("intent", named)
     cases.lock(tx, found[0].case_id)
     return str(found[0].id)

@@ -87,6 +87,14 @@ def short(identity: str) -> str:
     return identity[-SHORT:]
 
 
+def no_such(what: str, named: str) -> click.ClickException:
+    """*named* is the end of no id, of several, or too short to be one's."""
+    return click.ClickException(
+        f"There is no {what} {named}, or more than one whose id ends so ({LEAST} letters at least). "
+        f"`bridge {what} list` shows them."
+    )
+
+
 def find_case(tx: Session, named: str) -> Case:
     """The case with this id, the end of an id, or the number of one of its tickets."""
     case = tx.get(Case, named)
@@ -98,10 +106,7 @@ def find_case(tx: Session, named: str) -> Case:
         found = list(tx.scalars(select(Case).where(Case.id.endswith(named, autoescape=True)).limit(2)))
         case = found[0] if len(found) == 1 else None
     if case is None:
-        raise click.ClickException(
-            f"There is no case {named}, or more than one whose id ends so ({LEAST} letters at least, "
-            "or a ticket's number). `bridge case list` shows them."
-        )
+        raise no_such("case", named)
     return case
 
 

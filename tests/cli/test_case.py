@@ -12,13 +12,13 @@ import pytest
 from sqlalchemy import select, text
 
 from bridge.sandbox import Sandbox
-from bridge.store import deliveries, standing
+from bridge.store import standing
 from bridge.store.database import Database
 from bridge.store.tables import Case, Delivery
 from tests.cli.conftest import Said, Shell, environment_of, run
 from tests.postgres import meanwhile
 from tests.running import InProcess, eventually, stays
-from tests.store.conftest import NOON, make_case
+from tests.store.conftest import add_delivery, make_case
 from tests.stories.seen import brand_posts, the_card, the_ticket
 from tests.stories.test_missed import lose_webhooks
 
@@ -196,17 +196,7 @@ def test_what_waits_is_listed_oldest_first(alone: Shell, tmp_path: Path):
     with database.write() as tx:
         for number in range(3):
             tx.add(make_case(thread_root=f"post-{number}", state="solved", queue=f"queue-{number}"))
-            deliveries.record(
-                tx,
-                installation="bridge",
-                source="standard",
-                account="kopi-plaza",
-                delivery_id=str(number),
-                body=b"{}",
-                at=NOON,
-                state="unreadable",
-                reason=f"reason-{number}",
-            )
+            add_delivery(tx, state="unreadable", reason=f"reason-{number}")
             tx.flush()
     database.close()
     for words, what in (
@@ -227,21 +217,12 @@ def test_an_empty_bridge_says_that_there_is_nothing(shell: Shell):
     assert shell("intent", "list").out == "Nothing is open.\n"
 
 
-def record(running: InProcess, delivery_id: str, body: bytes, state: str, source: str = "standard") -> str:
+def record(running: InProcess, body: bytes, state: str, source: str = "standard") -> str:
     with running.database.write() as tx:
-        key = deliveries.record(
-            tx,
-            installation="bridge",
-            source=source,
-            account="kopi-plaza" if source == "standard" else "",
-            delivery_id=delivery_id,
-            body=body,
-            at=running.bridge.world.clock.now(),
-            state=state,
-            reason="because",
+        at, account = running.bridge.world.clock.now(), "kopi-plaza" if source == "standard" else ""
+        return add_delivery(
+            tx, source=source, account=account, body=body, at=at, state=state, reason="because"
         )
-    assert key is not None
-    return key
 
 
 def state_of(running: InProcess, key: str) -> str:
@@ -252,7 +233,7 @@ def state_of(running: InProcess, key: str) -> str:
 def test_what_was_not_understood_can_be_read(running: InProcess, shell: Shell):
     """Whether a complaint is lost with it, only its words can say: JSON in lines of its own."""
     words = '{"a": {"text": "Zahl’ ich \\u001b[2J zweimal?"}}'.encode()
-    failed = record(running, "one", words, "unreadable")
+    failed = record(running, words, "unreadable")
     said = shell("delivery", "show", failed[-12:])
     assert said.code == 0
     assert said.lines[0] == f"delivery  {failed}"
@@ -277,7 +258,7 @@ def test_nothing_of_what_came_is_obeyed_or_left_out(
     running: InProcess, shell: Shell, body: bytes, shown: str
 ):
     """It is a stranger's; who looks at it decides by it."""
-    said = shell("delivery", "show", record(running, "one", body, "unreadable"))
+    said = shell("delivery", "show", record(running, body, "unreadable"))
     assert (said.code, said.err) == (0, "")
     assert shown in said.out
 
@@ -286,29 +267,15 @@ def test_what_was_not_understood_can_be_had_as_it_came(alone: Shell, tmp_path: P
     """Byte for byte, for other programs; what is long is cut for people only, and says so."""
     assert alone("migrate").code == 0
     database = Database(f"sqlite:///{tmp_path}/alone/bridge.db")
-    bodies = [b"x" * 25_000, b"\xff\x00\x1b", None]
+    words, rubbish = b"x" * 25_000, b"\xff\x00\x1b"
     with database.write() as tx:
-        keys = [
-            deliveries.record(
-                tx,
-                installation="bridge",
-                source="standard",
-                account="kopi-plaza",
-                delivery_id=str(number),
-                body=body or b"",
-                at=NOON,
-                state="unreadable",
-                reason=None,
-            )
-            for number, body in enumerate(bodies)
-        ]
-        tx.flush()
-        tx.get_one(Delivery, keys[2]).body = None
+        long, odd, blank = (
+            add_delivery(tx, body=body, state="unreadable") for body in (words, rubbish, None)
+        )
     database.close()
-    long, odd, blank = (str(key) for key in keys)
     assert alone("delivery", "show", long).lines[-1] == "… and more: --raw writes all."
-    assert alone("delivery", "show", long, "--raw").raw == bodies[0]
-    assert alone("delivery", "show", odd, "--raw").raw == bodies[1]
+    assert alone("delivery", "show", long, "--raw").raw == words
+    assert alone("delivery", "show", odd, "--raw").raw == rubbish
     assert alone("delivery", "show", blank).lines[-1] == "size      its bytes were erased"
     assert alone("delivery", "show", blank, "--raw").code == 1
     assert "no delivery nowhere" in alone("delivery", "show", "nowhere").err
@@ -318,9 +285,9 @@ def test_what_was_not_understood_can_be_had_as_it_came(alone: Shell, tmp_path: P
 def test_a_failed_delivery_is_taken_in_again(running: InProcess, shell: Shell, by: str):
     """After the cause was mended: by its id, the end of one, or all of them."""
     hint = b'{"type": "zen:event-type:ticket.status_changed", "detail": {"id": "4711"}}'
-    failed = record(running, "one", hint, "failed", "zendesk")
-    unread = record(running, "two", b"rubbish", "unreadable")
-    done = record(running, "three", b"rubbish", "done")
+    failed = record(running, hint, "failed", "zendesk")
+    unread = record(running, b"rubbish", "unreadable")
+    done = record(running, b"rubbish", "done")
     listed = shell("delivery", "list", "--failed")
     assert {line.split()[0] for line in listed.lines[1:]} == {failed[-12:], unread[-12:]}
     assert all(line.endswith("because") for line in listed.lines[1:])
@@ -337,7 +304,7 @@ def test_a_failed_delivery_is_taken_in_again(running: InProcess, shell: Shell, b
 @pytest.mark.parametrize("by", ["id", "--failed"])
 def test_what_says_nothing_can_be_dismissed(running: InProcess, shell: Shell, by: str):
     """Somebody has looked: it is listed with who it was, and is no problem any more."""
-    unread = record(running, "one", b"rubbish", "unreadable")
+    unread = record(running, b"rubbish", "unreadable")
     said = shell("delivery", "dismiss", {"id": unread[-12:], "--failed": "--failed"}[by])
     assert (said.code, said.out) == (0, "1 dismissed.\n")
     assert shell("delivery", "list", "--failed").out == "None failed.\n"
@@ -350,7 +317,7 @@ def test_what_says_nothing_can_be_dismissed(running: InProcess, shell: Shell, by
 
 def test_what_was_understood_is_not_dismissed(running: InProcess, shell: Shell):
     """A slip in an id must not hide anything."""
-    done = record(running, "one", b"rubbish", "done")
+    done = record(running, b"rubbish", "done")
     said = shell("delivery", "dismiss", done[-12:])
     assert said.code == 1
     assert f"Delivery {done[-12:]} is done: it waits for nobody." in said.err
@@ -363,7 +330,7 @@ def test_what_was_taken_in_while_somebody_dismisses_it_is_not_dismissed(
     running: InProcess, shell: Shell, by: str
 ):
     """A colleague had it taken in again at that moment, and it was understood: nothing says otherwise."""
-    failed = record(running, "one", b"rubbish", "failed")
+    failed = record(running, b"rubbish", "failed")
     words = ("delivery", "dismiss", {"id": failed, "--failed": "--failed"}[by])
     with running.database.write() as tx:
         tx.get_one(Delivery, failed).state = "done"
@@ -377,7 +344,7 @@ def test_what_was_taken_in_while_somebody_dismisses_it_is_not_dismissed(
 def test_what_is_taken_in_again_is_due_by_the_clock_of_the_server(running: InProcess, shell: Shell):
     """The machine at which somebody types is an hour ahead of it: nothing has to wait for that."""
     running.bridge.engine.stop()
-    failed = record(running, "one", b"rubbish", "failed")
+    failed = record(running, b"rubbish", "failed")
     with running.database.write() as tx:
         clock = "pg_catalog.clock_timestamp() - interval '1 hour'"
         tx.execute(text(f"CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz RETURN {clock}"))
