@@ -164,7 +164,7 @@ def quotes(intent: Intent) -> bool:
 def finish(settled: Collection[Intent]) -> None:
     """Do what had to wait until the intents of a case were final; *settled* are all of that case."""
     for intent in settled:
-        if not IntentState(intent.state).is_final or intent.draft.get(LATER, {}) == {}:
+        if intent.draft.get(LATER, {}) == {} or not IntentState(intent.state).is_final:
             continue
         later, words = intent.draft[LATER], (intent.payload or {}).get("text")
         if later is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -176,13 +176,12 @@ def look_again(tx: Session, lanes: Collection[str], at: datetime) -> None:
     tx.execute(update(Case).where(unfinished, late, Case.id.in_(waiting)).values(due_at=at))
 
 
-def of_case(tx: Session, case_id: str, states: Iterable[IntentState] | None = None) -> list[Intent]:
+def of_case(tx: Session, case_id: str, states: Collection[IntentState] | None = None) -> list[Intent]:
     """The intents of a case, oldest first."""
     found = cases.rows(tx, Intent, case_id)
     if states is None:
         return found
-    asked = {state.value for state in states}
-    return [intent for intent in found if intent.state in asked]
+    return [intent for intent in found if intent.state in states]
 
 
 def one(tx: Session, case: Case, intent_id: str) -> Intent:

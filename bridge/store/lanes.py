@@ -61,6 +61,8 @@ def blocks(shut: Mapping[str, Parked], intent: Intent) -> bool:
 
 def keeping(shut: Mapping[str, Parked], intent: Intent) -> list[Parked]:
     """Those of the lanes *shut* that keep *intent* from leaving."""
+    if not shut:
+        return []
     kept_by = (intent.lane, PUBLIC) if Effect(intent.effect).is_public else (intent.lane,)
     return [shut[name] for name in kept_by if name in shut]
 

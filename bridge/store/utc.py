@@ -35,7 +35,11 @@ def _in_utc(value: datetime) -> datetime:
 
 def _to_text(value: datetime | None) -> str | None:
     """As SQLAlchemy's own type for SQLite writes it, and sorts."""
-    return None if value is None else _in_utc(value).replace(tzinfo=None).isoformat(" ", "microseconds")
+    if value is None:
+        return None
+    if value.tzinfo is not UTC:
+        value = _in_utc(value)
+    return value.isoformat(" ", "microseconds").removesuffix("+00:00")
 
 
 def _of_text(text: str | None) -> datetime | None:
