@@ -6,7 +6,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -320,14 +320,9 @@ class Turn:
         return self._lease
 
 
-@contextmanager
-def _named(step: _Step) -> Iterator[None]:
+def _named(step: _Step) -> AbstractContextManager[None]:
     """What is logged meanwhile says which intent it is about."""
-    if isinstance(step.subject, Intent):
-        with bound_contextvars(intent=step.subject.id):
-            yield
-    else:
-        yield
+    return bound_contextvars(intent=step.subject.id) if isinstance(step.subject, Intent) else nullcontext()
 
 
 def _waiting(tx: Session, world: World, case: Case) -> list[Intent]:

@@ -73,7 +73,7 @@ def detect(text: str, brand: Brand) -> str | None:
     (Malay and Indonesian, say) need not be told apart with certainty.
     """
     words = _NOT_WORDS.sub(" ", text[:2_000])
-    if sum(letter.isalpha() for letter in words) < MIN_LETTERS:
+    if sum(map(str.isalpha, words)) < MIN_LETTERS:
         return None
     answered_in = {code: chain[0] for code, chain in brand.fallbacks.items()}
     answered_in |= {code: code for code in brand.languages}

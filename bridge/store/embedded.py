@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from contextlib import suppress
@@ -16,6 +17,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from bridge.errors import StoreError
 
+_JSON = json.JSONDecoder()
 _READS = "reads only"  # in a connection's info: its next transaction will not write
 
 
@@ -27,6 +29,7 @@ def engine(url: URL, busy_timeout_s: float) -> Engine:
         max_overflow=0,
         pool_timeout=4 * busy_timeout_s,  # a burst queues here in turn; each holds it for a moment
         hide_parameters=True,  # parameters are customers' words
+        json_deserializer=lambda text: _JSON.raw_decode(text)[0],  # without looks for space around it
         connect_args={"timeout": busy_timeout_s, "check_same_thread": False},
     )
     event.listen(made, "connect", lambda connection, _record: _prepare(connection, busy_timeout_s))
