@@ -23,22 +23,25 @@ from bridge.store.presence import FolderLock
 @click.command()
 def serve() -> None:
     """Run everything in one process: the door and the workers."""
+    stop = _Stop()
     loaded = _prepare()
     # One process owns the embedded database, so it may bring it up to date itself.
     _migrate(loaded)
-    _run(app.build(loaded, flows=True), listen=True)
+    _run(app.build(loaded, flows=True), stop, listen=True)
 
 
 @click.command()
 def web() -> None:
     """Run the door only: verify, record, answer."""
-    _run(app.build(_prepare(), flows=False), listen=True)
+    stop = _Stop()
+    _run(app.build(_prepare(), flows=False), stop, listen=True)
 
 
 @click.command()
 def worker() -> None:
     """Run the workers only."""
-    _run(app.build(_prepare(), flows=True), listen=False)
+    stop = _Stop()
+    _run(app.build(_prepare(), flows=True), stop, listen=False)
 
 
 @click.command()
@@ -71,22 +74,42 @@ def _migrate(loaded: Settings) -> str:
         database.close()
 
 
-def _run(bridge: Bridge, *, listen: bool) -> None:
-    """Run until SIGTERM or Ctrl-C; what runs then is finished first."""
-    log.name_process(lambda: bridge.world.presence.worker)
-    stop = threading.Event()
+class _Stop:
+    """What SIGTERM and Ctrl-C ask for, from the first moment on.
 
-    def leave(_signal: int, _frame: FrameType | None) -> None:
-        stop.set()
-        # Waitress leaves its loop by this exception; elsewhere the event is enough.
-        if listen:
+    They interrupt what the process does, but for a worker's flows. That they were asked for is
+    remembered: what interrupts is lost where it comes upon a destructor.
+    """
+
+    def __init__(self) -> None:
+        self.interrupts = True
+        self._asked = threading.Event()
+        signal.signal(signal.SIGTERM, self._ask)
+        signal.signal(signal.SIGINT, self._ask)
+
+    def _ask(self, _signal: int, _frame: FrameType | None) -> None:
+        self._asked.set()
+        if self.interrupts:
             raise SystemExit(0)
 
-    signal.signal(signal.SIGTERM, leave)
-    signal.signal(signal.SIGINT, leave)
+    def check(self) -> None:
+        """Leave, if that was asked for."""
+        if self._asked.is_set():
+            raise SystemExit(0)
+
+    def wait(self) -> None:
+        self._asked.wait()
+
+
+def _run(bridge: Bridge, stop: _Stop, *, listen: bool) -> None:
+    """Run until SIGTERM or Ctrl-C; what runs then is finished first."""
+    stop.check()
+    log.name_process(lambda: bridge.world.presence.worker)
     signal.signal(signal.SIGHUP, lambda _signal, _frame: bridge.world.mappings.hurry())
+    stop.interrupts = listen  # waitress leaves its loop by the exception; elsewhere the event is enough
     bridge.start()
     try:
+        stop.check()
         if listen:
             _listen(bridge)
         else:

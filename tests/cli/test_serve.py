@@ -14,7 +14,7 @@ from unittest import mock
 import pytest
 
 from bridge import __main__ as entry
-from bridge import settings
+from bridge import app, settings
 from bridge.cli import run
 from bridge.sandbox import Sandbox
 from bridge.store import messages
@@ -266,11 +266,13 @@ def test_the_address_that_is_printed_can_be_opened(capsys: pytest.CaptureFixture
 
 
 @pytest.fixture
-def hangup() -> Iterator[None]:
-    """What a SIGHUP does is as before after the test."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+def signals() -> Iterator[None]:
+    """What a signal does is as before after the test."""
+    before = {one: signal.getsignal(one) for one in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)}
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
-    signal.signal(signal.SIGHUP, before)
+    for one, handler in before.items():
+        signal.signal(one, handler)
 
 
 @pytest.mark.parametrize(
@@ -282,7 +284,7 @@ def hangup() -> Iterator[None]:
         ("doctor", signal.SIG_DFL),
     ],
 )
-@pytest.mark.usefixtures("hangup")
+@pytest.mark.usefixtures("signals")
 def test_a_hangup_while_a_process_loads_does_not_end_it(command: str, expected: signal.Handlers):
     """It means "look at the mapping files again", also in the second before anybody can."""
     seen: list[object] = []
@@ -314,6 +316,28 @@ def test_ctrl_c_while_the_command_line_loads_prints_nothing(words: tuple[str, ..
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("command", ["serve", "web", "worker"])
+@pytest.mark.usefixtures("signals")
+def test_a_stop_that_comes_upon_a_destructor_while_a_process_is_put_together_is_obeyed(
+    alone: Shell, command: str, asked: signal.Signals, monkeypatch: pytest.MonkeyPatch
+):
+    """What interrupts is lost there, and the process would run for ever; it leaves before it starts."""
+    lost: list[object] = []
+
+    def build(*_: object, **__: object) -> mock.Mock:
+        try:
+            signal.raise_signal(asked)
+        except SystemExit as interruption:
+            lost.append(interruption)
+        return put_together
+
+    put_together = mock.Mock()
+    monkeypatch.setattr(app, "build", build)
+    assert alone(command).code == 0
+    assert (len(lost), put_together.start.called) == (1, False)
 
 
 def test_a_database_whose_rights_forbid_it_says_what_to_look_at(alone: Shell, tmp_path: Path):
