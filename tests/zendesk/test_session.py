@@ -398,6 +398,23 @@ def test_loopback_is_dialled_even_where_a_proxy_is_set(loopback, monkeypatch):
     assert write(desk_at(loopback.url)) == "71"
 
 
+@pytest.mark.parametrize("authorities", [None, "/etc/our-own.pem"])
+@responses.activate
+def test_zendesk_is_reached_by_the_proxy_and_authorities_that_the_environment_names(monkeypatch, authorities):
+    """Certificates are checked all the same."""
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    if authorities:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", authorities)
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    responses.post(f"{HOME}/oauth/tokens", json=grant())
+    responses.put(TICKET, json={"ticket": {}, "audit": {"id": 71}})
+    assert write(ZendeskDesk(oauth_account())) == "71"
+    with_what = [call.request.req_kwargs for call in responses.calls]  # type: ignore[attr-defined]
+    assert [one["verify"] for one in with_what] == [authorities or True] * 2
+    assert [one["proxies"]["https"] for one in with_what] == ["http://proxy.example:3128"] * 2
+
+
 def legacy(url: str | None = None):
     return oauth_account(
         client_id=None, client_secret=None, email="bridge@example.com", api_token="test-api-token", url=url
