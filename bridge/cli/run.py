@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import threading
@@ -106,6 +107,8 @@ def _run(bridge: Bridge, stop: _Stop, *, listen: bool) -> None:
     stop.check()
     log.name_process(lambda: bridge.world.presence.worker)
     signal.signal(signal.SIGHUP, lambda _signal, _frame: bridge.world.mappings.hurry())
+    # What is loaded stays: to look through it for garbage stops all threads, each time for 0.1 s.
+    gc.freeze()
     stop.interrupts = listen  # waitress leaves its loop by the exception; elsewhere the event is enough
     bridge.start()
     try:

@@ -340,6 +340,19 @@ def test_a_stop_that_comes_upon_a_destructor_while_a_process_is_put_together_is_
     assert (len(lost), put_together.start.called) == (1, False)
 
 
+@pytest.mark.usefixtures("signals")
+def test_what_is_loaded_is_not_looked_through_for_garbage(alone: Shell, monkeypatch: pytest.MonkeyPatch):
+    """All of it, once it is loaded: the collector stops every thread for as long as it looks."""
+    seen: list[str] = []
+    bridge = mock.Mock()
+    bridge.start.side_effect = lambda: (seen.append("start"), signal.raise_signal(signal.SIGTERM))
+    monkeypatch.setattr(app, "build", lambda *_, **__: (seen.append("build"), bridge)[1])
+    monkeypatch.setattr(run.gc, "freeze", lambda: seen.append("freeze"))
+    monkeypatch.setattr(run.log, "name_process", lambda _name: None)
+    assert alone("serve").code == 0
+    assert seen == ["build", "freeze", "start"]
+
+
 def test_a_database_whose_rights_forbid_it_says_what_to_look_at(alone: Shell, tmp_path: Path):
     """SQLite only says that it is "unable to open"."""
     (tmp_path / "bridge.db").mkdir()
