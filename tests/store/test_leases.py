@@ -193,10 +193,10 @@ def server(postgres: Postgres) -> Iterator[Database]:
 def rowless(server: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Presence]:
     """A worker that has its proof of life, and whose row could not be written: the disk was full."""
     worker = presence(server)
+    worker.claim()
     with monkeypatch.context() as full:
         full.setattr(server, "write", mock.Mock(side_effect=StoreBusyError("the disk is full")))
         with pytest.raises(StoreBusyError):
-            worker.claim()
             worker.enter(server, NOON)
     yield worker
     worker.release()
