@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from bridge.store import counting
 from bridge.store.ids import new_id
 from bridge.store.insert import insert_new
-from bridge.store.tables import Delivery
+from bridge.store.tables import PUT_OFF, Delivery
 
 # The sources that are no network.
 DESK_SOURCE = "zendesk"
@@ -113,11 +113,7 @@ _SETTLE = (
     .values(state=bindparam("to"), reason=bindparam("why"), done_at=bindparam("then"))
     .returning(_DELIVERIES.source, _DELIVERIES.account)
 )
-_WAITING = (
-    select(_DELIVERIES.id)
-    .where(_DELIVERIES.state == "received", _DELIVERIES.due_at > _DELIVERIES.received_at)
-    .limit(1)
-)
+_WAITING = select(_DELIVERIES.id).where(PUT_OFF).limit(1)
 
 
 def dismiss(delivery: Delivery, at: datetime, by: str) -> None:

@@ -55,6 +55,12 @@ def _id() -> Mapped[str]:
     return mapped_column(String(36), primary_key=True, default=new_id)
 
 
+# The rows that a partial index holds. A query has to say it in the same words, without parameters, or
+# its planner does not know that the index holds all of them.
+PUT_OFF = text("state = 'received' AND due_at > received_at")  # made no sense yet, and is tried again
+REFUSED_OUTSIDE = text("state = 'refused' AND decided_by IS NULL")  # nobody has decided that it is over
+
+
 class Delivery(Base):
     """Bytes that came in, from whom, with what id."""
 
@@ -62,6 +68,8 @@ class Delivery(Base):
     __table_args__ = (
         UniqueConstraint("installation", "source", "account", "delivery_id"),
         Index("ix_deliveries_due", "state", "due_at"),
+        # It has "state" for SQLite's planner: else it takes the index above, and reads all that waits.
+        Index("ix_deliveries_put_off", "state", "due_at", sqlite_where=PUT_OFF, postgresql_where=PUT_OFF),
         Index("ix_deliveries_heard", "source", "account", "received_at"),
         Index("ix_deliveries_received_at", "received_at"),
     )
@@ -265,11 +273,6 @@ class CustomerRow(Base):
     registered_at: Mapped[datetime]
 
 
-# What a vendor refused: where a person or the bridge itself decided, it is over. A query has to say it
-# in the same words, without parameters, or its planner does not know that the index holds all of them.
-REFUSED_OUTSIDE = text("state = 'refused' AND decided_by IS NULL")
-
-
 class Intent(Base):
     """One thing that we want to happen outside; its payload is frozen before the first try."""
 
@@ -280,7 +283,7 @@ class Intent(Base):
         Index("ix_intents_case", "case_id", "id"),
         Index(
             "ix_intents_refused",
-            "state",  # these two say nothing new, and are why SQLite's planner takes this index
+            "state",  # these two, too, are only why SQLite's planner takes this index
             "decided_by",
             sqlite_where=REFUSED_OUTSIDE,
             postgresql_where=REFUSED_OUTSIDE,

@@ -17,7 +17,7 @@ from bridge.errors import StoreBusyError, StoreError
 from bridge.store import embedded
 from bridge.store.database import Database, migrations_config
 from bridge.store.ids import new_id
-from bridge.store.tables import REFUSED_OUTSIDE, Base, Case, Message
+from bridge.store.tables import PUT_OFF, REFUSED_OUTSIDE, Base, Case, Message
 from tests.store.conftest import NOON, make_case
 
 
@@ -73,6 +73,7 @@ def test_the_partial_indexes_of_the_models_are_in_the_database(database: Databas
     assert made["uq_cases_open"].startswith("CREATE UNIQUE INDEX")
     assert made["uq_cases_open"].endswith("WHERE state != 'closed'")
     assert made["ix_intents_refused"].endswith(f"WHERE {REFUSED_OUTSIDE}")
+    assert made["ix_deliveries_put_off"].endswith(f"WHERE {PUT_OFF}")
 
 
 def test_a_database_newer_than_the_code_is_refused_and_left_alone(database: Database, file: Path):
@@ -132,7 +133,7 @@ def upgrade(database: Database, revision: str) -> None:
         command.upgrade(config, revision)
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004"])
 def test_every_released_state_comes_forward_with_what_is_in_it(either: Database, revision: str):
     """A case and its post, written by that version, are there after the migration."""
     upgrade(either, revision)

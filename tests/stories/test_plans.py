@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,8 @@ from sqlalchemy import event
 
 from bridge.flows import reconcile
 from bridge.sandbox import Sandbox
+from bridge.store import deliveries
+from bridge.store.database import Database
 from bridge.store.tables import Cursor
 from tests.running import InProcess, eventually
 from tests.stories.seen import the_card, the_ticket
@@ -23,9 +26,9 @@ WHOLE = re.compile(rf"(SCAN|Seq Scan on) ({GROWING})\b")
 class Asked:
     """Every statement that a database was asked, with one set of its parameters."""
 
-    def __init__(self, running: InProcess) -> None:
-        self._engine = running.database.engine
-        self.embedded = running.database.embedded
+    def __init__(self, database: Database) -> None:
+        self._engine = database.engine
+        self.embedded = database.embedded
         self.statements: dict[str, Any] = {}
         event.listen(self._engine, "before_cursor_execute", self._hear)
 
@@ -51,7 +54,7 @@ class Asked:
 
 def test_no_step_of_a_loop_reads_a_growing_table_from_end_to_end(sandbox: Sandbox, running: InProcess):
     """From the post to the receipt, with an edit, a second post, polls and sweeps."""
-    asked = Asked(running)
+    asked = Asked(running.database)
     post = sandbox.plaza.post(
         "dewi", "The app logs me out every hour", language="en", tags=["technical-issue"]
     )
@@ -76,7 +79,7 @@ def test_no_step_of_a_loop_reads_a_growing_table_from_end_to_end(sandbox: Sandbo
 
 def test_what_is_read_unasked_is_found_through_an_index(sandbox: Sandbox, running: InProcess, ticket):
     """Where the export is refused, each beat asks for tickets of open loops, however many are closed."""
-    asked = Asked(running)
+    asked = Asked(running.database)
     with running.database.write() as tx:
         tx.get_one(Cursor, reconcile.KEY).failures = 1
         reconcile.fall_back(tx, datetime.now(UTC) + timedelta(hours=1))
@@ -85,3 +88,14 @@ def test_what_is_read_unasked_is_found_through_an_index(sandbox: Sandbox, runnin
     stale = [statement for statement in plans if "coalesce(tickets.hinted_at" in statement]
     assert len(stale) == 1
     assert [one for one in stale if WHOLE.search(plans[one])] == []
+
+
+def test_a_ticket_is_recorded_without_reading_all_that_waits_to_be_taken_in(store_url: str):
+    """After an outage many thousand posts wait, and each of their tickets asks whether a hint came early."""
+    with closing(Database(store_url)) as database:
+        database.migrate()
+        asked = Asked(database)
+        with database.read() as tx:
+            assert not deliveries.some_wait(tx)
+        [plan] = asked.plans().values()
+    assert "ix_deliveries_put_off" in plan
