@@ -111,6 +111,10 @@ def _one(tx: Session, named: Select[Delivery], which: str) -> Delivery:
     return rows[0]
 
 
+def _has_bytes(tx: Session, row: Delivery) -> bool:
+    return bool(tx.scalar(select(Delivery.body.is_not(None)).where(Delivery.id == row.id)))
+
+
 _all_failed = click.option("--failed", is_flag=True, help="All that was not understood.")
 
 
@@ -120,11 +124,16 @@ _all_failed = click.option("--failed", is_flag=True, help="All that was not unde
 def replay(which: str | None, failed: bool) -> None:
     """Have the running bridge take a delivery in again. Safe: what it has done, it does not do twice."""
     with opened_database() as database, database.write() as tx:
-        rows, now = _chosen(tx, which, failed), time_at(database)
+        chosen, now = _chosen(tx, which, failed), time_at(database)
+        rows = [row for row in chosen if _has_bytes(tx, row)]
+        if which and not rows:
+            raise click.ClickException(f"Nothing of delivery {short(chosen[0].id)} is left: it was erased.")
         for row in rows:
             deliveries.take_again(row, now)
         waits = for_a_worker(database, tx) if rows else ""
     say(f"{len(rows)} to be taken in again.{waits}")
+    if erased := len(chosen) - len(rows):
+        say(f"Of {erased} nothing is left, they were erased: `bridge delivery dismiss` puts them away.")
 
 
 @delivery.command()

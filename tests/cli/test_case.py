@@ -217,7 +217,7 @@ def test_an_empty_bridge_says_that_there_is_nothing(shell: Shell):
     assert shell("intent", "list").out == "Nothing is open.\n"
 
 
-def record(running: InProcess, body: bytes, state: str, source: str = "standard") -> str:
+def record(running: InProcess, body: bytes | None, state: str, source: str = "standard") -> str:
     with running.database.write() as tx:
         at, account = running.bridge.world.clock.now(), "kopi-plaza" if source == "standard" else ""
         return add_delivery(
@@ -299,6 +299,21 @@ def test_a_failed_delivery_is_taken_in_again(running: InProcess, shell: Shell, b
     eventually(lambda: state_of(running, failed) == "done", within=5, what="the replay")
     eventually(lambda: state_of(running, unread) == "unreadable", within=5)
     assert state_of(running, done) == "done"
+
+
+def test_what_was_erased_is_not_taken_in_again(running: InProcess, shell: Shell):
+    """Nothing of it is left, and nobody is told that something will become of it."""
+    erased = record(running, None, "failed")
+    said = shell("delivery", "replay", erased)
+    assert said.code == 1
+    assert f"Nothing of delivery {erased[-12:]} is left: it was erased." in said.err
+
+    unread = record(running, b"rubbish", "unreadable")
+    said = shell("delivery", "replay", "--failed")
+    assert said.lines[0] == "1 to be taken in again."
+    assert said.lines[1].startswith("Of 1 nothing is left")
+    eventually(lambda: state_of(running, unread) == "unreadable", within=5)
+    assert state_of(running, erased) == "failed"
 
 
 @pytest.mark.parametrize("by", ["id", "--failed"])
