@@ -50,7 +50,7 @@ class Postgres:
             self._tell(f"CREATE DATABASE {self._migrated}")
             migrated.migrate(self._address(self._migrated))
         name = f"bridge_{os.getpid()}_{next(_numbers)}"
-        self._tell(f"CREATE DATABASE {name} TEMPLATE {self._migrated}")
+        self._tell(f"CREATE DATABASE {name} TEMPLATE {self._migrated} STRATEGY FILE_COPY")
         migrated.copies.add(self._address(name))
         return self._address(name)
 
