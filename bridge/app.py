@@ -371,7 +371,8 @@ def _to_set(settings: Settings, variables: list[str]) -> str:
 
 
 def _press(door: Door, delivery_id: str, body: bytes) -> None:
-    door.record(TEAM_SOURCE, "", delivery_id, body)
+    # Slack tells of a press again with other addresses in it.
+    door.record(TEAM_SOURCE, "", delivery_id, body, by_id=True)
 
 
 def _desk_hook(settings: Settings, world: World) -> DeskHook:

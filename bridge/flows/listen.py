@@ -193,6 +193,7 @@ def write_down(tx: Session, world: World, account: Account, items: Sequence[RawI
             delivery_id=item.delivery_id,
             body=item.body,
             at=now,
+            by_id=True,
         )
         if row is not None:
             new[item.delivery_id] = row

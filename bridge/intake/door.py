@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 
 MAX_BODY = 2 * 1024 * 1024
 BUSY_RETRY_AFTER_S = 5
-ID_LENGTH = 255
 PATH_LENGTH = 100  # of what a refused sender asked for, in the log
 REFUSALS = {400: "unreadable", 401: "unauthentic", 404: "unknown"}
 
@@ -57,8 +56,11 @@ class Door:
         *,
         state: str = "received",
         reason: str = "",
+        by_id: bool = False,
     ) -> bool:
         """Write a delivery down and wake whoever takes it in; False when it is there already.
+
+        ``by_id`` as in `deliveries.record`.
 
         Raises StoreBusyError when it is not written down, whatever the reason.
         """
@@ -72,6 +74,7 @@ class Door:
                 at=self.clock.now(),
                 state=state,
                 reason=reason or None,
+                by_id=by_id,
             )
         if row is not None and state == "received":
             self.wake("take_in", row)
@@ -87,7 +90,7 @@ class Door:
         if self.record(source, "", delivery_id, body):
             return True
         with _come_again(), self.database.write() as tx:
-            known = deliveries.find(tx, self.installation, source, "", _storable(delivery_id))
+            known = deliveries.find(tx, self.installation, source, "", _storable(delivery_id), body)
             if known is None:
                 return False
             deliveries.take_again(known, self.clock.now())
@@ -127,4 +130,4 @@ def _come_again() -> Iterator[None]:
 
 def _storable(delivery_id: str) -> str:
     # Some ids come out of JSON, which can spell half a character and a NUL; no database takes those.
-    return delivery_id.encode("utf-8", "replace").decode().replace("\x00", "")[:ID_LENGTH]
+    return delivery_id.encode("utf-8", "replace").decode().replace("\x00", "")[: deliveries.ID_LENGTH]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import and_, bindparam, select, update
 from sqlalchemy.orm import Session
@@ -18,6 +21,7 @@ DESK_SOURCE = "zendesk"
 TEAM_SOURCE = "slack"
 # What waits for a person: it failed each time, or says nothing that its source should say.
 NOT_UNDERSTOOD = ("failed", "unreadable")
+ID_LENGTH = 255  # of a sender's id
 
 
 def record(
@@ -31,38 +35,67 @@ def record(
     at: datetime,
     state: str = "received",
     reason: str | None = None,
+    by_id: bool = False,
 ) -> str | None:
-    """Write a delivery down; return its row's id, or None when it is there already."""
+    """Write a delivery down; return its row's id, or None when it is there already.
+
+    Other bytes under an id that is known are news: a sender mends what was refused, or gives
+    two events one id. ``by_id``: only where nobody understood the first ones; what was
+    understood is a repetition by its id alone, as in a list that counts the likes of each post.
+    """
     row_id = new_id()
-    new = insert_new(
-        tx,
-        Delivery,
-        id=row_id,
-        installation=installation,
-        source=source,
-        account=account,
-        delivery_id=delivery_id,
-        received_at=at,
-        body=body,
-        state=state,
-        attempts=0,
-        due_at=at,
-        reason=reason,
-    )
+    values = {
+        "id": row_id,
+        "installation": installation,
+        "source": source,
+        "account": account,
+        "delivery_id": delivery_id,
+        "received_at": at,
+        "body": body,
+        "state": state,
+        "attempts": 0,
+        "due_at": at,
+        "reason": reason,
+    }
+    new = insert_new(tx, Delivery, **values)
+    if not new and _says_else(tx, values, by_id=by_id):
+        new = insert_new(tx, Delivery, **values | {"delivery_id": _apart(delivery_id, body)})
     outcome = state if new else "repeated"
     counting.note(tx, "bridge_deliveries_total", source=source, account=account, outcome=outcome)
     return row_id if new else None
 
 
-def find(tx: Session, installation: str, source: str, account: str, delivery_id: str) -> Delivery | None:
-    return tx.scalars(
-        select(Delivery).where(
+def _says_else(tx: Session, values: Mapping[str, Any], *, by_id: bool) -> bool:
+    """Whether the delivery that has the id of these *values* had other bytes, so that they are news."""
+    known = tx.connection().execute(_KNOWN, values).first()
+    if known is None:
+        return True  # it was deleted at this moment
+    if known.body is None or known.body == values["body"]:
+        return False  # of what was erased nothing may come back
+    return not by_id or known.state in NOT_UNDERSTOOD
+
+
+def _apart(delivery_id: str, body: bytes) -> str:
+    """The id under which other bytes than the first ones of *delivery_id* are kept."""
+    return f"{delivery_id[:ID_LENGTH]} {hashlib.sha256(body).hexdigest()[:16]}"
+
+
+def find(
+    tx: Session, installation: str, source: str, account: str, delivery_id: str, body: bytes
+) -> Delivery | None:
+    """The delivery with that id: the one with these bytes, or else the first."""
+    ids = (delivery_id, _apart(delivery_id, body))
+    rows = tx.scalars(
+        select(Delivery)
+        .where(
             Delivery.installation == installation,
             Delivery.source == source,
             Delivery.account == account,
-            Delivery.delivery_id == delivery_id,
+            Delivery.delivery_id.in_(ids),
         )
-    ).first()
+        .order_by(Delivery.id)
+    ).all()
+    return next((row for row in rows if row.body == body), rows[0] if rows else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +136,9 @@ def some_wait(tx: Session) -> bool:
 
 # Made once: SQLAlchemy needs longer to put a statement together than to run it.
 _DELIVERIES = Delivery.__table__.c
+_KNOWN = select(_DELIVERIES.state, _DELIVERIES.body).where(
+    *(_DELIVERIES[name] == bindparam(name) for name in ("installation", "source", "account", "delivery_id"))
+)
 _IS_RECEIVED = and_(_DELIVERIES.id == bindparam("of"), _DELIVERIES.state == "received")
 _RECEIVED = select(
     _DELIVERIES.id, _DELIVERIES.source, _DELIVERIES.account, _DELIVERIES.received_at, _DELIVERIES.body

@@ -213,7 +213,7 @@ def test_an_authentic_delivery_that_nobody_can_read_is_counted(bridge, client, w
 
 
 def stored_row(tx: Any, bridge: Bridge):
-    found = deliveries.find(tx, bridge.world.installation, "standard", "kopi-plaza", "msg_1")
+    found = deliveries.find(tx, bridge.world.installation, "standard", "kopi-plaza", "msg_1", STANDARD.good)
     assert found is not None
     return found
 
