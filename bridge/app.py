@@ -22,10 +22,11 @@ from bridge.flows.engine import Engine, Wakes
 from bridge.flows.mappings import Mappings
 from bridge.flows.open_case import consider
 from bridge.flows.retain import retain
+from bridge.flows.slots import Slots
 from bridge.flows.sweep import Sweep
 from bridge.flows.take_in import put_off, take_in
 from bridge.flows.watch import Watch, sources
-from bridge.flows.work import Slots, work
+from bridge.flows.work import work
 from bridge.flows.world import Timing, World
 from bridge.intake.door import Door
 from bridge.intake.health import Health
@@ -298,7 +299,7 @@ def _world(settings: Settings, database: Database, clock: Clock) -> World:
 
 
 def _engine(world: World, settings: Settings, wakes: Wakes) -> Engine:
-    slots = Slots(max(1, settings.threads - 2))
+    slots = Slots(max(1, settings.threads - 2), world.clock)
     return Engine(
         {
             "take_in": lambda key: take_in(world, slots, key),

@@ -47,6 +47,7 @@ AUTH_PAUSE = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(minutes=1)
 LONGEST_AFTER_UNCLEAR = timedelta(minutes=10)
 STUMBLES = 8
+TOLD_TRIES = 20  # the case's file has each of so many tries, and then one of so many
 READ_WAIT = timedelta(minutes=10)  # for a ticket that cannot be read; the reading itself ends it
 LONGEST_ASKED = timedelta(hours=1)  # for a vendor that says itself how long
 
@@ -88,7 +89,7 @@ def stumbled(world: World, intent_id: str, lease: Lease) -> None:
             return  # somebody has decided about it meanwhile
         intent.attempts += 1
         intent.due_at = now + timedelta(seconds=2.0 ** min(intent.attempts, 9))
-        casefile.tell(tx, case.id, now, "error", f"{intents.named(intent)}: the log has it", intent=intent.id)
+        _tell(tx, intent, now, "error", ": the log has it")
         ours = intent.sender == lease.holder and not world.is_calling(intent.id)
         if intent.state == IntentState.SENDING and intent.over_at is None and ours:
             # Whatever it was, our call has ended; what became of it nobody knows.
@@ -121,6 +122,8 @@ class Attempt:
     intent_id: str
     lease: Lease
     readings: Mapping[str, datetime] = field(default_factory=dict)  # see `taken_back.to_read`
+    asked: bool = False  # whether the vendor was, and how it failed
+    error: VendorError | None = None
 
     def begin(self, tx: Session, intent: Intent, case: Case) -> bool:
         """Write down that it is being sent; False when it has to be looked at first.
@@ -134,6 +137,7 @@ class Attempt:
 
     def call(self, intent: Intent) -> Settle:
         """Make the call of an intent that is written down as *sending*; give what settles it."""
+        self.asked = True
         try:
             with (
                 self.world.calling(intent.id),
@@ -142,7 +146,7 @@ class Attempt:
             ):
                 outcome = self.recipe.send(intent)
         except VendorError as error:
-            failure = error
+            failure = self.error = error
             return lambda tx, case: self._failed(tx, case, failure)
         return lambda tx, case: self._confirm(tx, case, outcome)
 
@@ -163,6 +167,7 @@ class Attempt:
                 return None
             claimed = intents.claimed_objects(tx, case.id, but=intent.id)
         try:
+            self.asked = intent.state == IntentState.SENDING or self.recipe.checks
             if intent.state == IntentState.SENDING:
                 found = self.recipe.look(intent, claimed)
                 if found is not None:
@@ -178,7 +183,7 @@ class Attempt:
                 return lambda tx, case: self._stop(tx, case, stop)
         except VendorError as error:
             # Only looks were made: whatever happened, nothing changed outside.
-            failure = error
+            failure = self.error = error
             return lambda tx, case: self._look_failed(tx, case, failure)
         return self._send(began)
 
@@ -213,8 +218,7 @@ class Attempt:
         if intent.reason != taken_back.UNREAD_WHY:
             # No try of its own: it is the desk that cannot be asked.
             intent.reason = taken_back.UNREAD_WHY
-            said = f"{intents.named(intent)}: {intent.reason}"
-            casefile.tell(tx, case.id, at, "put off", said, intent=intent.id)
+            _tell(tx, intent, at, "put off", f": {intent.reason}")
         intents.wake_case(case, intent.due_at)
         return True
 
@@ -235,8 +239,8 @@ class Attempt:
         intent.sender, intent.sent_at, intent.over_at = self.lease.holder, now, None
         intent.first_sent_at = intent.first_sent_at or now
         intent.attempts += 1
-        said = f"{intents.named(intent)} (try {intent.attempts})"
-        casefile.tell(tx, case.id, now, "sending", said, intent=intent.id)
+        if _is_told(intent):
+            _tell(tx, intent, now, "sending", f" (try {intent.attempts})")
         return True
 
     def _time_left(self, intent: Intent) -> timedelta:
@@ -258,19 +262,17 @@ class Attempt:
         now = self.world.clock.now()
         intent.settled_at, intent.outcome_id, intent.outcome = now, outcome.id, outcome.data
         intents.advance(intent, IntentState.CONFIRMED)
-        said = f"{intents.named(intent)}{how}" + (f" → {outcome.id}" if outcome.id else "")
-        casefile.tell(tx, case.id, now, "confirmed", said, intent=intent.id)
+        _tell(tx, intent, now, "confirmed", how + (f" → {outcome.id}" if outcome.id else ""))
         self.recipe.confirmed(tx, case, intent, outcome)
 
     def _put_off(self, tx: Session, case: Case, wait: timedelta, why: str) -> None:
         intent = intents.one(tx, case, self.intent_id)
         now = self.world.clock.now()
         self._nothing_happened(intent, now, why)
+        if _is_told(intent):
+            _tell(tx, intent, now, "put off", f": {intent.reason}")
         intent.attempts -= 1  # no call was made
         intent.due_at = now + wait
-        casefile.tell(
-            tx, case.id, now, "put off", f"{intents.named(intent)}: {intent.reason}", intent=intent.id
-        )
         intents.wake_case(case, intent.due_at)
 
     def _failed(self, tx: Session, case: Case, error: VendorError) -> None:
@@ -279,7 +281,8 @@ class Attempt:
         now = self.world.clock.now()
         log.warning("%s of case %s failed: %s", intents.named(intent), case.id, error)
         _count(tx, intent, error)
-        casefile.tell(tx, case.id, now, "failed", f"{intents.named(intent)}: {error}", intent=intent.id)
+        if _is_told(intent) or not isinstance(error, VendorBusyError | VendorAuthError):
+            _tell(tx, intent, now, "failed", f": {error}")
         match error:
             case VendorBusyError():
                 self._nothing_happened(intent, now, str(error))
@@ -328,7 +331,8 @@ class Attempt:
         _count(tx, intent, error)
         if intent.state not in MOVING:
             return  # somebody has decided about it while we looked
-        casefile.tell(tx, case.id, now, "look failed", f"{intents.named(intent)}: {error}", intent=intent.id)
+        if _is_told(intent):
+            _tell(tx, intent, now, "look failed", f": {error}")
         if isinstance(error, VendorGoneError) and self.recipe.can_be_gone:
             intents.advance(intent, IntentState.GONE, reason=str(error))
             intent.settled_at = now
@@ -386,14 +390,7 @@ class Attempt:
     def _ask(self, tx: Session, case: Case, intent: Intent, reason: str) -> None:
         to = IntentState.UNKNOWN if intent.state == IntentState.SENDING else IntentState.HELD
         intents.advance(intent, to, reason=reason)
-        casefile.tell(
-            tx,
-            case.id,
-            self.world.clock.now(),
-            to.value,
-            f"{intents.named(intent)}: {reason}",
-            intent=intent.id,
-        )
+        _tell(tx, intent, self.world.clock.now(), to.value, f": {reason}")
         self.recipe.waits(tx, case, intent, f"{reason}.")
         cards.show(tx, self.world, case)
 
@@ -404,8 +401,7 @@ class Attempt:
         now = self.world.clock.now()
         to = IntentState.GONE if stop.gone else IntentState.HELD
         intents.advance(intent, to, reason=stop.reason)
-        said = f"{intents.named(intent)}: {stop.reason}"
-        casefile.tell(tx, case.id, now, to.value, said, intent=intent.id)
+        _tell(tx, intent, now, to.value, f": {stop.reason}")
         if stop.gone:
             intent.settled_at = now
             self.recipe.lost(tx, case, intent, None)
@@ -433,6 +429,15 @@ class Attempt:
         base = retry_after_s if retry_after_s is not None else 2.0 ** min(intent.attempts, 9)
         spread = random.uniform(1.0, 1.25)  # noqa: S311 - spreads load, hides nothing
         return min(timedelta(seconds=base * spread), LONGEST_WAIT if retry_after_s is None else LONGEST_ASKED)
+
+
+def _tell(tx: Session, intent: Intent, at: datetime, kind: str, said: str) -> None:
+    casefile.tell(tx, intent.case_id, at, kind, f"{intents.named(intent)}{said}", intent=intent.id)
+
+
+def _is_told(intent: Intent) -> bool:
+    """Whether this try is in the case's file: a vendor that is down for a day must not fill it."""
+    return intent.attempts <= TOLD_TRIES or intent.attempts % TOLD_TRIES == 0
 
 
 def _count(tx: Session, intent: Intent, error: VendorError) -> None:

@@ -14,7 +14,8 @@ from bridge.core.desk import Hint
 from bridge.core.message import InboundEvent
 from bridge.errors import StoreBusyError, UnreadablePayloadError, UnsupportedEventError, VendorError
 from bridge.flows import astray, open_case, press
-from bridge.flows.work import Slots, Turn
+from bridge.flows.slots import Slots
+from bridge.flows.work import Turn
 from bridge.flows.world import World
 from bridge.routing import language
 from bridge.store import casefile, cases, deliveries, erasure, intents, messages, threads, tickets

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from bridge.errors import SettingsError, StoreBusyError, VendorBusyError, Vendor
 from bridge.flows import cards, drafting, read_desk, taken_back, writing
 from bridge.flows.effects import recipe
 from bridge.flows.ledger import Attempt, Settle, stumbled
+from bridge.flows.slots import Slots
 from bridge.flows.world import World
 from bridge.store import casefile, cases, erasure, intents, lanes, leases
 from bridge.store.conditions import STUCK
@@ -28,7 +27,6 @@ from bridge.store.tables import Case, Intent, TicketRow
 
 log = logging.getLogger(__name__)
 
-CROWDED = timedelta(milliseconds=500)
 # Whoever ends a pause wakes what waits for its end; what is being written down just then they do not see.
 PAUSE_LOOK = timedelta(minutes=5)
 ELSEWHERE_LOOK = timedelta(hours=1)  # what is not set up here may be in another process: see `look_again`
@@ -39,32 +37,6 @@ AT_ONCE = timedelta(seconds=1)
 # while the desk is busy, to an hour where it refuses.
 DOUBLINGS, REFUSED_DOUBLINGS = 5, 12
 TOLD_UNREAD = 20  # times in a row that the case's file tells of; the list of what is wrong does from then on
-
-
-class Slots:
-    """How many flows may be talking to one vendor at once: an outage must not take all threads."""
-
-    def __init__(self, each: int) -> None:
-        self._each = each
-        self._lock = threading.Lock()
-        self._taken: Counter[str] = Counter()
-
-    def has_room(self, lane: str) -> bool:
-        """Whether `take` would find room now. Only `take` can promise it."""
-        with self._lock:
-            return self._taken[lane] < self._each
-
-    def take(self, lane: str) -> bool:
-        """Whether there was room; then `give` it back."""
-        with self._lock:
-            if self._taken[lane] >= self._each:
-                return False
-            self._taken[lane] += 1
-            return True
-
-    def give(self, lane: str) -> None:
-        with self._lock:
-            self._taken[lane] -= 1
 
 
 def work(world: World, slots: Slots, key: str) -> None:
@@ -161,9 +133,7 @@ class Turn:
         try:
             if isinstance(step.subject, TicketRow):
                 return self._read(step.subject)
-            attempt = self._attempt(step.subject)
-            with _named(step):
-                return attempt.call(step.subject) if step.begun else attempt.look()
+            return self._try(step.subject, begun=step.begun)
         except (LeaseLostError, StoreBusyError, SettingsError):
             raise
         except Exception:
@@ -177,6 +147,14 @@ class Turn:
         finally:
             self._slots.give(step.lane)
 
+    def _try(self, intent: Intent, *, begun: bool) -> Settle | None:
+        attempt = self._attempt(intent)
+        with bound_contextvars(intent=intent.id):
+            settle = attempt.call(intent) if begun else attempt.look()
+        if attempt.asked:
+            self._slots.heard(intent.lane, self.key, attempt.error)
+        return settle
+
     def _begin_anew(self, intent: Intent) -> Settle:
         """What was begun beside *intent* took long: its lane comes first then."""
         self._late.add(intent.lane)
@@ -184,10 +162,11 @@ class Turn:
 
     def _put_off(self, step: _Step) -> Settle | None:
         """Others were faster: the lane had room when the step was chosen."""
+        at = self._slots.next_turn(step.lane)
         if isinstance(step.subject, Intent) and step.begun:
             why = f"too many calls of lane {step.lane} were under way"
-            return self._attempt(step.subject).put_off(CROWDED, why)
-        self._again_at[step.lane] = self._world.clock.now() + CROWDED
+            return self._attempt(step.subject).put_off(at - self._world.clock.now(), why)
+        self._again_at[step.lane] = at
         return None
 
     def _go_on(self, done: list[tuple[_Step, Settle]]) -> list[_Step]:
@@ -236,7 +215,9 @@ class Turn:
             read_desk.read(self._world, ticket, self._held)
         except VendorError as error:
             failure = error
+            self._slots.heard(DESK, self.key, error)
             return lambda tx, case: self._unread(tx, case, ticket, failure)
+        self._slots.heard(DESK, self.key, None)
         self._readings[ticket.id] = self._world.clock.now()
         return lambda tx, _case: taken_back.go_on(tx, self.key, self._readings[ticket.id])
 
@@ -270,14 +251,15 @@ class Turn:
             at = again_at.get(DESK, now)
             if at <= now and self._slots.has_room(DESK):
                 return [_Step(ticket, DESK)]
-            due.append(at if at > now else now + CROWDED)
+            due.append(at if at > now else self._slots.next_turn(DESK))
         waiting = _waiting(tx, world, case)
         if case.state != CaseState.CLOSED and len(waiting) < len(intents.of_case(tx, case.id, MOVING)):
             due.append(now + ELSEWHERE_LOOK)
         shut = lanes.parked(tx, now) if waiting else {}
         if lanes.PUBLIC in shut and _tell_paused(tx, world, case, shut[lanes.PUBLIC].said):
             waiting = _waiting(tx, world, case)
-        due += [lane.until or now + PAUSE_LOOK for intent in waiting for lane in lanes.keeping(shut, intent)]
+        kept_by = {lane.name: lane for intent in waiting for lane in lanes.keeping(shut, intent)}
+        due += [self._slots.next_turn(name, lane.until or now + PAUSE_LOOK) for name, lane in kept_by.items()]
         steps: list[_Step] = []
         heads = _heads(tx, world, case, [i for i in waiting if not lanes.blocks(shut, i)])
         late, self._late = self._late, set()
@@ -288,7 +270,7 @@ class Turn:
             elif steps and case.with_ticket and case.ticket_opened_at is None:
                 break  # a card that is drawn after the ticket was opened has its number at once
             elif not self._slots.has_room(head.lane):
-                due.append(now + CROWDED)
+                due.append(self._slots.next_turn(head.lane))
             elif self._begun(tx, head, case):
                 steps.append(_Step(head, head.lane, begun=True))
             elif not steps:

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from bridge.core.intent import Effect
 from bridge.flows import effects
 from bridge.flows.recipe import Outcome, Recipe, Stop
-from bridge.flows.work import Slots, work
+from bridge.flows.slots import Slots
+from bridge.flows.work import work
 from bridge.flows.world import Timing, World
 from bridge.store import cases, intents
 from bridge.store.database import Database

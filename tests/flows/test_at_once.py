@@ -20,7 +20,8 @@ from bridge.flows import ledger, listen, read_desk, reconcile, take_in
 from bridge.flows.effects.network import PublicReply
 from bridge.flows.forget import forget
 from bridge.flows.recipe import Stop
-from bridge.flows.work import Slots, work
+from bridge.flows.slots import Slots
+from bridge.flows.work import work
 from bridge.sandbox import Sandbox
 from bridge.store import cases, deliveries, erasure, ids, intents, retention
 from bridge.store.forget import Eraser

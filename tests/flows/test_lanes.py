@@ -14,7 +14,8 @@ from bridge.core.intent import Effect, IntentState
 from bridge.errors import StoreBusyError
 from bridge.flows import drafting
 from bridge.flows.ledger import AUTH_PAUSE
-from bridge.flows.work import PAUSE_LOOK, Slots, work
+from bridge.flows.slots import Slots
+from bridge.flows.work import PAUSE_LOOK, work
 from bridge.sandbox import Sandbox
 from bridge.store import casefile, intents, lanes
 from bridge.store.tables import Case, Intent, Lane

@@ -19,7 +19,8 @@ from bridge.flows import ledger
 from bridge.flows.effects.desk import UpdateTicket
 from bridge.flows.effects.team import PostCard
 from bridge.flows.recipe import Outcome
-from bridge.flows.work import Slots, Turn
+from bridge.flows.slots import Slots
+from bridge.flows.work import Turn
 from bridge.sandbox import Sandbox
 from bridge.store import casefile, deliveries, leases
 from bridge.store.leases import Lease

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import select
 
 from bridge.flows import astray
+from bridge.flows.slots import Slots
 from bridge.flows.take_in import put_off, take_in
-from bridge.flows.work import Slots
 from bridge.sandbox import Sandbox
 from bridge.store import deliveries, intents
 from bridge.store.tables import Case, Cursor, Delivery, TicketRow

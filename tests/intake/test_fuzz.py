@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from bridge.app import Bridge
 from bridge.core.card import Action
+from bridge.flows.slots import Slots
 from bridge.flows.take_in import take_in
-from bridge.flows.work import Slots
 from bridge.slack.blocks import action_id
 from tests.intake.conftest import open_door
 from tests.intake.knocking import HOOKS, SLACK, STANDARD, ZENDESK, Hook, press, stored
