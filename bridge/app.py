@@ -223,7 +223,10 @@ def _put_together(
     socket = None
     if flows and account is not None and bolt is not None and account.socket_mode:
         socket = slack.SocketMode(account, bolt)
-    beside = (counting(world),) if flows else (counting(world), following(world))
+    beside: tuple[Beside, ...] = (counting(world), following(world))
+    if flows:
+        # Not on the sweep's thread: what it has to say waits for Slack.
+        beside = (counting(world), Beside("alarm", Alarm(world, settings.admin_channel), SWEEP_S))
     if clock is shared and not database.embedded:
         beside = (*beside, keeping_time(shared))
     return Bridge(settings, world, web, door, engine, wakes, socket, beside)
@@ -309,7 +312,7 @@ def _engine(world: World, settings: Settings, wakes: Wakes) -> Engine:
             "reconcile": lambda key: reconcile.reconcile(world, key),
             "astray": lambda key: astray.look(world, key),
             "retain": lambda key: retain(world, key),
-            "sweep": Sweep(world, wakes.crowded, Alarm(world, settings.admin_channel)),
+            "sweep": Sweep(world, wakes.crowded),
             "canary": Watcher(world),
             "watch": Watch(world, settings.admin_channel, timedelta(hours=settings.silence_h)),
         },

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from bridge.flows.world import World
 from bridge.store import casefile
-from bridge.store.tables import Event
+from bridge.store.tables import FOUND, Event
 
 METRIC = "bridge_sweep_finds_total"
 KIND = "found"
@@ -28,5 +28,5 @@ def count(world: World, what: str, finds: int) -> None:
 
 def of_late(tx: Session, now: datetime, span: timedelta) -> int:
     """How many finds were written down in the last *span*."""
-    query = select(Event).where(Event.kind == KIND, Event.at > now - span)
+    query = select(Event).where(FOUND, Event.at > now - span)
     return sum(event.data["finds"] for event in tx.scalars(query))

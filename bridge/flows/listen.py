@@ -137,8 +137,8 @@ def _watched(tx: Session, world: World, account: Account, after: str | None, now
         .order_by(Case.id)
         .limit(THREADS_A_ROUND)
     )
-    # Two questions, because each has an index: closed cases are many, and few of them closed lately. The
-    # first is written out as the index has it.
+    # Two questions, because each has an index: `uq_cases_open` holds those that are open, and of the closed
+    # ones, which are many, few closed lately. The first is written out as the index has it.
     open_ = tx.scalars(of_account.where(text("state != 'closed'")))
     lately = tx.scalars(of_account.where(Case.closed_at > now - STILL_WATCHED))
     found = {case.id: case for case in (*open_, *lately)}

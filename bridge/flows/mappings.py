@@ -107,7 +107,8 @@ class Mappings:
             self._lock.release()
 
     def _refresh(self, at: datetime) -> None:
-        if self._looked_at is not None and at - self._looked_at < LOOK_EVERY:
+        looked_at = self._looked_at  # `hurry` may forget it at any moment
+        if looked_at is not None and at - looked_at < LOOK_EVERY:
             return
         self._looked_at = at
         seen = self._look()

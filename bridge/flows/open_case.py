@@ -16,6 +16,7 @@ from bridge.routing import language, voice
 from bridge.routing.decide import decide
 from bridge.routing.model import Decision
 from bridge.store import casefile, cases, logbook, messages, threads
+from bridge.store.messages import WITHOUT_CASE
 from bridge.store.tables import Case, Message, MessageTag
 
 # Made once: SQLAlchemy needs longer to put a statement together than to run it.
@@ -41,7 +42,7 @@ _CASELESS = (
         Message.account == bindparam("of"),
         Message.thread_root == bindparam("root"),
         Message.author_id == bindparam("by"),
-        Message.case_id.is_(None),
+        WITHOUT_CASE,
         Message.deleted_at.is_(None),
         Message.own.is_(False),
     )

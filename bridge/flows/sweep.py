@@ -38,27 +38,16 @@ class Sweep:
         self,
         world: World,
         crowded: Callable[[], bool] = lambda: False,
-        alarm: Callable[[], None] = lambda: None,
     ) -> None:
-        """*crowded* says whether so many wake-ups wait that no more should be added.
-
-        *alarm* is called each time, also when the tables cannot be written.
-        """
+        """*crowded* says whether so many wake-ups wait that no more should be added."""
         self._world = world
         self._crowded = crowded
-        self._alarm = alarm
         self._beat_at: datetime | None = None
         self._retained_at: datetime | None = None
         self._mine = False
         self._paused = False
 
     def __call__(self, _key: str) -> None:
-        try:
-            self._look()
-        finally:
-            self._alarm()
-
-    def _look(self) -> None:
         now = self._world.clock.now()
         try:
             self._world.mappings.refresh(now)
@@ -113,7 +102,9 @@ class Sweep:
             open_ = select(Case.id).where(Case.due_at <= now)
             found += [("work", key) for key in tx.scalars(open_.order_by(Case.due_at).limit(AT_ONCE))]
             asked = select(Cursor.key).where(Cursor.due_at <= now)
-            found += [(_flow_of(key), key) for key in tx.scalars(asked.limit(AT_ONCE))]
+            found += [
+                (_flow_of(key), key) for key in tx.scalars(asked.order_by(Cursor.due_at).limit(AT_ONCE))
+            ]
         return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from bridge.core.message import (
@@ -25,6 +25,8 @@ from bridge.store.ids import new_id
 from bridge.store.insert import add_new
 from bridge.store.tables import Case, Message, MessageTag
 
+# Not IS NULL: SQLite would take the index on it, and so go through every such message each time.
+WITHOUT_CASE = func.coalesce(Message.case_id, "") == ""
 # Made once: SQLAlchemy needs longer to put a statement together than to run it.
 _OF_NETWORK = select(Message).where(
     Message.installation == bindparam("at"), Message.network == bindparam("on")

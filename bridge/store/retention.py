@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CursorResult, Executable, delete, func, null, select, update
+from sqlalchemy import CursorResult, Executable, delete, null, select, update
 from sqlalchemy.orm import Session
 
 from bridge.core.intent import MOVING, NEEDS_PERSON, IntentState
 from bridge.store.erasure import BLANK_MESSAGE, PREFIX, blank_later
+from bridge.store.messages import WITHOUT_CASE
 from bridge.store.tables import Case, Delivery, Erasure, Intent, Message, MessageTag
 
 RETENTION = "retention"
@@ -23,9 +24,6 @@ ROWS = 500
 CASES = 50  # each has some ten rows of other tables
 
 Mark = tuple[datetime, str]
-
-# Not IS NULL: SQLite would take the index on it, and so go through every such message for each batch.
-_WITHOUT_CASE = func.coalesce(Message.case_id, "") == ""
 
 
 @dataclass
@@ -69,7 +67,7 @@ def blank_messages(tx: Session, mark: Mark, until: datetime, at: datetime) -> Ba
     """Blank messages that came before *until* and belong to no case."""
     found = _page(tx, Message.received_at, Message.id, mark, until, ROWS)
     ids = [row_id for _, row_id in found]
-    caseless = update(Message).where(Message.id.in_(ids), _WITHOUT_CASE, Message.erased_at.is_(None))
+    caseless = update(Message).where(Message.id.in_(ids), WITHOUT_CASE, Message.erased_at.is_(None))
     number = _run(tx, caseless.values(**BLANK_MESSAGE, erased_at=at))
     return Batch({"messages": number}, _next(found))
 
@@ -89,7 +87,7 @@ def delete_messages(tx: Session, mark: Mark, until: datetime, _at: datetime) -> 
     found = _page(tx, Message.received_at, Message.id, mark, until, ROWS)
     query = select(Message.id).where(
         Message.id.in_([row_id for _, row_id in found]),
-        _WITHOUT_CASE,
+        WITHOUT_CASE,
         Message.global_id.not_like(f"{PREFIX}%"),
     )
     # Locked: one that comes to a case meanwhile, or gets a tag, drops out or waits.

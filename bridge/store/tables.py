@@ -58,6 +58,8 @@ def _id() -> Mapped[str]:
 # The rows that a partial index holds. A query has to say it in the same words, without parameters, or
 # its planner does not know that the index holds all of them.
 PUT_OFF = text("state = 'received' AND due_at > received_at")  # made no sense yet, and is tried again
+FOUND = text("kind = 'found'")  # what no webhook told, see `flows.finds`
+CLOSED_EVER = text("closed_at IS NOT NULL")
 REFUSED_OUTSIDE = text("state = 'refused' AND decided_by IS NULL")  # nobody has decided that it is over
 
 
@@ -177,6 +179,14 @@ class Case(Base):
         Index("ix_cases_solved", "solved_by", "solved_at"),
         Index("ix_cases_author", "network", "author_id"),
         Index("ix_cases_closed_at", "closed_at"),
+        Index(
+            "ix_cases_lately",
+            "network",
+            "account",
+            "closed_at",
+            sqlite_where=CLOSED_EVER,
+            postgresql_where=CLOSED_EVER,
+        ),
     )
 
     id: Mapped[str] = _id()
@@ -320,7 +330,10 @@ class Event(Base):
     """One line of a case's file. Append-only; ``data`` holds ids and facts, nobody's words."""
 
     __tablename__ = "events"
-    __table_args__ = (Index("ix_events_case", "case_id", "id"),)
+    __table_args__ = (
+        Index("ix_events_case", "case_id", "id"),
+        Index("ix_events_found", "kind", "at", sqlite_where=FOUND, postgresql_where=FOUND),
+    )
 
     id: Mapped[str] = _id()
     case_id: Mapped[str | None] = mapped_column(ForeignKey("cases.id"))

@@ -17,7 +17,7 @@ from bridge.errors import StoreBusyError, StoreError
 from bridge.store import embedded
 from bridge.store.database import Database, migrations_config
 from bridge.store.ids import new_id
-from bridge.store.tables import PUT_OFF, REFUSED_OUTSIDE, Base, Case, Message
+from bridge.store.tables import CLOSED_EVER, FOUND, PUT_OFF, REFUSED_OUTSIDE, Base, Case, Message
 from tests.store.conftest import NOON, make_case
 
 
@@ -74,6 +74,8 @@ def test_the_partial_indexes_of_the_models_are_in_the_database(database: Databas
     assert made["uq_cases_open"].endswith("WHERE state != 'closed'")
     assert made["ix_intents_refused"].endswith(f"WHERE {REFUSED_OUTSIDE}")
     assert made["ix_deliveries_put_off"].endswith(f"WHERE {PUT_OFF}")
+    assert made["ix_cases_lately"].endswith(f"WHERE {CLOSED_EVER}")
+    assert made["ix_events_found"].endswith(f"WHERE {FOUND}")
 
 
 def test_a_database_newer_than_the_code_is_refused_and_left_alone(database: Database, file: Path):

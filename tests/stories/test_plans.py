@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import event
+from sqlalchemy.orm import Session
 
-from bridge.flows import reconcile
+from bridge.flows import finds, reconcile
 from bridge.sandbox import Sandbox
-from bridge.store import deliveries
+from bridge.store import deliveries, standing
 from bridge.store.database import Database
 from bridge.store.tables import Cursor
 from tests.running import InProcess, eventually
@@ -90,12 +93,54 @@ def test_what_is_read_unasked_is_found_through_an_index(sandbox: Sandbox, runnin
     assert [one for one in stale if WHOLE.search(plans[one])] == []
 
 
-def test_a_ticket_is_recorded_without_reading_all_that_waits_to_be_taken_in(store_url: str):
-    """After an outage many thousand posts wait, and each of their tickets asks whether a hint came early."""
+def plan_of(store_url: str, ask: Callable[[Session], object]) -> str:
+    """How *ask*, which asks one thing, is answered in a database that has nothing in it yet."""
     with closing(Database(store_url)) as database:
         database.migrate()
         asked = Asked(database)
         with database.read() as tx:
-            assert not deliveries.some_wait(tx)
+            ask(tx)
         [plan] = asked.plans().values()
-    assert "ix_deliveries_put_off" in plan
+    return plan
+
+
+def test_a_ticket_is_recorded_without_reading_all_that_waits_to_be_taken_in(store_url: str):
+    """After an outage many thousand posts wait, and each of their tickets asks whether a hint came early."""
+    assert "ix_deliveries_put_off" in plan_of(store_url, deliveries.some_wait)
+
+
+def test_what_a_sweep_found_is_counted_without_reading_every_file(store_url: str):
+    """Case files are never deleted, and `bridge doctor` asks."""
+    now = datetime.now(UTC)
+    assert "ix_events_found" in plan_of(store_url, lambda tx: finds.of_late(tx, now, timedelta(days=1)))
+
+
+def test_missing_cards_are_counted_without_reading_every_card(store_url: str):
+    """`/readyz` asks each time."""
+    assert "ix_intents_due" in plan_of(store_url, standing.missing_cards)
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_a_case_is_opened_without_reading_all_that_nobody_tagged(sandbox: Sandbox, running: InProcess):
+    """Most mentions open no case, and are kept for months. (PostgreSQL knows how many there are.)"""
+    asked = Asked(running.database)
+    sandbox.plaza.post("dewi", "The app logs me out every hour", language="en", tags=["technical-issue"])
+    the_ticket(sandbox)
+    [plan] = [plan for asks, plan in asked.plans().items() if "coalesce(messages.case_id" in asks]
+    assert "ix_messages_thread" in plan
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_threads_are_read_again_without_reading_all_cases_that_were_closed(running: InProcess):
+    """A network that is polled, in its third year."""
+    asked = Asked(running.database)
+    with running.database.write() as tx:
+        for cursor in tx.query(Cursor):
+            cursor.due_at = datetime.now(UTC)
+
+    def rereadings() -> list[str]:
+        return [asks for asks in asked.statements if re.search("AND cases.with_ticket.*closed_at >", asks)]
+
+    eventually(rereadings, within=15, what="a reading")
+    plans = asked.plans()
+    assert all("ix_cases_lately" in plans[asks] for asks in rereadings())

@@ -7,9 +7,7 @@ from datetime import timedelta
 import pytest
 
 from bridge.app import Bridge
-from bridge.errors import StoreBusyError
 from bridge.flows.alarm import EVERY, Alarm
-from bridge.flows.sweep import Sweep
 from bridge.flows.watch import CALM
 from tests.disk import fill, limit
 from tests.watch.conftest import Channel, Stopped
@@ -110,19 +108,6 @@ def test_what_was_over_before_it_could_be_told_is_never_told(bridge, alarm, cloc
     channel.fault = ""
     go_on(alarm, clock, CALM * 2)
     assert channel.said == []
-
-
-def test_it_is_asked_also_when_the_sweep_itself_cannot_write(bridge, monkeypatch):
-    """A worker that cannot even say that it lives comes no further than that."""
-
-    def refused(*_given) -> None:
-        raise StoreBusyError("the database cannot be written: database or disk is full")
-
-    monkeypatch.setattr(bridge.world.presence, "stay", refused)
-    asked: list[str] = []
-    with pytest.raises(StoreBusyError):
-        Sweep(bridge.world, alarm=lambda: asked.append("asked"))("")
-    assert asked == ["asked"]
 
 
 def test_without_a_channel_nothing_is_told(bridge, clock, channel):
