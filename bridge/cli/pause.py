@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 
 import click
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bridge.cli.opened import for_a_worker, opened_database, time_at, who
 from bridge.core.intent import MOVING, Effect, IntentState
 from bridge.flows import cards
 from bridge.store import cases, intents, lanes
+from bridge.store.database import Database
 from bridge.store.tables import Intent
+
+# Cases in one transaction, and the time after it in which others come to write: the door waits for no more.
+AT_ONCE = 50
+BETWEEN_S = 0.02
 
 
 @click.command()
 @click.option("--reason", help="Shown wherever it is said that it is paused.")
 def pause(reason: str | None) -> None:
     """Stop everything public, and nothing else. Tickets and cards go on."""
-    with opened_database() as database, database.write() as tx:
-        now = time_at(database)
-        before = lanes.parked(tx, now).get(lanes.PUBLIC)
-        # Whoever paused first had a reason; it is replaced by another reason only.
-        if before is None or reason:
-            lanes.park(tx, lanes.PUBLIC, reason or "paused by a person", who(), now)
-        waiting, leaving = _tell(tx, now)
+    with opened_database() as database:
+        with database.write() as tx:
+            now = time_at(database)
+            before = lanes.parked(tx, now).get(lanes.PUBLIC)
+            # Whoever paused first had a reason; it is replaced by another reason only.
+            if before is None or reason:
+                lanes.park(tx, lanes.PUBLIC, reason or "paused by a person", who(), now)
+        # From here on nothing leaves, however long it takes to tell all whom it concerns.
+        waiting, leaving = _tell(database, now)
     head = "Paused."
     if before is not None:
         head = f"It was paused already: {before.reason}."
@@ -42,32 +49,44 @@ def pause(reason: str | None) -> None:
 @click.command()
 def resume() -> None:
     """Let public replies leave again."""
-    with opened_database() as database, database.write() as tx:
-        if not lanes.resume(tx, lanes.PUBLIC):
-            click.echo("Nothing was paused.")
-            return
-        _tell(tx, time_at(database))
-        waits = for_a_worker(database, tx)
+    with opened_database() as database:
+        with database.write() as tx:
+            if not lanes.resume(tx, lanes.PUBLIC):
+                click.echo("Nothing was paused.")
+                return
+            waits = for_a_worker(database, tx)
+        _tell(database, time_at(database))
     click.echo(f"Resumed.{waits}")
 
 
-def _tell(tx: Session, now: datetime) -> tuple[int, int]:
+def _tell(database: Database, now: datetime) -> tuple[int, int]:
     """Have the cases looked at whose replies a pause keeps or lets go, and their cards drawn.
 
     The running bridge tells their tickets. Gives how many of those replies a pause keeps, and how
     many nothing holds back any more: their calls have begun, and nobody has told their end.
     """
-    replies = select(Intent.case_id).where(Intent.effect == Effect.REPLY, Intent.state.in_(MOVING))
+    with database.read() as tx:
+        concerned = intents.cases_with_replies(tx)
     waiting = leaving = 0
-    for case_id in tx.scalars(replies.order_by(Intent.case_id).distinct()).all():
-        case = cases.lock(tx, case_id)
-        moving = [one for one in intents.of_case(tx, case_id, MOVING) if one.effect == Effect.REPLY]
-        begun = [one for one in moving if _has_begun(one)]
-        waiting, leaving = waiting + len(moving) - len(begun), leaving + len(begun)
+    for first in range(0, len(concerned), AT_ONCE):
+        if first:
+            time.sleep(BETWEEN_S)
+        with database.write() as tx:
+            for case_id in concerned[first : first + AT_ONCE]:
+                kept, begun = _tell_one(tx, case_id, now)
+                waiting, leaving = waiting + kept, leaving + begun
+    return waiting, leaving
+
+
+def _tell_one(tx: Session, case_id: str, now: datetime) -> tuple[int, int]:
+    case = cases.lock(tx, case_id)
+    moving = [one for one in intents.of_case(tx, case_id, MOVING) if one.effect == Effect.REPLY]
+    begun = [one for one in moving if _has_begun(one)]
+    if moving:
         intents.wake_case(case, now)
         if cards.current_card(tx, case) is not None:
             cards.show_at(tx, case, now)
-    return waiting, leaving
+    return len(moving) - len(begun), len(begun)
 
 
 def _has_begun(intent: Intent) -> bool:

@@ -184,6 +184,13 @@ def of_case(tx: Session, case_id: str, states: Collection[IntentState] | None = 
     return [intent for intent in found if intent.state in states]
 
 
+def cases_with_replies(tx: Session) -> list[str]:
+    """The cases that have replies which may leave, or are on their way."""
+    # Told apart here: SQLite would look for the effect, and find every reply there ever was.
+    rows = tx.execute(select(Intent.case_id, Intent.effect).where(Intent.state.in_(MOVING)).distinct())
+    return sorted({case_id for case_id, effect in rows if effect == Effect.REPLY})
+
+
 def one(tx: Session, case: Case, intent_id: str) -> Intent:
     """The intent of *case* with that id. Raises LookupError."""
     return {intent.id: intent for intent in of_case(tx, case.id)}[intent_id]

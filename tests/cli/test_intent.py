@@ -395,6 +395,21 @@ def test_a_pause_says_what_it_comes_too_late_for(running: InProcess, held: str, 
     assert shell("pause").out.endswith(" 1 public reply waits; `bridge resume` lets it go on.\n")
 
 
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+def test_a_pause_holds_before_everybody_is_told_of_it(running: InProcess, held: str, shell: Shell):
+    """Ten thousand replies wait, or somebody holds one of their cases: no word leaves meanwhile."""
+    running.bridge.engine.stop()
+    with running.database.write() as tx:
+        reply = tx.get_one(Intent, held)
+        reply.state = IntentState.APPROVED.value
+    with running.database.write() as tx:
+        cases.lock(tx, reply.case_id)
+        with meanwhile(running.database, lambda: shell("pause")):
+            with running.database.read() as other:
+                assert lanes.PUBLIC in lanes.parked(other, datetime.now(UTC))
+            tx.commit()
+
+
 def test_whoever_waits_for_a_pause_reads_that_it_is_one(sandbox: Sandbox, running: InProcess, shell: Shell):
     """Once on the ticket, on the card, and wherever it is listed, with the reason and since when."""
     sandbox.plaza.post("dewi", "The app logs me out every hour", language="en", tags=["technical-issue"])
