@@ -15,7 +15,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from bridge.errors import SettingsError
@@ -209,7 +209,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         return value
 
     data = Path(text("BRIDGE_DATA", "var"))
-    database_url = _plain(text("DATABASE_URL", f"sqlite:///{data / 'bridge.db'}"))
+    database_url = _plain(text("DATABASE_URL") or _embedded(data))
     public_url = address("BRIDGE_PUBLIC_URL", public=True)
     installation = text("BRIDGE_INSTALLATION", "bridge")
     log_level = text("BRIDGE_LOG_LEVEL", "INFO").upper()
@@ -290,6 +290,14 @@ def _value(env: Mapping[str, str], name: str) -> str:
 
 def _split(value: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _embedded(data: Path) -> str:
+    """The address of the database in the folder *data*, whatever signs are in that one's name."""
+    try:
+        return URL.create("sqlite", database=str(data / "bridge.db")).render_as_string()
+    except UnicodeEncodeError:
+        raise SettingsError("BRIDGE_DATA is not UTF-8: give the folder another name.") from None
 
 
 def _plain(url: str) -> str:

@@ -14,6 +14,7 @@ import pytest
 from bridge import settings
 from bridge.errors import SettingsError
 from bridge.settings import VARIABLES
+from bridge.store.database import Database
 
 PACKAGE = Path(settings.__file__).parent
 SECRETS = [variable.name for variable in VARIABLES if variable.secret]
@@ -83,6 +84,22 @@ def test_an_empty_environment_is_enough():
     assert loaded.database_url == "sqlite:///var/bridge.db"
     assert (loaded.host, loaded.port) == ("127.0.0.1", 8080)
     assert loaded.settle_s is None
+
+
+@pytest.mark.parametrize("name", ["one?y", "%41", "a b+c", "käse#1", ":@"])
+def test_the_data_folder_is_taken_as_it_is_written(tmp_path: Path, name: str):
+    """Not as a part of an address, where some signs mean something: the tables would be in another file."""
+    database = Database(settings.load({"BRIDGE_DATA": str(tmp_path / name)}).database_url)
+    database.migrate()
+    database.close()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name / "bridge.db").is_file()
+
+
+def test_a_data_folder_that_is_not_utf8_is_refused():
+    """No address can be made of it."""
+    with pytest.raises(SettingsError, match="BRIDGE_DATA is not UTF-8: give the folder another name"):
+        settings.load({"BRIDGE_DATA": "/srv/\udcff"})
 
 
 def test_the_whole_environment_is_read():
