@@ -11,6 +11,7 @@ for outside first; and what agents wrote in between is held (`told_in_between`).
 from __future__ import annotations
 
 import sqlite3
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -18,7 +19,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import Table, func, insert, select, update
+from sqlalchemy import URL, Table, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from bridge.core.intent import IntentState
@@ -30,6 +31,7 @@ from bridge.store.tables import Base, Case, Delivery, Intent, Lane, TicketRow, W
 
 ROWS_AT_ONCE = 500
 CLOCKS = timedelta(minutes=1)
+_ELSEWHERE = "give another name, or another folder"
 TAKEN, RESTORED = "backup taken", "restored"  # lanes that nothing goes by; their times are what counts
 
 
@@ -38,16 +40,16 @@ def back_up(database: Database, file: Path, at: datetime, by: str) -> dict[str, 
 
     It may be at work meanwhile. Raises StoreError when there is such a file, or it cannot be written.
     """
-    if file.exists():
-        raise StoreError(f"{file} exists already: give the backup another name, or remove it")
-    database.require_current()
     try:
+        if file.exists():
+            raise StoreError(f"{file} exists already: give the backup another name, or remove it")
+        database.require_current()
         folder = tempfile.TemporaryDirectory(dir=file.parent, prefix=f".{file.name}.")
     except OSError as error:
-        raise StoreError(f"{file} cannot be written: {error.strerror}") from error
+        raise StoreError(f"{file} cannot be written ({error.strerror}): {_ELSEWHERE}") from error
     with folder:
         part = Path(folder.name) / file.name  # whoever sees the file sees it whole
-        copy = Database(f"sqlite:///{part}")
+        copy = Database(URL.create("sqlite", database=str(part)))
         try:
             copy.migrate()
             with database.read() as source, copy.write() as target:
@@ -61,7 +63,10 @@ def back_up(database: Database, file: Path, at: datetime, by: str) -> dict[str, 
             ) from error
         finally:
             copy.close()
-        part.replace(file)
+        try:
+            part.replace(file)
+        except OSError as error:
+            raise StoreError(f"{file} cannot be written ({error.strerror}): {_ELSEWHERE}") from error
     return counts
 
 
@@ -85,8 +90,14 @@ def restore(file: Path, database: Database, at: datetime, by: str) -> dict[str, 
 
 def require_file(file: Path) -> None:
     """Raise StoreError unless there is such a file."""
-    if not file.is_file():
-        raise StoreError(f"there is no file {file}")
+    try:
+        mode = file.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise StoreError(f"there is no file {file}") from None
+    except OSError as error:
+        raise StoreError(f"{file} cannot be read ({error.strerror}): see who may") from error
+    if not stat.S_ISREG(mode):
+        raise StoreError(f"{file} is not a file: give one that `bridge backup` made")
 
 
 def told_in_between(tx: Session, case_id: str, at: datetime) -> bool:

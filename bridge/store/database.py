@@ -48,7 +48,7 @@ class Database:
     (`store.cases.lock`): SQLite's transactions come one after the other, those do not.
     """
 
-    def __init__(self, url: str, *, busy_timeout_s: float = 2.5, connections: int = 5) -> None:
+    def __init__(self, url: str | URL, *, busy_timeout_s: float = 2.5, connections: int = 5) -> None:
         """``connections`` is for a server; an embedded database always has one.
 
         Makes nothing: `migrate` makes the file and its folder.

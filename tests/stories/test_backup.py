@@ -241,6 +241,40 @@ def test_a_restore_needs_an_empty_database(answered: InProcess, tmp_path: Path):
         backup.restore(tmp_path / "copy.db", answered.database, now(), "ana")
 
 
+@pytest.mark.parametrize("name", ["copy?.db", "%41.db", "a b+c#d@e:f.db", "file:x?mode=memory"])
+def test_a_backup_has_the_name_that_was_given(tmp_path: Path, name: str):
+    """Whatever its signs mean in an address; nothing else is left beside it, also where it fails."""
+    source, folder = Database(f"sqlite:///{tmp_path}/live.db"), tmp_path / "100%41?"
+    folder.mkdir()
+    with closing(source), closing(Database(f"sqlite:///{tmp_path}/new.db")) as target:
+        source.migrate()
+        backup.back_up(source, folder / name, now(), "ana")
+        assert [path.name for path in folder.iterdir()] == [name]
+        backup.restore(folder / name, target, now(), "ana")
+        with pytest.raises(StoreError, match="exists already"):
+            backup.back_up(source, folder / name, now(), "ana")
+        with pytest.raises(StoreError, match="cannot be written"):
+            backup.back_up(source, folder / ("long" * 100), now(), "ana")
+    assert [path.name for path in folder.iterdir()] == [name]
+
+
+def test_a_backup_that_cannot_get_its_name_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Somebody made a folder of that name meanwhile: the copy, which has customers' words in it, is gone."""
+    copy = backup._copy
+
+    def copying(*given):
+        (tmp_path / "copies/copy.db").mkdir(parents=True)
+        return copy(*given)
+
+    monkeypatch.setattr(backup, "_copy", copying)
+    (tmp_path / "copies").mkdir()
+    with closing(Database(f"sqlite:///{tmp_path}/live.db")) as source:
+        source.migrate()
+        with pytest.raises(StoreError, match="cannot be written"):
+            backup.back_up(source, tmp_path / "copies/copy.db", now(), "ana")
+    assert [path.name for path in (tmp_path / "copies").rglob("*")] == ["copy.db"]
+
+
 def test_what_is_no_backup_is_refused(tmp_path: Path):
     """A file of something else, an empty database, and none at all: each in a sentence."""
     target = Database(f"sqlite:///{tmp_path}/new.db")
@@ -252,6 +286,8 @@ def test_what_is_no_backup_is_refused(tmp_path: Path):
             ("list.txt", "cannot be used"),
             ("empty.db", "no backup"),
             ("none.db", "there is no file"),
+            ("list.txt/none.db", "there is no file"),
+            ("/dev/null", "/dev/null is not a file"),
         ):
             with pytest.raises(StoreError, match=says):
                 backup.restore(tmp_path / name, target, now(), "ana")
