@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import URL, Table, func, insert, select, update
+from sqlalchemy import URL, Table, delete, exists, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from bridge.core.intent import IntentState
@@ -27,11 +27,31 @@ from bridge.errors import StoreBusyError, StoreError
 from bridge.store import lanes
 from bridge.store.database import Database
 from bridge.store.ids import made_at
-from bridge.store.tables import Base, Case, Delivery, Intent, Lane, TicketRow, WorkerRow
+from bridge.store.insert import is_shared
+from bridge.store.presence import at_work
+from bridge.store.tables import (
+    Alert,
+    Base,
+    Case,
+    Cursor,
+    Event,
+    Intent,
+    Lane,
+    LeaseRow,
+    MappingVersion,
+    Tally,
+    TicketRow,
+    WorkerRow,
+)
 
 ROWS_AT_ONCE = 500
 CLOCKS = timedelta(minutes=1)
 _ELSEWHERE = "give another name, or another folder"
+# What a bridge writes without anything happening to it. Its events are of no case then: which mapping served.
+_OF_ITSELF = [
+    Base.metadata.tables[row.__tablename__]
+    for row in (Event, LeaseRow, WorkerRow, Lane, Cursor, Tally, Alert, MappingVersion)
+]
 TAKEN, RESTORED = "backup taken", "restored"  # lanes that nothing goes by; their times are what counts
 
 
@@ -73,16 +93,21 @@ def back_up(database: Database, file: Path, at: datetime, by: str) -> dict[str, 
 def restore(file: Path, database: Database, at: datetime, by: str) -> dict[str, int]:
     """Copy the backup *file* into the empty *database*; say how many rows of which table.
 
-    A backup of an older version is brought up to date, in a copy. Raises StoreError when
-    *file* is no backup or a newer one, or when *database* holds something already.
+    A backup of an older version is brought up to date, in a copy. Empty is also a database on which
+    a bridge ran and heard nothing. Raises StoreError when *file* is no backup or a newer one, or when
+    *database* holds something already, or is in use.
     """
     require_file(file)
     with _private_copy(file) as backup:
         _require_backup(file, backup)
         backup.migrate()
         database.migrate()
+        with database.read() as target:
+            _require_unused(target, database)
         with backup.read() as source, database.write() as target:
-            _require_empty(target, database.name)
+            _lock(target)
+            _require_unused(target, database)
+            _clear(target)
             counts = _copy(source, target, Base.metadata.sorted_tables)
             _be_careful(target, at, by)
     return counts
@@ -164,13 +189,31 @@ def _copy(source: Session, target: Session, tables: Iterable[Table]) -> dict[str
     return counts
 
 
-def _require_empty(tx: Session, name: str) -> None:
-    for table in (Case, Delivery, Intent):
-        if tx.scalar(select(func.count()).select_from(table)):
+def _require_unused(tx: Session, database: Database) -> None:
+    """Raise StoreError if anything happened in *database*, or somebody works on it."""
+    for table in Base.metadata.sorted_tables:
+        if table not in _OF_ITSELF and tx.scalar(select(exists(select(table)))):
             raise StoreError(
-                f"{name} is not empty: a backup goes into a new database only, "
+                f"{database.name} is not empty: a backup goes into a new database only, "
                 "so that nothing that happened since is forgotten unseen"
             )
+    for worker in at_work(tx, database):
+        raise StoreError(
+            f"process {worker.pid} on {worker.host} runs the bridge on {database.name}: stop it first"
+        )
+
+
+def _lock(tx: Session) -> None:
+    """Have nobody else write, nor begin to work, until *tx* ends."""
+    if is_shared(tx):
+        names = ", ".join(table.name for table in Base.metadata.sorted_tables)
+        tx.execute(text(f"LOCK TABLE {names} IN EXCLUSIVE MODE"))
+
+
+def _clear(tx: Session) -> None:
+    """Delete what a bridge wrote to which nothing happened: the backup's counts, as in a new database."""
+    for table in _OF_ITSELF:
+        tx.execute(delete(table))
 
 
 def _be_careful(tx: Session, at: datetime, by: str) -> None:

@@ -280,6 +280,15 @@ def presence(database: Database) -> Presence:
     return Presence(FolderLock(database.file) if database.embedded else SessionLock(database))
 
 
+def at_work(tx: Session, database: Database) -> list[WorkerRow]:
+    """The workers on a server's *database* that live; on an embedded one, whoever has the lock is alone."""
+    if database.embedded:
+        return []
+    proof = SessionLock(database)
+    signed_on = tx.scalars(select(WorkerRow).where(WorkerRow.stopped_at.is_(None))).all()
+    return [row for row in signed_on if proof.lives(tx, row.id)]
+
+
 def last_seen(tx: Session) -> datetime | None:
     """When a worker was last seen that has not stopped, and that nobody has found gone."""
     return tx.scalars(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import requests
@@ -21,7 +22,19 @@ from bridge.sandbox.zendesk import TicketView
 from bridge.store import backup, lanes
 from bridge.store.database import Database, migrations_config
 from bridge.store.presence import last_seen
-from bridge.store.tables import Base, Case, Cursor, Event, Intent, TicketRow
+from bridge.store.tables import (
+    Alert,
+    Base,
+    Case,
+    Cursor,
+    Erasure,
+    Event,
+    Intent,
+    Message,
+    Tally,
+    TicketRow,
+    WorkerRow,
+)
 from tests.postgres import Postgres
 from tests.running import InProcess, eventually, stays
 from tests.stories.seen import Ahead, brand_posts, quiet, the_ticket
@@ -273,6 +286,108 @@ def test_a_backup_that_cannot_get_its_name_leaves_nothing(tmp_path: Path, monkey
         with pytest.raises(StoreError, match="cannot be written"):
             backup.back_up(source, tmp_path / "copies/copy.db", now(), "ana")
     assert [path.name for path in (tmp_path / "copies").rglob("*")] == ["copy.db"]
+
+
+# What an idle bridge may have written: all but what posts, agents and people made happen.
+IDLE = {"alerts", "cursors", "events", "lanes", "leases", "mapping_versions", "tallies", "workers"}
+
+
+def filled(database: Database) -> set[str]:
+    with database.read() as tx:
+        return {table.name for table in Base.metadata.sorted_tables if tx.execute(select(table)).first()}
+
+
+def test_a_backup_goes_into_a_database_on_which_a_bridge_ran_and_heard_nothing(
+    sandbox: Sandbox, answered: InProcess, tmp_path: Path, new_url: str
+):
+    """What that one wrote by itself is the backup's afterwards, as in a new database."""
+    eventually(lambda: answered.sandbox.wait_idle() and quiet(answered), what="what a copy is compared with")
+    backup.back_up(answered.database, tmp_path / "copy.db", now(), "ana")
+    answered.stop()
+    with Sandbox() as elsewhere:
+        idle = InProcess(tmp_path / "idle", elsewhere, DATABASE_URL=new_url)
+        eventually(lambda: {"cursors", "leases", "mapping_versions"} <= filled(idle.database), what="cursors")
+        idle.stop()
+
+    with closing(Database(new_url)) as used, closing(Database(f"sqlite:///{tmp_path}/new.db")) as new:
+        with used.write() as tx:
+            tx.add(Alert(key="ours", text="of the idle bridge", since=now()))
+            tx.add(Tally(name="ours", labels="{}", value=1))
+            lanes.park(tx, lanes.TEAM, "ours", "the idle bridge", now())
+        assert filled(used) <= IDLE
+        at = now()
+        assert backup.restore(tmp_path / "copy.db", used, at, "ana") == backup.restore(
+            tmp_path / "copy.db", new, at, "ana"
+        )
+        with used.read() as mine, new.read() as fresh:
+            for table in Base.metadata.sorted_tables:
+                query = select(table).order_by(*table.primary_key)
+                assert mine.execute(query).all() == fresh.execute(query).all(), table.name
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a database of that kind, with nothing in it."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/used.db"
+    return request.getfixturevalue("postgres").new_database()
+
+
+@pytest.mark.parametrize("what", ["a post", "a proof"])
+def test_a_database_with_a_post_or_a_proof_in_it_is_not_empty(tmp_path: Path, what: str):
+    """Neither need have a delivery or a case: the proof would be lost, or who is in it be brought back."""
+    with closing(Database(f"sqlite:///{tmp_path}/live.db")) as source:
+        source.migrate()
+        backup.back_up(source, tmp_path / "copy.db", now(), "ana")
+        with source.write() as tx:
+            if what == "a post":
+                tx.add(Message(installation="bridge", network="plaza", global_id="1", received_at=now()))
+            else:
+                tx.add(Erasure(installation="bridge", at=now(), cause="asked", by="ana"))
+        with pytest.raises(StoreError, match="is not empty"):
+            backup.restore(tmp_path / "copy.db", source, now(), "ana")
+
+
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+def test_a_restore_under_a_bridge_at_work_is_refused(running: InProcess, tmp_path: Path):
+    """Nothing has come yet: the one that runs would go on with what it knows. On SQLite, the lock refuses."""
+    backup.back_up(running.database, tmp_path / "copy.db", now(), "ana")
+    url = running.bridge.settings.database_url
+    with pytest.raises(StoreError, match=r"runs the bridge on .*: stop it first"):
+        backup.restore(tmp_path / "copy.db", running.database, now(), "ana")
+    running.stop()
+    with closing(Database(url)) as stopped:
+        backup.restore(tmp_path / "copy.db", stopped, now(), "ana")
+
+
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+def test_a_bridge_that_starts_meanwhile_waits_for_the_end_of_the_restore(
+    tmp_path: Path, store_url: str, monkeypatch: pytest.MonkeyPatch
+):
+    """It would write cursors of its own between the backup's."""
+    used = Database(store_url)
+    with closing(used), closing(Database(store_url)) as other:
+        used.migrate()
+        backup.back_up(used, tmp_path / "copy.db", now(), "ana")
+        careful, seen = backup._be_careful, []
+
+        def be_careful(*given):
+            def sign_on() -> None:
+                with other.write() as tx:
+                    tx.add(WorkerRow(id="w", host="h", pid=1, started_at=now(), seen_at=now()))
+
+            thread = Thread(target=sign_on)
+            thread.start()
+            thread.join(0.5)
+            seen.append(thread)
+            assert thread.is_alive()
+            careful(*given)
+
+        monkeypatch.setattr(backup, "_be_careful", be_careful)
+        backup.restore(tmp_path / "copy.db", used, now(), "ana")
+        seen[0].join()
+        with used.read() as tx:
+            assert tx.get(WorkerRow, "w") is not None
 
 
 def test_what_is_no_backup_is_refused(tmp_path: Path):
