@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from bridge.core.address import is_web_address
 from bridge.errors import SettingsError
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -310,22 +311,13 @@ def _address_faults(name: str, value: str, public: bool) -> Iterator[str]:
     if not value:
         return
     plain = "loopback" if public else "loopback and proxies"
-    if not _is_web_address(value):
+    if not is_web_address(value):
         yield f"{name} must begin with https:// and name a host (http:// is for {plain})."
     elif public and not _is_secure(value):
         yield (
             f"{name} must begin with https:// (http:// is for {plain}): customers' words are sent there. "
             "It is the address of the proxy that ends TLS in front of the bridge."
         )
-
-
-def _is_web_address(value: str) -> bool:
-    try:
-        parts = urlsplit(value)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        # A port that is no number, half an IPv6 address.
-        return False
 
 
 def _is_secure(url: str) -> bool:

@@ -307,7 +307,17 @@ def test_settle_takes_exactly_one_word(held: str, shell: Shell, words: tuple[str
     assert "held" in shell("intent", "list").out
 
 
-@pytest.mark.parametrize("sent", ["yes", "plaza.example/p/1", "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        *("yes", "plaza.example/p/1", "javascript:alert(1)", "http://", "https:///p/1", "httpfoo"),
+        *(
+            "http://[plaza",
+            "https://plaza.example:no/p/1",
+            "https://plaza.example/p/1\nhttps://plaza.example",
+        ),
+    ],
+)
 def test_an_address_that_is_none_is_not_taken_for_a_receipt(held: str, shell: Shell, sent: str):
     """It would stand on the ticket and on the card as the link to the public reply."""
     said = shell("intent", "settle", held, "--sent", sent)

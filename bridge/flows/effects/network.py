@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from bridge.core.account import Account
+from bridge.core.address import is_web_address
 from bridge.core.case import CaseState, Receipt
 from bridge.core.intent import Effect
 from bridge.core.ports import Connection
@@ -100,7 +101,7 @@ class PublicReply(Recipe):
         return None if found is None else outcome_of(found)
 
     def at_address(self, url: str) -> Outcome | None:
-        return outcome_of(Published(id=url, permalink=url)) if url.startswith("http") else None
+        return outcome_of(Published(id=url, permalink=url)) if is_web_address(url) else None
 
     def confirmed(self, tx: Session, case: Case, intent: Intent, outcome: Outcome) -> None:
         now = self.world.clock.now()
