@@ -127,7 +127,7 @@ def happened(tx: Session, world: World, intent_id: str, url: str, by: str) -> No
     if outcome is None:
         named = intents.named(intent)
         a = "an" if named[0] in "aeiou" else "a"
-        raise NotWaitingError(f"{url} is no address of {a} {named}; say --send or --not-sent instead")
+        raise NotWaitingError(f"{url} is no address of {a} {named}; {_instead(intent)}")
     _happened(tx, world, case, intent, outcome, by)
 
 
@@ -184,6 +184,15 @@ def _waiting(
     if question is not None and question != asked:
         raise QuestionChangedError(asked, question)
     return intent, case
+
+
+def _instead(intent: Intent) -> str:
+    """What can be said of it without an address."""
+    if intent.state == IntentState.UNKNOWN:
+        return "say --send or --not-sent instead"
+    is_held = intent.state == IntentState.HELD
+    out, kept = ("lets it out", "keeps it in") if is_held else ("sends it again", "leaves it at that")
+    return f"`bridge intent approve {intent.id}` {out}, `bridge intent refuse {intent.id}` {kept}"
 
 
 def _not_by_a_person(intent: Intent) -> None:

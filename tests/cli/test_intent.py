@@ -326,6 +326,24 @@ def test_an_address_that_is_none_is_not_taken_for_a_receipt(held: str, shell: Sh
     assert "held" in shell("intent", "list").out
 
 
+@pytest.mark.parametrize(
+    ("state", "advice"),
+    [("held", ("lets it out", "keeps it in")), ("refused", ("sends it again", "leaves it"))],
+)
+def test_without_an_address_somebody_is_told_what_can_be_said(
+    running: InProcess, shell: Shell, request: pytest.FixtureRequest, state: str, advice: tuple[str, str]
+):
+    """What the sentence names is taken, and nothing that would be refused."""
+    which = request.getfixturevalue(state)
+    said = shell("intent", "settle", which, "--sent", "yes")
+    assert said.code == 2
+    assert (
+        f"`bridge intent approve {which}` {advice[0]}, `bridge intent refuse {which}` {advice[1]}" in said.err
+    )
+    assert "--send" not in said.err
+    assert shell("intent", "refuse", which).code == 0
+
+
 def test_an_answer_is_spoken_of_in_english(running: InProcess, held: str, shell: Shell):
     """The sentence is read by somebody who has other worries."""
     with running.database.write() as tx:
