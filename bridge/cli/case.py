@@ -80,7 +80,8 @@ def show(which: str) -> None:
         shut = lanes.parked(tx, time_at(database))
         for intent in intents.of_case(tx, row.id, MOVING):
             for parked in lanes.keeping(shut, intent):
-                say(f"\nWaits: {intents.named(intent)}, intent {short(intent.id)}\n  {parked.said}")
+                say(f"\nWaits: {intents.named(intent)}, intent {short(intent.id)}")
+                say(f"  {quoted(parked.said, '    ')}")
 
 
 @case.command()

@@ -79,9 +79,9 @@ def approve(which: str) -> None:
     if shut is None:
         say(f"Approved.{waits}" if waits else "Approved: the running bridge sends it now.")
     elif shut.name == lanes.PUBLIC:
-        say(f"Approved. It waits until `bridge resume`: paused, {shut.reason}.")
+        say(f"Approved. It waits until `bridge resume`: paused, {quoted(shut.reason, '  ')}.")
     else:
-        say(f"Approved. It waits for lane {shut.name}, which is parked: {shut.reason}.")
+        say(f"Approved. It waits for lane {shut.name}, which is parked: {quoted(shut.reason, '  ')}.")
 
 
 @intent.command()

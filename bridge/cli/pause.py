@@ -9,6 +9,7 @@ import click
 from sqlalchemy.orm import Session
 
 from bridge.cli.opened import for_a_worker, opened_database, time_at, who
+from bridge.cli.terminal import quoted, say
 from bridge.core.intent import MOVING, Effect, IntentState
 from bridge.flows import cards
 from bridge.store import cases, intents, lanes
@@ -35,15 +36,15 @@ def pause(reason: str | None) -> None:
         waiting, leaving = _tell(database, now)
     head = "Paused."
     if before is not None:
-        head = f"It was paused already: {before.reason}."
+        head = f"It was paused already: {quoted(before.reason, '  ')}."
         if reason and reason != before.reason:
-            head += f" Now the reason is: {reason}."
+            head += f" Now the reason is: {quoted(reason, '  ')}."
     wait = "1 public reply waits" if waiting == 1 else f"{waiting} public replies wait"
     late = ""
     if leaving:
         are = "1 is on its" if leaving == 1 else f"{leaving} are on their"
         late = f" {are} way already, and may still appear."
-    click.echo(f"{head} {wait}; `bridge resume` lets {'it' if waiting == 1 else 'them'} go on.{late}")
+    say(f"{head} {wait}; `bridge resume` lets {'it' if waiting == 1 else 'them'} go on.{late}")
 
 
 @click.command()

@@ -409,6 +409,21 @@ def test_a_pause_stops_public_replies_and_nothing_else(sandbox: Sandbox, running
     assert len(brand_posts(sandbox.plaza)) == 1
 
 
+def test_a_reason_acts_on_no_terminal_and_makes_no_line_of_its_own(
+    running: InProcess, held: str, shell: Shell
+):
+    """Whoever reads it next must not take somebody's words for the bridge's."""
+    reason = "a fire\x1b[2K\nResumed."
+    shown = "a fire\\x1b[2K\n  Resumed."
+    shell("pause", "--reason", reason)
+    assert f"It was paused already: {shown}. " in shell("pause").out
+    assert f"Now the reason is: {shown}!. " in shell("pause", "--reason", f"{reason}!").out
+    assert f"paused, {shown}!.\n" in shell("intent", "approve", held).out
+    with running.database.read() as tx:
+        case_id = tx.get_one(Intent, held).case_id
+    assert "a fire\\x1b[2K\n    Resumed.!\n" in shell("case", "show", case_id).out
+
+
 def test_a_pause_says_what_it_comes_too_late_for(running: InProcess, held: str, shell: Shell):
     """A reply whose call has begun appears all the same: it is not told as one that waits."""
     running.bridge.engine.stop()
