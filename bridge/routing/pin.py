@@ -176,7 +176,7 @@ def _lines(message: SocialMessage, name: str, mapping: Mapping, wanted: Outcome,
         yield "vip: true"
     if not message.author.name:
         yield 'customer: ""'
-    yield f"at: {message.posted_at.astimezone(zone):%Y-%m-%d %H:%M}"
+    yield f"at: {written(message.posted_at.astimezone(zone))}"
     yield "expect:"
     for key in (*PLAIN, "promise") if wanted.route != NO_CASE else ("route",):
         value = written(getattr(wanted, key))

@@ -328,7 +328,9 @@ def written(value: object) -> str:
         return f"[{', '.join(value)}]"
     if isinstance(value, Map):
         return f"{{{', '.join(f'{quoted(key)}: {quoted(said)}' for key, said in value.items())}}}"
-    return f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else str(value or NONE)
+    if isinstance(value, datetime):
+        return f"{value.date()} {value:%H:%M}"  # not %Y: on Linux, it has no zeros before an early year
+    return str(value or NONE)
 
 
 _UNPRINTED = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")

@@ -59,6 +59,16 @@ def test_a_post_is_written_down_with_all_that_becomes_of_it():
     assert pinned.replaced == ("name",)
 
 
+def test_a_post_of_an_early_year_is_pinned_with_all_its_digits():
+    """Whoever relays it may not know when it was posted; without the zeros it would be no moment."""
+    early = datetime(1, 6, 1, 12, tzinfo=UTC)
+    pinned = pin(complaint(posted_at=early), mapping_with(), NETWORKS, "early")
+
+    assert "    at: 0001-06-01 19:07\n" in pinned.addition
+    assert "      promise: 0001-06-0" in pinned.addition
+    load_files({**starter_files(), pinned.file: pinned.addition}, NETWORKS)
+
+
 def test_the_words_of_the_reply_are_expected_where_that_is_asked():
     """They change more often than where a post goes."""
     pinned = pin(complaint(), mapping_with(), NETWORKS, "logged-out", with_reply=True)
