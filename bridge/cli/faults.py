@@ -11,6 +11,7 @@ from typing import Any
 
 from bridge import __version__
 from bridge.errors import Fault
+from bridge.routing.folder import text_of
 from bridge.routing.rules import LIVE, RULES, WARNINGS
 
 WIDEST = 100
@@ -41,10 +42,9 @@ def as_text(faults: Collection[Fault], unasked: Collection[str] = ()) -> Iterato
 
 
 def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, ValueError):
-        return []  # what is wrong with the file is said already
+    # As the mapping was read, which waits for no pipe and reads nothing without end.
+    found = text_of(path)
+    return [] if found is None else found.splitlines()  # what is wrong with the file is said already
 
 
 def _excerpt(fault: Fault, lines: list[str]) -> Iterator[str]:

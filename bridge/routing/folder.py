@@ -73,6 +73,11 @@ def read_folder(folder: Path, report: Report) -> dict[str, str]:
     return files
 
 
+def text_of(path: Path) -> str | None:
+    """The text of one mapping file; None where `read_folder` reports that it cannot be read."""
+    return _read(path, path.name, Report())
+
+
 def _bound(total: int, report: Report) -> None:
     """Give up on so many bytes at once: reading them on, or parsing them, would only take time."""
     if total > MAX_BYTES:

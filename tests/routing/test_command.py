@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -43,6 +44,18 @@ def test_check_says_what_a_good_mapping_has(run):
         f"OK: 2 brands, 6 queues, 7 routes, 5 tags, 12 replies in {STARTER}; 20 examples pass, 5 tests pass\n"
     )
     assert result.exit_code == 0
+
+
+@pytest.mark.parametrize("form", ["text", "json", "github", "sarif"])
+def test_check_waits_for_no_pipe_and_reads_no_device(run, tmp_path, form):
+    """Nor does it open them once more for the lines that it shows: what they are is said."""
+    folder = starter_to_edit(tmp_path / "m")
+    os.mkfifo(folder / "routes/99-x.yaml")
+    (folder / "queues.yaml").unlink()
+    (folder / "queues.yaml").symlink_to("/dev/null")
+    result = run("check", "--format", form, "--mappings", str(folder))
+    assert result.exit_code == 2
+    assert result.output.count("this is not a file") >= 2
 
 
 def test_check_reports_every_fault_and_fails(run, tmp_path):
