@@ -27,6 +27,7 @@ from bridge.routing.shape import moment
 EXIT_FAULTS = 1
 EXIT_UNREADABLE = 2
 EXIT_UNASKED = 3
+FIRST_YEAR, LAST_YEAR = 1900, 2999
 _NOT_ASKED = "not asked: Zendesk and Slack, because of these faults: mend them first"
 
 
@@ -37,9 +38,13 @@ class _Moment(click.ParamType[datetime]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         try:
-            return value if isinstance(value, datetime) else moment(value)
+            found = value if isinstance(value, datetime) else moment(value)
         except PydanticCustomError as fault:
             self.fail(fault.message(), param, ctx)
+        # At the edges of time another zone's clock shows no date at all, and the next shift none either.
+        if not FIRST_YEAR <= found.year <= LAST_YEAR:
+            self.fail(f'"{value}" is too far away: give a year from {FIRST_YEAR} to {LAST_YEAR}', param, ctx)
+        return found
 
 
 MOMENT = _Moment()

@@ -459,6 +459,26 @@ def test_what_is_no_moment_is_refused_alike(run, at):
         assert (said.exit_code, f'"{at}" is not a time like 2026-12-25 18:30' in said.output) == (2, True)
 
 
+@pytest.mark.parametrize("at", ["9999-12-31T23:59", "0001-01-01T00:00", "1899-12-31", "3000-01-01"])
+@pytest.mark.parametrize("queue", ["support-technical", "incident-response", "sales"])
+def test_a_moment_at_the_edges_of_time_is_refused(run, queue, at):
+    """No other clock shows it, and no shift follows; the years that are meant are said."""
+    for command in (("hours", queue), ("explain", "--text", "x")):
+        said = run(*command, "--at", at)
+        assert (said.exit_code, "is too far away: give a year from 1900 to 2999" in said.output) == (2, True)
+
+
+@pytest.mark.parametrize("at", ["1900-01-01", "2999-12-31 23:59"])
+def test_the_first_and_the_last_moment_are_told_of(run, at):
+    """With and without a calendar."""
+    for command in (
+        ("hours", "support-technical"),
+        ("hours", "incident-response"),
+        ("explain", "--text", "x"),
+    ):
+        assert run(*command, "--at", at).exit_code == 0
+
+
 def test_hours_know_teams_without_a_calendar_and_moments_that_are_none(run):
     """Every hour counts there; an hour that summer time skips is said to be none."""
     assert "has no calendar: every hour counts" in run("hours", "incident-response").output
