@@ -49,6 +49,12 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal may not know every letter
+    for word in sys.argv[1:]:
+        if any("\ud800" <= letter <= "\udfff" for letter in word):
+            # Half a letter can be neither looked for nor stored, whatever the command.
+            shown = word.encode(errors="surrogateescape").decode(errors="backslashreplace")
+            say(f"bridge: the argument {shown} is not UTF-8: give it in that encoding", err=True)
+            sys.exit(2)
     try:
         bridge()
     except KeyboardInterrupt:
