@@ -38,6 +38,8 @@ def forget(
         person, elsewhere = _person(world, whom, author_id, network)
         patience = timedelta(0) if dry_run else forgetting.PATIENCE
         rehearsed = forgetting.forget(world, person, who(), rehearse=True, patience=patience)
+        if not rehearsed.counts:
+            raise click.ClickException(_nothing(person, rehearsed))
         _say("Would be erased:" if dry_run else "To be erased:", rehearsed)
         if dry_run:
             return
@@ -94,6 +96,16 @@ def _unknown(network: str, handle: str, similar: list[str]) -> str:
     if not similar:
         return f"{wrong}. If you have the network's own id of them, give --author-id and --network."
     return f"{wrong}; did you mean {' or '.join(similar)}?"
+
+
+def _nothing(person: Person, rehearsed: forgetting.Forgotten) -> str:
+    """Not even in others' words: a proof of it would prove nothing, and the slip in the id be overlooked."""
+    named = " or ".join(sorted(person.author_ids))
+    listed = f" They are {forgetting.ON_THE_LIST}." if forgetting.ON_THE_LIST in rehearsed.remains else ""
+    return (
+        f"Nothing is known of {named} on {person.network}, and nothing was erased.{listed} "
+        "If you expected something, look at the id; `bridge forget --list` shows what was erased before."
+    )
 
 
 def _networks(tx: Session, world: World) -> set[str]:

@@ -427,6 +427,37 @@ def test_a_handle_that_nobody_has_erases_nobody(sandbox: Sandbox, running: InPro
     assert rows(running, Erasure) == []
 
 
+@pytest.mark.parametrize("more", [(), ("--yes",), ("--dry-run",)])
+def test_an_id_of_which_nothing_is_known_erases_nobody(running: InProcess, ticket, more: tuple[str, ...]):
+    """As a handle that nobody has: no question, and no proof of what was not there."""
+    rest(running)
+    run = command_of(running)
+    refused = run("--network", "standard", "--author-id", "nobody-here", *more, input="y\n")
+    assert refused.exit_code == 1
+    assert "Nothing is known of nobody-here on standard, and nothing was erased." in refused.output
+    assert "Erase it" not in refused.output
+    assert rows(running, Erasure) == []
+
+
+def test_who_was_erased_already_is_not_erased_again(running: InProcess, ticket):
+    """The proof of the first time stands, alone."""
+    rest(running)
+    run = command_of(running)
+    assert run("--author-id", "dewi", "--network", "standard", "--yes").exit_code == 0
+    rest(running)
+    assert "`bridge forget --list`" in run("--author-id", "dewi", "--network", "standard", "--yes").output
+    assert len(rows(running, Erasure)) == 1
+
+
+def test_who_is_known_by_others_words_alone_can_be_erased(sandbox: Sandbox, running: InProcess, ticket):
+    """They never wrote to the brand; somebody who did named them."""
+    sandbox.plaza.post("ana", "As nobody-here says, it logs out", language="en", tags=["technical-issue"])
+    the_ticket(sandbox, count=2)
+    rest(running)
+    done = command_of(running)("--author-id", "nobody-here", "--network", "standard", "--yes")
+    assert (done.exit_code, "Proof: " in done.output) == (0, True), done.output
+
+
 def test_who_has_the_handle_on_another_network_is_named(sandbox: Sandbox, running: InProcess, ticket):
     """A relay's own name for a network may be the mapping's label for another: both are looked at."""
     rest(running)
