@@ -14,6 +14,7 @@ import phonenumbers
 
 from bridge.routing.match import fold
 from bridge.routing.near import is_nearly_in
+from bridge.routing.payment import account_countries, card_numbers
 from bridge.routing.placeholder import is_field
 from bridge.routing.sight import sights
 
@@ -60,7 +61,7 @@ def inspect(
     known = {finding.rule for finding in findings}
     for other in parted:
         # Where a sign that nobody sees parts two words, what must stand alone does.
-        apart = (*_accounts(other), *_telephones(other, regions), *_links(other))
+        apart = (*_cards(other), *_accounts(other), *_telephones(other, regions), *_links(other))
         findings += [finding for finding in apart if finding.rule not in known]
     return list(dict.fromkeys(findings))
 
@@ -76,46 +77,14 @@ def _addresses(text: str) -> Iterator[Finding]:
         yield Finding("email", f"An e-mail address would be public (it starts with {match[0][0]}…).")
 
 
-_DIGITS = re.compile(r"(?<![\d])\d(?:[ .\-\u00a0]?\d){12,18}(?![\d])")
-
-
 def _cards(text: str) -> Iterator[Finding]:
-    for match in _DIGITS.finditer(text):
-        digits = [int(digit) for digit in match[0] if digit.isdigit()]
-        if _luhn(digits):
-            yield Finding(
-                "payment-card", f"A payment card number would be public (it ends in …{digits[-1]})."
-            )
-
-
-def _luhn(digits: list[int]) -> bool:
-    """https://en.wikipedia.org/wiki/Luhn_algorithm; all zeros are no card."""
-    doubled = (digit * 2 - 9 if digit > 4 else digit * 2 for digit in digits[-2::-2])
-    return any(digits) and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
-
-
-# By fours, or in one piece: https://en.wikipedia.org/wiki/International_Bank_Account_Number
-_IBAN = re.compile(
-    r"\b[A-Z]{2} ?\d{2}(?:[ -]?[A-Z0-9]{4}){2,7}(?:[ -]?[A-Z0-9]{1,4})?\b"
-    r"|\b(?i:[a-z]{2}\d{2}[a-z0-9]{11,30})\b"
-)
-_GROUPS = re.compile(r"[ -]")
-_SHORTEST_IBAN, _LONGEST_IBAN = 15, 34
+    for number in card_numbers(text):
+        yield Finding("payment-card", f"A payment card number would be public (it ends in …{number[-1]}).")
 
 
 def _accounts(text: str) -> Iterator[Finding]:
-    for match in _IBAN.finditer(text):
-        groups = _GROUPS.split(match[0])
-        # A word in capitals behind it looks like one more group.
-        whole = ("".join(groups[:end]) for end in range(len(groups), 0, -1))
-        if any(_is_iban(one) for one in whole):
-            yield Finding("bank-account", f"A bank account number would be public (of {match[0][:2]}).")
-
-
-def _is_iban(account: str) -> bool:
-    if not _SHORTEST_IBAN <= len(account) <= _LONGEST_IBAN or not account.isascii():
-        return False
-    return int("".join(str(int(letter, 36)) for letter in account[4:] + account[:4])) % 97 == 1
+    for country in account_countries(text):
+        yield Finding("bank-account", f"A bank account number would be public (of {country}).")
 
 
 def _telephones(text: str, regions: Sequence[str]) -> Iterator[Finding]:
