@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import phonenumbers
 
+from bridge.routing.inside import leads_inside
 from bridge.routing.match import fold
 from bridge.routing.near import is_nearly_in
 from bridge.routing.payment import account_countries, card_numbers
@@ -186,23 +187,8 @@ def _parts(note: str) -> list[str]:
     return list(dict.fromkeys(piece for piece in folded if len(piece) >= SHORT_NOTE))
 
 
-_INTERNAL = re.compile(
-    r"\.zendesk\.com/agent\b"
-    r"|\.slack\.com/(?:archives|client|files)\b"
-    r"|\.atlassian\.net/(?:browse|jira|wiki)\b"
-    r"|\blocalhost[:/]|//localhost\b"
-    r"|(?<![\w./@-])intranet[:/]\w|(?<![\w.@-])intranet\.[\w-]+\.\w"
-    # A host of one word is only known inside.
-    r"|https?://[\w-]+\.?(?=[/:?#\s)\]]|\Z)"
-    r"|\b(?:127|10)\.\d{1,3}\.\d{1,3}\.\d{1,3}\b|\b192\.168\.\d{1,3}\.\d{1,3}\b"
-    r"|\b172\.(?:1[6-9]|2\d|3[01])\.\d{1,3}\.\d{1,3}\b"
-    r"|[\w-]\.(?:internal|intranet|corp|local|lan)(?![\w-]|\.\w)",
-    re.IGNORECASE,
-)
-
-
 def _links(text: str) -> Iterator[Finding]:
-    if _INTERNAL.search(text):
+    if leads_inside(text):
         yield Finding("internal-link", "A link that only works inside the company would be public.")
 
 
