@@ -34,6 +34,11 @@ _BESIDE = _words(
     "twoje twój pełne numer nr wpisz wstaw tu tutaj",
 )
 """Words that a field may have besides, and that are none by themselves."""
+_PATH = _words(
+    "requester assignee submitter recipient sender contact account organization organisation group current",
+    "latest public comment title subject description status custom field value billing shipping tracking",
+)
+"""What else stands in [ticket.requester.name], and in remarks, too."""
 # Thai is written without spaces: a field is any of these, one after the other.
 _THAI = "ชื่อ นามสกุล ลูกค้า ผู้ใช้ เจ้าหน้าที่ วันที่ เวลา คำสั่งซื้อ ลิงก์ ลิงค์ ที่อยู่ อีเมล สินค้า บริษัท"
 _THAI_BESIDE = "เลขที่ หมายเลข ของ คุณ ใส่ กรอก"
@@ -50,6 +55,7 @@ _REMARKS = _words(
 _SHORTEST_IN_CAPITALS = 3
 
 _PARTS = re.compile(r"[\s_.-]+")
+_DOTTED = re.compile(r"\w+(?:\.\w+)+")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _SNAKE = re.compile(r"[^\W\d_]+(?:_+[^\W\d_]+)+")
 
@@ -63,6 +69,7 @@ def is_field(inside: str) -> bool:
     whole = _PARTS.sub(" ", inside)
     if whole.replace(" ", "").isalpha() and whole.isupper():
         return len(whole) >= _SHORTEST_IN_CAPITALS and not _REMARKS.intersection(words)
-    if not all(word in _FIELDS or word in _BESIDE or _THAI_FIELD.fullmatch(word) for word in words):
+    beside = _BESIDE | _PATH if _DOTTED.fullmatch(inside) else _BESIDE
+    if not all(word in _FIELDS or word in beside or _THAI_FIELD.fullmatch(word) for word in words):
         return False
     return any(word in _FIELDS or any(field in word for field in _THAI_FIELDS) for word in words)
