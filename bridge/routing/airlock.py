@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import phonenumbers
 
 from bridge.routing.inside import leads_inside
-from bridge.routing.match import fold
+from bridge.routing.match import fold, is_unspaced, stands_in, words_of
 from bridge.routing.near import is_nearly_in
 from bridge.routing.payment import account_countries, card_numbers
 from bridge.routing.placeholder import is_field
@@ -24,7 +24,10 @@ REGIONS = ("ID", "TH", "PL", "GB", "US")
 
 NOTE_MATCH = 0.85
 SHORT_NOTE = 30
-"""Shorter notes ("ok, done") are in half of all replies."""
+"""Shorter notes ("ok, done") are nearly in half of all replies: they count word for word."""
+_FEWEST_WORDS, _FEWEST_LETTERS = 4, 12
+_FEWEST_UNSPACED = 20
+"""Letters of a note in a script without spaces, whose words cannot be counted."""
 _MAX_COMPARED = 10_000
 
 
@@ -58,6 +61,7 @@ def inspect(
         *_notes(seen, internal_notes),
         *_links(seen),
         *_directions(text),
+        *_length((seen, *parted)),
     ]
     known = {finding.rule for finding in findings}
     for other in parted:
@@ -170,20 +174,41 @@ def _names(text: str, required: str | None) -> Iterator[Finding]:
 
 def _notes(text: str, notes: Sequence[str]) -> Iterator[Finding]:
     public = fold(text)[:_MAX_COMPARED]
-    if len(public) < SHORT_NOTE:
-        return
+    words = _words(public)
     for number, note in enumerate(notes, start=1):
-        if any(is_nearly_in(part, public, NOTE_MATCH) for part in _parts(note)):
+        seen = sights(note)[0]
+        if _stands_whole(fold(seen), words):
+            yield Finding("internal-note", f"An internal note (number {number}) stands in the text.")
+        elif len(public) >= SHORT_NOTE and any(
+            is_nearly_in(part, public, NOTE_MATCH) for part in _parts(seen)
+        ):
             yield Finding(
                 "internal-note", f"The text is nearly the same as an internal note (number {number})."
             )
 
 
+def _stands_whole(note: str, public: str) -> bool:
+    """Whether a short *note* that says something stands in *public* (`_words`), word for word."""
+    words = _words(note)
+    letters = len(words.replace(" ", ""))
+    if is_unspaced(words):
+        says_something = letters >= _FEWEST_UNSPACED
+    else:
+        says_something = letters >= _FEWEST_LETTERS and words.count(" ") >= _FEWEST_WORDS - 1
+    return len(note) < SHORT_NOTE and says_something and stands_in(public, words)
+
+
+def _words(folded: str) -> str:
+    """The words of a text after `fold`, with one space between them; "don't" is one."""
+    return " ".join(words_of(folded.replace("'", "")))
+
+
 def _parts(note: str) -> list[str]:
     """The whole note, and each of its sentences that is long enough to be somebody's own words."""
-    note = sights(note)[0]
-    pieces = [note, *re.split(r"(?<=[.!?…])\s+|\n+", note)]
-    folded = (fold(piece)[:_MAX_COMPARED] for piece in pieces)
+    half = _MAX_COMPARED // 2
+    # A note that is longer than what is compared: in pieces that overlap.
+    wholes = [note[at : at + 2 * half] for at in range(0, max(1, len(note) - half), half)]
+    folded = (fold(piece)[:_MAX_COMPARED] for piece in (*wholes, *re.split(r"(?<=[.!?…])\s+|\n+", note)))
     return list(dict.fromkeys(piece for piece in folded if len(piece) >= SHORT_NOTE))
 
 
@@ -200,4 +225,13 @@ def _directions(text: str) -> Iterator[Finding]:
     if any(mark in text for mark in _OVERRIDES):
         yield Finding(
             "direction-mark", "An invisible mark in it turns letters round: readers would see another text."
+        )
+
+
+def _length(readings: Sequence[str]) -> Iterator[Finding]:
+    if any(max(len(one), len(fold(one))) > _MAX_COMPARED for one in readings):
+        yield Finding(
+            "too-long",
+            f"It is too long to be looked at whole: behind the first {_MAX_COMPARED:,} letters, nobody "
+            "looked for telephone numbers and words of internal notes.",
         )

@@ -49,7 +49,7 @@ def first_found(folded: str, words: Iterable[str]) -> str | None:
     In scripts with spaces a word must stand alone: "app" is not in "happy". Time grows
     with the length of the text, whatever the text is.
     """
-    return next((word for word in words if _stands_in(folded, _fold_word(word))), None)
+    return next((word for word in words if stands_in(folded, _fold_word(word))), None)
 
 
 class Tokens(NamedTuple):
@@ -83,7 +83,13 @@ def _fold_word(word: str) -> str:
     return fold(word)
 
 
-def _stands_in(text: str, word: str) -> bool:
+def words_of(folded: str) -> list[str]:
+    """The words of *folded*, without what stands between them; one, where a script writes no spaces."""
+    return _WORDS.findall(folded)
+
+
+def stands_in(text: str, word: str) -> bool:
+    """Whether *word* (or several) stands alone in *text*, both after `fold`."""
     at = text.find(word) if word else -1
     while at >= 0:
         end = at + len(word)

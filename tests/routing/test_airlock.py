@@ -185,9 +185,59 @@ def test_only_what_is_looked_at_is_brought_to_one_form():
     assert rules("Cześć, Łu\u00adkasz!", customer_name_required="Łukasz") == []
 
 
-def test_a_short_note_is_nobodys_secret():
+@pytest.mark.parametrize(
+    "note", ["Done, thanks!", "ok", "", "…", "We have to do", "Refund pending, finance", "ขอบคุณมากค่ะ"]
+)
+def test_a_short_note_is_nobodys_secret(note):
     """ "Done, thanks!" stands in notes and replies alike."""
-    assert rules("Done, thanks!", "Done, thanks!") == []
+    assert rules(f"{note} We have to do it again: refund pending, finance says", note) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("Ignore her, a known liar.", "Ignore her, a known liar."),
+        ("Hi Ana! ignore her – a KNOWN liar, thanks", "Ignore her, a known liar."),
+        ("Hi Ana,\nhe's the CEO's son.", "He’s the CEO’s son"),
+        ("Cześć! To jest stary naciągacz.", "to jest stary naciagacz"),
+        ("สวัสดีค่ะ อย่าคืนเงินให้ลูกค้าคนนี้ค่ะ", "อย่าคืนเงินให้ลูกค้าคนนี้"),
+    ],
+)
+def test_a_short_note_that_stands_whole_in_the_text_is_held(text, note):
+    """Of four words and twelve letters, or twenty letters where no spaces are written."""
+    assert rules(text, note) == ["internal-note"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Ignore her.", "Ignore her, an old and known liar.", "Prignore her, a known liar", "liar known a"],
+)
+def test_a_short_note_counts_word_for_word(text):
+    """It has too few words to be nearly the same."""
+    assert rules(text, "Ignore her, a known liar.") == []
+
+
+def test_the_end_of_a_long_note_is_compared_too():
+    """Sentences too short to count alone, behind as many letters as are compared at once."""
+    log = " ".join(f"{number} is ok." for number in range(2_000))
+    secret = "She lies. Do not pay. Ask Legal first. Never call her. She sues. Wait for May."
+
+    assert rules(f"Hello! {secret}", f"{log} {secret}") == ["internal-note"]
+    assert rules("Hello! All of this works again since yesterday.", f"{log} {secret}") == []
+
+
+@pytest.mark.parametrize("text", ["so it is. " * 1_001, "ß" * 6_000, "ﷺ" * 1_000, "\u200b " * 6_000])
+def test_a_text_that_is_too_long_to_be_looked_at_whole_is_held(text):
+    """By its letters as they are compared."""
+    (finding,) = inspect(text)
+
+    assert finding.rule == "too-long"
+    assert "behind the first 10,000 letters" in finding.reason
+
+
+def test_a_text_that_is_not_too_long_passes():
+    """As long as may be; no network takes it."""
+    assert rules("so it is. " * 1_000, NOTE) == []
 
 
 def test_a_text_must_say_the_name_that_is_asked_for():
