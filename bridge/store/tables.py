@@ -22,6 +22,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Text,
+    TextClause,
     UniqueConstraint,
     text,
 )
@@ -63,6 +64,13 @@ CLOSED_EVER = text("closed_at IS NOT NULL")
 REFUSED_OUTSIDE = text("state = 'refused' AND decided_by IS NULL")  # nobody has decided that it is over
 
 
+_THREAD = ("installation", "network", "account", "thread_root")
+
+
+def _partial(name: str, *columns: str, where: TextClause, unique: bool = False) -> Index:
+    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
+
+
 class Delivery(Base):
     """Bytes that came in, from whom, with what id."""
 
@@ -71,7 +79,7 @@ class Delivery(Base):
         UniqueConstraint("installation", "source", "account", "delivery_id"),
         Index("ix_deliveries_due", "state", "due_at"),
         # It has "state" for SQLite's planner: else it takes the index above, and reads all that waits.
-        Index("ix_deliveries_put_off", "state", "due_at", sqlite_where=PUT_OFF, postgresql_where=PUT_OFF),
+        _partial("ix_deliveries_put_off", "state", "due_at", where=PUT_OFF),
         Index("ix_deliveries_heard", "source", "account", "received_at"),
         Index("ix_deliveries_received_at", "received_at"),
     )
@@ -163,30 +171,13 @@ class Case(Base):
 
     __tablename__ = "cases"
     __table_args__ = (
-        Index(
-            "uq_cases_open",
-            "installation",
-            "network",
-            "account",
-            "thread_root",
-            "author_id",
-            unique=True,
-            sqlite_where=text("state != 'closed'"),
-            postgresql_where=text("state != 'closed'"),
-        ),
+        _partial("uq_cases_open", *_THREAD, "author_id", unique=True, where=text("state != 'closed'")),
         Index("ix_cases_due", "due_at"),
         Index("ix_cases_state", "state", "posted_at"),
         Index("ix_cases_solved", "solved_by", "solved_at"),
         Index("ix_cases_author", "network", "author_id"),
         Index("ix_cases_closed_at", "closed_at"),
-        Index(
-            "ix_cases_lately",
-            "network",
-            "account",
-            "closed_at",
-            sqlite_where=CLOSED_EVER,
-            postgresql_where=CLOSED_EVER,
-        ),
+        _partial("ix_cases_lately", "network", "account", "closed_at", where=CLOSED_EVER),
     )
 
     id: Mapped[str] = _id()
@@ -291,13 +282,8 @@ class Intent(Base):
         UniqueConstraint("effect", "target", "cause"),
         Index("ix_intents_due", "state", "due_at"),
         Index("ix_intents_case", "case_id", "id"),
-        Index(
-            "ix_intents_refused",
-            "state",  # these two, too, are only why SQLite's planner takes this index
-            "decided_by",
-            sqlite_where=REFUSED_OUTSIDE,
-            postgresql_where=REFUSED_OUTSIDE,
-        ),
+        # These two columns, too, are only why SQLite's planner takes this index.
+        _partial("ix_intents_refused", "state", "decided_by", where=REFUSED_OUTSIDE),
     )
 
     id: Mapped[str] = _id()
@@ -332,7 +318,7 @@ class Event(Base):
     __tablename__ = "events"
     __table_args__ = (
         Index("ix_events_case", "case_id", "id"),
-        Index("ix_events_found", "kind", "at", sqlite_where=FOUND, postgresql_where=FOUND),
+        _partial("ix_events_found", "kind", "at", where=FOUND),
     )
 
     id: Mapped[str] = _id()
