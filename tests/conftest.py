@@ -83,12 +83,13 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a database of the kind that `pytest_generate_tests` says.
 
-    It is empty, but for a server's when a bridge is to run on it: then the tables are there.
+    It is empty, but for a server's when its tables are needed: then they are there.
     """
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/data/bridge.db"
     server: Postgres = request.getfixturevalue("postgres")
-    return server.migrated_database() if "sandbox" in request.fixturenames else server.new_database()
+    needed = not {"sandbox", "either"}.isdisjoint(request.fixturenames)
+    return server.migrated_database() if needed else server.new_database()
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from bridge.store import cases, intents
 from bridge.store.database import Database
 from bridge.store.presence import presence
 from bridge.store.tables import Case, Intent
+from tests import migrated
 from tests.store.conftest import NOON, make_case
 
 LANE = "account:kopi-plaza"
@@ -83,8 +84,9 @@ class Engine:
     """One process after another on the same tables, each with a case that the test knows by ``case``."""
 
     def __init__(self, folder: Path, monkeypatch: Any) -> None:
-        self.database = Database(f"sqlite:///{folder}/bridge.db", busy_timeout_s=0.2)
-        self.database.migrate()
+        url = f"sqlite:///{folder}/bridge.db"
+        migrated.prepare(url)
+        self.database = Database(url, busy_timeout_s=0.2)
         self.clock = Standing()
         self.outside = Outside()
         monkeypatch.setitem(effects.RECIPES, Effect.REPLY, self.outside.recipe(checks=True, resends=1))

@@ -14,6 +14,7 @@ from bridge.store import deliveries
 from bridge.store.database import Database
 from bridge.store.ids import new_id
 from bridge.store.tables import Case, TicketRow
+from tests import migrated
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 
@@ -38,10 +39,9 @@ def open_database(file: Path) -> Iterator[Callable[..., Database]]:
 
 
 @pytest.fixture
-def database(open_database: Callable[..., Database]) -> Database:
-    database = open_database(busy_timeout_s=0.1)
-    database.migrate()
-    return database
+def database(file: Path, open_database: Callable[..., Database]) -> Database:
+    migrated.prepare(f"sqlite:///{file}")
+    return open_database(busy_timeout_s=0.1)
 
 
 def make_case(**given: Any) -> Case:
@@ -99,7 +99,7 @@ def add_delivery(tx: Session, **given: Any) -> str:
 @pytest.fixture
 def either(store_url: str) -> Iterator[Database]:
     """A database of either kind."""
+    migrated.prepare(store_url)
     database = Database(store_url)
-    database.migrate()
     yield database
     database.close()

@@ -86,8 +86,7 @@ def test_a_dead_workers_lease_is_taken_at_once(database: Database):
 
 def test_the_lease_of_a_worker_that_said_goodbye_is_taken_at_once(postgres: Postgres):
     """Also while the server still has its session, as one under load does for seconds after it was closed."""
-    database = Database(postgres.new_database())
-    database.migrate()
+    database = Database(postgres.migrated_database())
     old, new = presence(database), presence(database)
     try:
         old.claim()

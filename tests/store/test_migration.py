@@ -119,7 +119,7 @@ def test_migrating_while_another_process_writes_says_that_it_is_busy(database: D
 
 
 @pytest.fixture
-def either(store_url: str) -> Iterator[Database]:
+def empty(store_url: str) -> Iterator[Database]:
     """An empty database of either kind."""
     database = Database(store_url)
     yield database
@@ -136,32 +136,32 @@ def upgrade(database: Database, revision: str) -> None:
 
 
 @pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004"])
-def test_every_released_state_comes_forward_with_what_is_in_it(either: Database, revision: str):
+def test_every_released_state_comes_forward_with_what_is_in_it(empty: Database, revision: str):
     """A case and its post, written by that version, are there after the migration."""
-    upgrade(either, revision)
-    with either.engine.begin() as connection:
+    upgrade(empty, revision)
+    with empty.engine.begin() as connection:
         old = MetaData()
         old.reflect(connection)
         case, message = rows_of_0001()
         connection.execute(old.tables["cases"].insert(), case)
         connection.execute(old.tables["messages"].insert(), message)
 
-    assert either.migrate() == either.head()
+    assert empty.migrate() == empty.head()
 
-    with either.write() as tx:
+    with empty.write() as tx:
         [post] = tx.scalars(select(Message))
         assert (post.text, post.erased_at) == ("It logs me out", None)
         assert (post.kind, post.followers, post.severity, post.sentiment) == (None,) * 4
         assert tx.get_one(Case, post.case_id).queue == "support-technical"
         post.permalink = post.global_id = "https://social.example/" + "x" * 900  # longer than 0001 took
-    with either.engine.connect() as connection:
+    with empty.engine.connect() as connection:
         assert differences(connection) == []
 
 
-def test_migrations_and_models_say_the_same_on_either_kind(either: Database):
+def test_migrations_and_models_say_the_same_on_either_kind(empty: Database):
     """From nothing, too."""
-    either.migrate()
-    with either.engine.connect() as connection:
+    empty.migrate()
+    with empty.engine.connect() as connection:
         assert differences(connection) == []
 
 
@@ -169,12 +169,12 @@ def differences(connection: Connection) -> list[object]:
     return list(compare_metadata(MigrationContext.configure(connection), Base.metadata))
 
 
-def test_a_newer_database_is_refused_on_either_kind(either: Database):
+def test_a_newer_database_is_refused_on_either_kind(empty: Database):
     """After a downgrade of the program: a sentence, and no table touched."""
-    either.migrate()
-    with either.engine.begin() as connection:
+    empty.migrate()
+    with empty.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    for attempt in (either.migrate, either.require_current):
+    for attempt in (empty.migrate, empty.require_current):
         with pytest.raises(StoreError, match=r"revision 9999.*install the newer version.*restore a backup"):
             attempt()
 

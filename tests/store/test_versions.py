@@ -15,8 +15,7 @@ from tests.store.conftest import NOON
 
 @pytest.fixture
 def shared(postgres: Postgres):
-    database = Database(postgres.new_database())
-    database.migrate()
+    database = Database(postgres.migrated_database())
     yield database
     database.close()
 
