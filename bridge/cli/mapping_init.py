@@ -143,9 +143,6 @@ def _given(answer: str) -> str | None:
     return None if answer == NONE else answer
 
 
-# --- what flags say: refused before the first question ----------------------------------
-
-
 def _languages_of(
     _context: click.Context, _option: click.Parameter, given: tuple[str, ...]
 ) -> tuple[str, ...]:

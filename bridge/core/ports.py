@@ -59,9 +59,6 @@ class Named:
     fix: str = ""
 
 
-# --- networks -----------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class Exempt:
     """A capability that a network lacks, with the reason."""
@@ -177,9 +174,6 @@ class Network(Protocol):
     def connect(self, account: Account, *, timeout_s: float) -> Connection: ...
 
 
-# --- desk ---------------------------------------------------------------------
-
-
 class Desk(Protocol):
     """A help desk."""
 
@@ -245,9 +239,6 @@ class Desk(Protocol):
         ...
 
     def check(self, groups: Collection[str], brands: Collection[str]) -> list[Finding]: ...
-
-
-# --- team ---------------------------------------------------------------------
 
 
 class Team(Protocol):

@@ -33,9 +33,6 @@ REDACTIONS = frozenset(
 MARGIN = timedelta(minutes=1)
 
 
-# --- one case ------------------------------------------------------------------------
-
-
 def take_back(tx: Session, world: World, case: Case, proof: str) -> list[str]:
     """Refuse what waits, end the case, and draft what takes its words back outside; what remains of it."""
     now = world.clock.now()
@@ -123,9 +120,6 @@ def _draft(
     )
 
 
-# --- deliveries --------------------------------------------------------------------------
-
-
 def bodies(world: World, *, until: datetime, since: datetime | None = None) -> Iterator[list[Any]]:
     """The deliveries with a body, some hundred at a time: see `erasure.bodies_between`."""
     after: tuple[datetime, str] | None = None
@@ -136,9 +130,6 @@ def bodies(world: World, *, until: datetime, since: datetime | None = None) -> I
             return
         yield page
         after = (page[-1].received_at, page[-1].id)
-
-
-# --- what a network deleted ------------------------------------------------------------------
 
 
 def bodies_of(world: World, row: Message) -> None:

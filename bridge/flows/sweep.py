@@ -10,7 +10,8 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, select, update
+from sqlalchemy import case as sql_case
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from bridge.core.intent import MOVING
@@ -131,7 +132,9 @@ def _bring_back(tx: Session, world: World, now: datetime) -> None:
     concerned = tx.scalars(select(Intent.case_id).where(*late).distinct().limit(AT_ONCE)).all()
     for case_id in sorted(concerned):
         held = cases.lock(tx, case_id)
-        ended, sent = (case((column > now, now), else_=column) for column in (Intent.over_at, Intent.sent_at))
+        ended, sent = (
+            sql_case((column > now, now), else_=column) for column in (Intent.over_at, Intent.sent_at)
+        )
         tx.execute(
             update(Intent)
             .where(Intent.case_id == case_id, *late)

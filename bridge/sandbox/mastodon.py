@@ -66,8 +66,6 @@ class MastodonSandbox:
     def stop(self) -> None:
         self._served.stop()
 
-    # --- what customers do and people read --------------------------------------
-
     def post(
         self,
         author: str,
@@ -142,8 +140,6 @@ class MastodonSandbox:
             status.created_at,
             status.edited_at,
         )
-
-    # --- the server's insides ----------------------------------------------------
 
     def _next_id(self) -> str:
         # As Mastodon's ids: milliseconds since the epoch, shifted; later is greater.
@@ -244,8 +240,6 @@ class MastodonSandbox:
         if reader in (status.author, *status.mentioned):
             return True
         return status.visibility in ("public", "unlisted")
-
-    # --- the API -----------------------------------------------------------------
 
     def _app(self) -> Flask:
         app = Flask("sandbox-mastodon", static_folder=None)

@@ -106,8 +106,6 @@ class PlazaSandbox:
         self._served.stop()
         self.sender.stop()
 
-    # --- what customers do and people read ---------------------------------------
-
     def post(
         self,
         author: str,
@@ -167,8 +165,6 @@ class PlazaSandbox:
         """The post *root* and everything in its thread, oldest first."""
         with self.lock:
             return [self._view(post) for post in self._posts.values() if post.root.id == root]
-
-    # --- the site's insides --------------------------------------------------------
 
     def _add(
         self,
@@ -247,8 +243,6 @@ class PlazaSandbox:
             "attachments": [],
             "tags": list(post.tags),
         }
-
-    # --- HTTP ------------------------------------------------------------------------
 
     def _app(self) -> Flask:
         app = Flask("sandbox-plaza", static_folder=None)

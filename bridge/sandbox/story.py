@@ -149,8 +149,6 @@ class Story:
             _Scene("Everything was said once", lambda: None, self._see_once),
         ]
 
-    # --- what people would see ------------------------------------------------------
-
     def _loop(self, root_id: str) -> Loop:
         for one in loops(self._sandbox):
             if one.root.id == root_id:
@@ -176,8 +174,6 @@ class Story:
         if len(found) != 1:
             raise NotYetError(f"{len(found) or 'no'} cards in #{CHANNEL} for the post on {where}")
         return found[0]
-
-    # --- the steps -----------------------------------------------------------------
 
     def _see_ready(self) -> str:
         if not self._ready():

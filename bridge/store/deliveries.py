@@ -129,7 +129,7 @@ def settle(tx: Session, row_id: str, state: str, at: datetime, reason: str | Non
     return True
 
 
-def some_wait(tx: Session) -> bool:
+def some_are_tried_again(tx: Session) -> bool:
     """Whether there are deliveries that made no sense yet and are tried again."""
     return tx.connection().execute(_WAITING).first() is not None
 

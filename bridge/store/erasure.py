@@ -239,9 +239,6 @@ def parts(ids: Collection[str]) -> Iterator[list[str]]:
         yield each[start : start + _MANY]
 
 
-# --- deliveries ----------------------------------------------------------------------
-
-
 def hidden_delivery(installation: str, source: str, delivery_id: str) -> str:
     """What stands for the id of an erased delivery, so that the same item is known when it is read again."""
     return pseudonym(installation, source, delivery_id)

@@ -329,9 +329,6 @@ def test_a_disk_that_fails_leaves_nothing_half_done(alone: Shell, folder: Path):
     assert alone("mappings", "init", str(folder), "--yes").code == 0
 
 
-# --- from what there is ---------------------------------------------------------------
-
-
 @pytest.fixture
 def live(sandbox: Sandbox, tmp_path: Path, folder: Path) -> Shell:
     environment = environment_of(tmp_path / "data", sandbox, "http://127.0.0.1:1")

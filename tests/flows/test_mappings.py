@@ -390,9 +390,6 @@ def test_a_queue_that_was_removed_still_serves_its_open_cases(
     eventually(lambda: "Closed publicly" in the_card(sandbox, "support-technical").words, what="the receipt")
 
 
-# --- several processes, and what was served before -----------------------------------------
-
-
 @pytest.fixture
 def elsewhere(tmp_path: Path, database: Database) -> Callable[..., Mappings]:
     """Another process of the installation, with a copy of the files of its own."""

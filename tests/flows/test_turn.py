@@ -62,7 +62,7 @@ def test_opening_a_loop_takes_four_commits_after_the_doors(
     with running.database.write() as tx:
         for cursor in tx.query(Cursor):
             cursor.due_at = datetime.now(UTC) + timedelta(days=1)
-    monkeypatch.setattr(deliveries, "some_wait", lambda _tx: False)
+    monkeypatch.setattr(deliveries, "some_are_tried_again", lambda _tx: False)
 
     with moves(running) as commits:
         complain(sandbox, "maria")

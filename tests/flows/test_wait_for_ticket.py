@@ -55,11 +55,11 @@ def test_it_waits_for_a_minute_however_often_it_is_looked_at(running: InProcess,
     for _ in range(70):
         assert looked_at(running, key).state == "received"
     with running.database.read() as tx:
-        assert deliveries.some_wait(tx)
+        assert deliveries.some_are_tried_again(tx)
     clock.by += A_MINUTE
     assert looked_at(running, key).reason == "ticket 4711 is none of ours"
     with running.database.read() as tx:
-        assert not deliveries.some_wait(tx)
+        assert not deliveries.some_are_tried_again(tx)
 
 
 def test_it_waits_for_a_moment_where_no_ticket_is_being_opened(running: InProcess, clock: Ahead):

@@ -190,8 +190,6 @@ class NetworkContract(ABC):
         text = self.network.compose(self.account, "We found your parcel.", target).text
         return Reply(self.account.key, target, text, "en", Visibility.UNLISTED, RECEIVED_AT)
 
-    # --- declaration ---
-
     def test_every_lack_has_its_reason(self):
         """What a network cannot do is declared with a reason in words."""
         declared = self.network.capabilities
@@ -203,8 +201,6 @@ class NetworkContract(ABC):
         names = [field.name for field in self.network.account_fields]
         assert len(set(names)) == len(names)
         assert all(field.help for field in self.network.account_fields)
-
-    # --- normalise ---
 
     def test_recorded_delivery_is_understood(self, recorded):
         """Each recorded body gives the events, or the refusal, that stand beside it."""
@@ -258,8 +254,6 @@ class NetworkContract(ABC):
             self.network.normalise(self.account, body.encode(), RECEIVED_AT)
         assert CUSTOMER_WORDS not in f"{caught.value!s} {caught.value!r} {caught.value.__cause__!r}"
 
-    # --- compose ---
-
     def test_composed_reply_says_whether_it_fits(self):
         """A text at the limit fits; one character more does not, and nothing is cut off."""
         empty = self.network.compose(self.account, "x", self.target())
@@ -288,8 +282,6 @@ class NetworkContract(ABC):
         once = self.network.compose(self.account, text, self.target()).text
         assert self.network.compose(self.account, once, self.target()).text == once
 
-    # --- light ---
-
     @pytest.mark.parametrize("visibility", [Visibility.FOLLOWERS, Visibility.DIRECT])
     def test_private_message_gets_no_public_reply(self, visibility):
         """A message that was not public shows red at intake, with a sentence for the agent."""
@@ -300,8 +292,6 @@ class NetworkContract(ABC):
     def test_public_message_can_be_answered(self):
         """A public message shows green."""
         assert self.network.light(self.account, self.target()).possible
-
-    # --- before a reply ---
 
     def test_look_tells_of_every_obstacle(self):
         """Edited, and answered by a colleague: an edit that a person let pass hides no answer."""
@@ -322,8 +312,6 @@ class NetworkContract(ABC):
             with responses.RequestsMock(assert_all_requests_are_fired=False) as vendor:
                 self.show(vendor, edited_at=edited_at, answer="https://social.example/posts/20")
                 assert self.connect().preflight(self.target(), ()).edited_at == edited_at
-
-    # --- errors of a write ---
 
     @pytest.mark.parametrize("status", ERROR_CLASSES_OF_A_WRITE)
     def test_refused_reply_has_its_class(self, status):

@@ -109,9 +109,6 @@ def article(html: str, tag: str) -> str:
     return Reader(found).text
 
 
-# --- what it says ---------------------------------------------------------------------
-
-
 def test_a_tag_says_all_that_a_person_needs():
     """Meaning, owner, next step, promise in words, hours, who is told, and a reply in each language."""
     said = article(drawn(starter()), "technical-issue")
@@ -378,9 +375,6 @@ def test_every_tag_of_a_starter_of_ours_is_on_the_page():
     assert len({entry.tag for entry in book.tags}) == len(book.tags) == 500
 
 
-# --- safe to open ---------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("made", MADE.values(), ids=MADE)
 def test_nothing_that_admins_wrote_becomes_markup(made):
     """Only our own style and script, no address but links that somebody clicks on."""
@@ -403,9 +397,6 @@ def test_the_page_forbids_itself_everything_from_elsewhere():
     assert policy() in [attributes.get("content") for attributes in metas]
     assert policy().startswith("default-src 'none'; ")
     assert "unsafe" not in policy()
-
-
-# --- the house rules' own marks -------------------------------------------------------
 
 
 def test_the_marks_of_the_house_rules_are_read():
@@ -453,9 +444,6 @@ def test_what_has_no_marks_is_shown_as_it_was_written(text):
 def test_a_file_of_nothing_but_marks_is_read_at_once(mark):
     """A megabyte of brackets is no reason to hang."""
     assert read_prose(mark * (500_000 // len(mark)))
-
-
-# --- in a browser ---------------------------------------------------------------------
 
 
 @pytest.fixture

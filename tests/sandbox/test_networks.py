@@ -142,9 +142,6 @@ def test_search_resolves_a_uri_and_the_permalink_opens(sandbox, kopi):
     assert "it &lt;b&gt;broke" in requests.get(status.url, timeout=5).text
 
 
-# --- Plaza ------------------------------------------------------------------------
-
-
 def ask(
     sandbox: Sandbox, text: str, parent: str, key: str = "intent-1", secret: str = ""
 ) -> requests.Response:

@@ -46,9 +46,6 @@ def state(page: Page) -> dict:
     return requests.get(f"{page.url}state.json", timeout=5).json()
 
 
-# --- over HTTP ----------------------------------------------------------------------
-
-
 def test_acts_of_every_person_show_in_the_state(sandbox, page):
     """Customer, social team and agent; each with its line in the timeline."""
     play(sandbox)
@@ -102,9 +99,6 @@ def test_killing_the_bridge_is_told_and_its_return_too(page, supervisor):
     state(page)
     texts = [one["text"] for one in state(page)["timeline"]]
     assert texts == ["You killed the bridge", "The bridge is down", "The bridge is up again, process 4242"]
-
-
-# --- in a browser -------------------------------------------------------------------
 
 
 @pytest.fixture

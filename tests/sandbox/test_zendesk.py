@@ -62,9 +62,6 @@ def put(api: requests.Session, root: str, ticket_id: int, **wanted: object) -> r
     return api.put(f"{root}/tickets/{ticket_id}.json", json={"ticket": wanted}, timeout=5)
 
 
-# --- the door -------------------------------------------------------------------
-
-
 def test_expires_in_is_told_only_to_those_who_ask(sandbox):
     """A client that does not send expires_in is not told how long its token lives."""
     assert "expires_in" not in mint(sandbox).json()
@@ -105,9 +102,6 @@ def test_revoked_token_is_401(sandbox, api, root):
     """An admin resets the tokens: the next call has to mint anew."""
     sandbox.zendesk.door.revoke_all()
     assert api.get(f"{root}/tickets.json", timeout=5).status_code == 401
-
-
-# --- tickets ----------------------------------------------------------------------
 
 
 def test_idempotency_key_gives_the_first_answer_again(api, root, sandbox):
@@ -252,9 +246,6 @@ def test_tickets_own_link_opens_for_a_person(zenpy, sandbox):
     assert "<p>&lt;script&gt;</p>" in answer.text
 
 
-# --- triggers and webhooks ----------------------------------------------------------
-
-
 def signed_by(secret: str, headers: dict[str, str], body: bytes) -> bool:
     """Zendesk's recipe, written down a second time."""
     content = headers["x-zendesk-webhook-signature-timestamp"].encode() + body
@@ -378,9 +369,6 @@ def test_event_subscriptions_are_refused_where_the_account_lacks_them(api, root)
         "subscriptions": ["zen:event-type:ticket.comment_added"],
     }
     assert api.post(f"{root}/webhooks", json={"webhook": webhook}, timeout=5).status_code == 403
-
-
-# --- the incremental export ----------------------------------------------------------
 
 
 def exported(api: requests.Session, root: str, **params: object) -> list[list[tuple[int, str]]]:

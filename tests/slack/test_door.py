@@ -119,8 +119,6 @@ def test_no_headers_are_unauthentic() -> None:
         verify(b"", {}, NOW, (SECRET,))
 
 
-# --- through Bolt and Flask ----------------------------------------------------
-
 Record = list[tuple[str, bytes]]
 
 

@@ -48,8 +48,6 @@ def test_the_manifest_is_within_slacks_limits() -> None:
     assert len(found["features"]["bot_user"]["display_name"]) <= 80
 
 
-# --- doctor ----------------------------------------------------------------------
-
 ALL_SCOPES = {"X-OAuth-Scopes": ",".join(SCOPES)}
 MEMBER = {"ok": True, "channel": {"id": CHANNEL, "is_member": True, "is_archived": False}}
 

@@ -159,8 +159,6 @@ def test_a_blank_post_stays_blank_when_it_comes_once_more(world: World, database
     assert (row.text, row.author_handle, row.author_name) == (None, None, None)
 
 
-# --- who is meant ----------------------------------------------------------------------
-
 MASTODON = Person(
     "mastodon",
     frozenset({"https://kopi.example/@dewi"}),

@@ -144,8 +144,6 @@ class AnyStory(RuleBasedStateMachine):
         self.solves = 0
         self.caught: list[Any] | None = None
 
-    # --- the beginning --------------------------------------------------------------
-
     @initialize(site=st.sampled_from(["plaza", "mastodon"]), honours_keys=st.booleans())
     def complain(self, site: str, honours_keys: bool) -> None:
         self.sandbox = Sandbox(honours_keys=honours_keys)
@@ -176,8 +174,6 @@ class AnyStory(RuleBasedStateMachine):
         """What agents can work on. No precondition asks for it: how soon it is there is not drawn."""
         return self.sandbox.zendesk.tickets()
 
-    # --- customers ------------------------------------------------------------------
-
     @rule()
     def post(self) -> None:
         self._post(self._new("It happens when"), self.root if self.root not in self.deleted else None)
@@ -203,8 +199,6 @@ class AnyStory(RuleBasedStateMachine):
     def tag(self, tag: str) -> None:
         known = self.root if self.name == "plaza" else self.site.posts()[0].uri
         self.sandbox.tags.tag("standard" if self.name == "plaza" else "mastodon", known, tag)
-
-    # --- agents ---------------------------------------------------------------------
 
     @rule(solving=st.booleans(), held=st.sampled_from([False, False, False, True]))
     def comment(self, solving: bool, held: bool) -> None:
@@ -243,16 +237,12 @@ class AnyStory(RuleBasedStateMachine):
         if self.tickets and self.tickets[0].status == "solved":
             self.sandbox.zendesk.reopen(self.tickets[0].id)
 
-    # --- the team -------------------------------------------------------------------
-
     @rule(label=st.sampled_from(["take this", "Why here", "Post it", "Don't", "there already"]))
     def press(self, label: str) -> None:
         for card in self.sandbox.slack.cards():
             button = card.button(label)
             if button is not None:
                 self.sandbox.slack.press(card.channel, card.ts, button.action_id, value=button.value)
-
-    # --- what goes wrong ------------------------------------------------------------
 
     @rule(where=st.sampled_from(FAULTS), how=st.sampled_from(KINDS), times=st.sampled_from([1, 1, 2]))
     def fail(self, where: tuple[str, str], how: tuple[str, int], times: int) -> None:
@@ -314,8 +304,6 @@ class AnyStory(RuleBasedStateMachine):
     def rest(self) -> None:
         """Nothing happens for a while."""
         self._until_quiet(1.0)
-
-    # --- the end --------------------------------------------------------------------
 
     def _until_quiet(self, seconds: float) -> bool:
         """Wait until nothing is to be done; nobody sits out the waits."""

@@ -104,9 +104,6 @@ def said(sandbox: Sandbox, site: str) -> list[str]:
     return [post.text for post in brand_posts(getattr(sandbox, site))]
 
 
-# --- before the closing reply leaves ------------------------------------------------------
-
-
 @SITES
 def test_words_that_no_agent_has_read_hold_the_closing_reply(sandbox: Sandbox, running: InProcess, site: str):
     """They are public, and nobody has told the bridge: it sees them when it looks, and so does the ticket."""
@@ -230,9 +227,6 @@ def test_what_others_wrote_and_what_is_known_holds_nothing(sandbox: Sandbox, run
     eventually(is_(running, "closed"), what="the receipt")
     assert 2 == len(said(sandbox, site))
     assert not waiting_notes(sandbox, ticket.id)
-
-
-# --- after it has left ----------------------------------------------------------------------
 
 
 @SITES

@@ -164,9 +164,6 @@ def is_heeded(sandbox: Sandbox, vendor: str, operation: str, wait: str) -> bool:
     return calls[refused + 1].at >= earliest
 
 
-# --- down ---------------------------------------------------------------------------
-
-
 def test_without_slack_tickets_and_replies_go_on(sandbox: Sandbox, running: InProcess, clock: Ahead):
     """Nobody sees a card, and the customer is answered; the card comes when Slack does, up to date."""
     down(sandbox, "slack")
@@ -260,9 +257,6 @@ def test_with_everything_down_nothing_is_lost(sandbox: Sandbox, running: InProce
     one_of_each(sandbox, running)
 
 
-# --- slow down ----------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("asked", [in_seconds, as_a_date])
 def test_a_vendor_that_asks_for_time_while_the_case_opens_gets_it(
     sandbox: Sandbox, running: InProcess, asked
@@ -300,9 +294,6 @@ def test_a_vendor_that_asks_for_time_while_the_case_goes_on_gets_it(
     stays(lambda: 1 == len(brand_posts(network)), seconds=0.3)
     comments = sandbox.zendesk.ticket(ticket.id).comments
     assert [1, 1] == [sum(words in one.text for one in comments) for words in ("website", "Receipt")]
-
-
-# --- thrown out ----------------------------------------------------------------------
 
 
 def test_wrong_credentials_of_one_account_park_only_its_lane(

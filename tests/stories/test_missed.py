@@ -114,9 +114,6 @@ def problems(running: InProcess) -> str:
     return "\n".join(requests.get(f"{running.url}/readyz", timeout=5).json()["problems"])
 
 
-# --- what agents did ------------------------------------------------------------------
-
-
 def test_a_comment_and_a_solve_that_no_webhook_told_are_answered_once_and_closed(
     sandbox: Sandbox, running: InProcess, deaf: TicketView
 ):
@@ -341,9 +338,6 @@ def test_a_ticket_whose_opening_nobody_knew_the_outcome_of_is_found(
     assert 1 == finds(running)
 
 
-# --- what customers wrote -----------------------------------------------------------------
-
-
 def look(running: InProcess, account: str = "kopi-plaza") -> None:
     """The account's list is looked at from beginning to end."""
     key = f"poll:{account}"
@@ -395,9 +389,6 @@ def test_a_relay_without_a_list_is_no_fault(sandbox: Sandbox, running: InProcess
     assert "poll:kopi-plaza" not in problems(running)
 
 
-# --- after downtime -------------------------------------------------------------------
-
-
 def test_what_happened_while_the_bridge_was_down_is_found_at_its_start(
     sandbox: Sandbox, running: InProcess, ticket: TicketView
 ):
@@ -431,9 +422,6 @@ def test_a_sweep_that_is_put_off_again_and_again_is_shown(
     due(running)
 
     eventually(lambda: "export:zendesk does not work: since" in problems(running), what="the problem")
-
-
-# --- the export itself ----------------------------------------------------------------
 
 
 def test_pages_that_end_within_one_second_lose_nothing(

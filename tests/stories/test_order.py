@@ -81,9 +81,6 @@ def ticket(sandbox: Sandbox, running: InProcess):
     return found
 
 
-# --- before the post ------------------------------------------------------------
-
-
 def test_a_tag_that_comes_before_its_post_waits_for_it(sandbox: Sandbox, running: InProcess):
     """The tag source is faster than the network: no case yet, and one when the post is there."""
     post = sandbox.plaza.post("dewi", HARMLESS, language="en", quiet=True)
@@ -189,9 +186,6 @@ def test_an_edit_that_comes_before_its_post_is_the_version_that_counts(sandbox: 
     stays(lambda: 0 == notes(sandbox, ticket.id, "edited"), seconds=0.4)
     assert sandbox.zendesk.ticket(ticket.id).says("The newer words of it", public=True)
     assert not sandbox.zendesk.ticket(ticket.id).says("The older words of it")
-
-
-# --- while the case is open -------------------------------------------------------
 
 
 def test_an_answer_without_a_mention_is_heard_by_reading_the_thread_again(
@@ -323,9 +317,6 @@ def test_a_customer_who_blocks_the_brand_is_gone(sandbox: Sandbox, running: InPr
     assert [] == brand_posts(sandbox.plaza)
 
 
-# --- after the end -----------------------------------------------------------------
-
-
 def close_the_loop(sandbox: Sandbox, ticket_id: int) -> None:
     sandbox.zendesk.solve(ticket_id)
     eventually(lambda: receipts(sandbox, ticket_id), what="the first receipt")
@@ -385,9 +376,6 @@ def test_a_customer_who_comes_back_to_a_closed_ticket_gets_one_linked_follow_up(
     sandbox.zendesk.agent_comments(follow_up.id, "Really fixed now.", status="solved")
     eventually(lambda: receipts(sandbox, follow_up.id), what="the follow-up's receipt")
     assert "Really fixed now." == brand_posts(sandbox.plaza)[-1].text
-
-
-# --- routes ------------------------------------------------------------------------
 
 
 def test_a_route_without_a_ticket_is_a_card_and_its_receipt(sandbox: Sandbox, running: InProcess):

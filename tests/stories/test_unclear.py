@@ -102,9 +102,6 @@ def test_a_call_whose_answer_is_not_clear_happens_once(scene: Scene, what: str, 
     assert [] == unknowns(scene.running)
 
 
-# --- the network ------------------------------------------------------------------
-
-
 def asked_on_mastodon(sandbox: Sandbox, folder: Path, **changes: str) -> InProcess:
     """A bridge with a case on Mastodon; what its agents say is lost on its way back."""
     running = InProcess(folder, sandbox, **changes)
@@ -214,9 +211,6 @@ def test_a_vendor_that_is_away_for_the_whole_story(scene: Scene, vendor: str):
 def replies(running: InProcess) -> int:
     with running.database.read() as tx:
         return len(list(tx.scalars(select(Intent.id).where(Intent.effect == Effect.REPLY))))
-
-
-# --- the desk ---------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -170,8 +170,6 @@ def test_a_database_that_cannot_be_read_is_503(bridge: Bridge, monkeypatch: pyte
     assert bridge.web.test_client().get("/metrics").status_code == 503
 
 
-# --- cheap --------------------------------------------------------------------------
-
 MANY = 4_000
 
 

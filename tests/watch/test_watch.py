@@ -211,9 +211,6 @@ def problems(bridge: Bridge) -> list[str]:
     return found
 
 
-# --- silence ------------------------------------------------------------------------
-
-
 def hear(bridge: Bridge, count: int, gap: timedelta, until=NOON, account: str = "kopi-plaza") -> None:
     """Deliveries of *account*, *gap* apart, the last at *until*."""
     with bridge.world.database.write() as tx:
@@ -290,9 +287,6 @@ def test_an_account_that_left_the_mapping_is_not_missed(bridge: Bridge, watch: W
     hear(bridge, 30, timedelta(hours=1), account="kopi-gone")
     look(watch, clock, timedelta(days=3))
     assert channel.said == []
-
-
-# --- what the tables say ------------------------------------------------------------
 
 
 def test_a_poll_that_fails_once_is_no_message_and_thrice_is(bridge: Bridge, watch: Watch, clock, channel):
@@ -401,8 +395,6 @@ def test_a_count_that_grows_is_not_told_again(bridge: Bridge, watch: Watch, cloc
         assert "11 deliveries could not be understood" in tx.get_one(Alert, "failed-deliveries").text
         tx.execute(delete(Delivery))
 
-
-# --- what vendors say ---------------------------------------------------------------
 
 WEBHOOK = Finding("Zendesk webhook", False, "does not exist", "run: bridge setup zendesk")
 

@@ -58,9 +58,6 @@ def said(number: int, author: int) -> list[dict[str, Any]]:
     return [{"id": number, "type": "Comment", "author_id": author, "public": True, "plain_body": "Hello"}]
 
 
-# --- customers ---
-
-
 def test_a_customer_is_registered_by_the_social_identity(api, desk):
     """No e-mail address is invented, and nobody is written to."""
     made = api.post(f"{API}/users/create_or_update.json", json={"user": {"id": 35436}}, status=201)
@@ -81,9 +78,6 @@ def test_a_customer_whose_name_shows_nothing_is_registered_all_the_same(api, des
     made = api.post(f"{API}/users/create_or_update.json", json={"user": {"id": 35436}}, status=201)
     desk.register_customer(Customer("mastodon:social.example:1", name))
     assert sent(made)["user"]["name"] == "mastodon:social.example:1"
-
-
-# --- opening ---
 
 
 def test_a_ticket_opens_with_the_customers_words_as_the_customers_own(api, desk):
@@ -246,9 +240,6 @@ def test_a_ticket_field_is_known_by_title_by_key_and_by_id(api):
     assert list(known.values()) == [360012, 360012, 360013, 360013, None, None]
 
 
-# --- finding ---
-
-
 def test_a_ticket_is_found_by_its_whole_external_id(api, desk):
     """zenpy sends "&" and "#" bare, and Zendesk would look for the half before them."""
     hard = "bridge:a&b#c +d:0"
@@ -269,9 +260,6 @@ def test_no_ticket_is_none(api, desk):
     """Not an error: the caller asks because it does not know."""
     api.get(f"{API}/tickets.json", json={"tickets": []})
     assert desk.find_ticket("bridge:1:0") is None
-
-
-# --- updating ---
 
 
 def test_a_note_says_that_it_is_internal(api, desk):
@@ -359,9 +347,6 @@ def test_another_refusal_stays_a_refusal(api, desk):
     api.get(f"{API}/tickets/5158.json", json={"ticket": {"id": 5158, "status": "open"}})
     with pytest.raises(VendorRefusedError, match="RecordInvalid"):
         desk.update_ticket(TicketUpdate("5158", "x"), "stamp-1")
-
-
-# --- reading ---
 
 
 def pages(api, *found: dict[str, Any]) -> list[responses.BaseResponse]:
@@ -537,9 +522,6 @@ def test_a_deleted_ticket_is_gone(api, desk):
     api.get(f"{API}/tickets/5158.json", json={"ticket": {"id": 5158, "status": "deleted"}})
     with pytest.raises(VendorGoneError, match="deleted"):
         desk.read_ticket("5158")
-
-
-# --- threads ---
 
 
 def test_zenpy_keeps_nothing(api):

@@ -172,9 +172,6 @@ def test_the_signing_secret_is_shown_on_demand(admin, account):
     assert setup.signing_secret(account) == "test-signing-secret"
 
 
-# --- the doctor ---
-
-
 def findings(account, groups=("Support",), brands=("Acme",)) -> dict[str, tuple[bool, str]]:
     found = ZendeskDesk(account).check(groups, brands)
     assert all(finding.fix for finding in found if not finding.ok), "a fault without its fix"

@@ -141,7 +141,7 @@ class OpenTicket(DeskRecipe):
                 state="current",
                 opened_at=now,
                 # Somebody may have been faster than our record of the answer.
-                hinted_at=now if found_late or deliveries.some_wait(tx) else None,
+                hinted_at=now if found_late or deliveries.some_are_tried_again(tx) else None,
             ),
         )
         case.ticket_opened_at = case.ticket_opened_at or now

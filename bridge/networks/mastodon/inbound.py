@@ -141,9 +141,6 @@ def _attachments(status: Status) -> list[Attachment]:
     return [Attachment(media.type, url, media.description) for media, url in found if url]
 
 
-# --- the shapes ---------------------------------------------------------------
-
-
 def _visibility(name: object) -> Visibility:
     # Relatives of Mastodon know other audiences: none that we do not know is public.
     return _VISIBILITIES.get(str(name), Visibility.DIRECT)

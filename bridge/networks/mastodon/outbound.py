@@ -246,8 +246,6 @@ class MastodonConnection:
             self._check_text_limit(),
         ]
 
-    # --- reading ---
-
     def _newest_notification(self) -> str:
         page = self._notifications("poll", {"limit": "1"})
         return max((notification.id for notification in page), key=_age, default="0")
@@ -389,8 +387,6 @@ class MastodonConnection:
         if not is_confidential(self._url):
             raise VendorRefusedError(NAME, operation, "the account's url must begin with https://")
         return f"{self._url}/api/{path}"
-
-    # --- findings ---
 
     def _check_mentions(self) -> Finding:
         try:

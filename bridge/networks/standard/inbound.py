@@ -147,9 +147,6 @@ def _read(shape: type[B], body: bytes) -> B:
         raise UnreadablePayloadError(f"the body has not the shape that its type has: {what}") from None
 
 
-# --- the shapes ---------------------------------------------------------------
-
-
 TagName = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]
 NetworkName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,49}$")]
 

@@ -143,8 +143,6 @@ class ZendeskSandbox:
         self._served.stop()
         self.sender.stop()
 
-    # --- what people do in the interface ---------------------------------------
-
     def agent_comments(
         self,
         ticket_id: int | str,
@@ -260,8 +258,6 @@ class ZendeskSandbox:
         self.run_triggers(change)
         return change.audit.id
 
-    # --- what people read ------------------------------------------------------
-
     def tickets(self) -> list[TicketView]:
         """All tickets that are not deleted, oldest first."""
         with self.lock:
@@ -315,8 +311,6 @@ class ZendeskSandbox:
             for event in audit.events
             if event["type"] == "Change" and event["field_name"] == "status"
         )
-
-    # --- triggers and webhooks -------------------------------------------------
 
     def install_webhook(self, bridge_url: str, tag: str | None = None) -> str:
         """What a set-up would make: one webhook, a trigger for comments and one for the status.
@@ -407,8 +401,6 @@ class ZendeskSandbox:
             "X-Zendesk-Webhook-Invocation-Id": uuid.uuid4().hex,
         }
         self.sender.send(Hook(webhook.endpoint, body, lambda: zendesk_headers(webhook.secret, body) | fixed))
-
-    # --- the API's objects -----------------------------------------------------
 
     def ticket_json(self, ticket: Ticket) -> Json:
         """A ticket as the API writes it. Callers hold the lock."""

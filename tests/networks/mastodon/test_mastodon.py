@@ -111,17 +111,11 @@ class TestMastodon(NetworkContract):
         with_thread(vendor, status("11", edited_at=edited_at.isoformat(), content="<p>It came</p>"), ours)
 
 
-# --- what it does not do ---
-
-
 def test_no_webhook_is_ever_authentic():
     """Mastodon sends none, so whoever sends one is somebody else."""
     assert MASTODON.challenge(ACCOUNT, {"hub.challenge": "1"}) is None
     with pytest.raises(UnauthenticRequestError):
         MASTODON.verify(ACCOUNT, b"{}", {}, RECEIVED_AT)
-
-
-# --- poll ---
 
 
 def notifications(*pairs: tuple[str, dict[str, Any] | None], kind: str = "mention") -> list[dict[str, Any]]:
@@ -275,9 +269,6 @@ def test_mention_that_turns_up_behind_newer_ones_is_heard(server):
     assert len(second.cursor.split()) == OVERLAP
 
 
-# --- read_thread ---
-
-
 def test_thread_is_read_in_the_same_form_as_a_poll(server):
     """The same version by poll and by thread is one delivery, in the same bytes."""
     server.get(f"{API}/notifications", json=notifications(("99", status("11"))))
@@ -364,9 +355,6 @@ def test_post_is_ours_by_the_whole_handle_or_the_address(handle, author, own):
     assert event.message.own is own
 
 
-# --- compose ---
-
-
 def test_reply_begins_with_a_mention():
     """Without the mention the customer would not be told."""
     assert MASTODON.compose(ACCOUNT, " Hello! ", TARGET).text == "@alice@pub.example Hello!"
@@ -424,9 +412,6 @@ def test_mention_is_made_of_what_is_known(author, mention):
 def test_length_is_counted_as_the_server_counts(text, counted):
     """Graphemes, 23 for each link, and a mention without its server."""
     assert length(text) == counted
-
-
-# --- preflight ---
 
 
 def with_thread(server, current: dict[str, Any], *descendants: dict[str, Any]) -> None:
@@ -533,9 +518,6 @@ def test_answer_by_hand_is_found_unless_claimed(server):
     latest = line().find_own_answer(TARGET, ())
     assert latest is not None
     assert latest.id == "https://pub.example/posts/21"
-
-
-# --- reply ---
 
 
 def test_reply_stands_under_the_post(server):
@@ -686,9 +668,6 @@ def test_odd_token_is_no_crash(server):
     line(replace(ACCOUNT, secrets={"token": ("test-tokeń",)})).reply(REPLY, "intent-1")
 
 
-# --- find_reply ---
-
-
 @pytest.mark.parametrize(
     "found",
     [
@@ -744,9 +723,6 @@ def test_lost_answer_to_a_reply_is_unclear(server):
         line().reply(REPLY, "intent-1")
 
 
-# --- doctor ---
-
-
 def test_doctor_is_content_with_a_good_account(server):
     """Identity, mentions and text limit: nothing to fix."""
     server.get(f"{API}/notifications", json=[])
@@ -773,9 +749,6 @@ def test_doctor_says_that_the_token_does_not_work(server):
     [finding] = line().check()
     assert not finding.ok
     assert finding.fix
-
-
-# --- text ---
 
 
 @pytest.mark.parametrize(

@@ -77,8 +77,6 @@ class TestStandard(PushContract):
     def rotating(self) -> Account:
         return replace(self.account, secrets={"secret": (OTHER_SECRET, SECRET)})
 
-    # --- why a body cannot be read ---
-
     @pytest.mark.parametrize(
         ("body", "why"),
         [
@@ -94,8 +92,6 @@ class TestStandard(PushContract):
         with pytest.raises(UnreadablePayloadError, match=why) as caught:
             self.network.normalise(ACCOUNT, body, datetime(2026, 11, 21, tzinfo=UTC))
         assert "half" not in str(caught.value), "nobody's words are in it"
-
-    # --- the signature ---
 
     def test_published_vector_is_authentic(self):
         """The example with which the specification's own libraries test themselves."""
@@ -144,8 +140,6 @@ class TestStandard(PushContract):
         with pytest.raises(UnauthenticRequestError):
             verify([value], b"{}", headers, RECEIVED_AT)
 
-    # --- reading ---
-
     def test_own_post_is_known_by_its_author_id(self):
         """A relay whose handles differ from ours names our author id instead."""
         account = replace(self.account, handle="@somebody", fields={"own_id": "brand-1"})
@@ -183,8 +177,6 @@ class TestStandard(PushContract):
         light = self.network.light(replace(self.account, fields={}), self.target())
         assert not light.possible
         assert "reply_url" in light.reason
-
-    # --- the callback ---
 
     def test_reply_is_signed_and_carries_our_key(self):
         """The relay can prove the sender and knows a repeated request by its webhook-id."""
@@ -291,8 +283,6 @@ class TestStandard(PushContract):
             first, again, second = (call.request.headers["webhook-id"] for call in relay.calls)
         assert first == again != second
 
-    # --- before a reply ---
-
     @pytest.mark.parametrize(
         ("state", "obstacles"),
         [
@@ -372,8 +362,6 @@ class TestStandard(PushContract):
             relay.get(RELAY, json={"state": "present"})
             assert not self.connect().preflight(odd, ()).obstacles
 
-    # --- an account that only brings messages in ---
-
     def test_account_without_reply_url_never_calls(self):
         """A tag source is asked nothing, and a reply through it is refused."""
         connection = StandardConnection(replace(self.account, fields={}), timeout_s=1)
@@ -385,8 +373,6 @@ class TestStandard(PushContract):
             assert connection.poll("7").cursor == "7"
             with pytest.raises(VendorRefusedError):
                 connection.reply(self.wanted_reply(), "intent-1")
-
-    # --- what was sent, and did not arrive ---
 
     def listed(self, *ids: str, after: str | None = None, at: str = "2026-11-21T11:59:40Z"):
         body = {"type": "social.message.deleted", "data": {"id": "post-1"}}
@@ -439,8 +425,6 @@ class TestStandard(PushContract):
             relay.get(RELAY, json=self.listed("msg_1", at="2126-01-01T00:00:00Z"))
             polled = self.connect().poll("2026-11-21T11:58:00+00:00")
         assert datetime.fromisoformat(polled.cursor) <= datetime.now(UTC)
-
-    # --- doctor ---
 
     def test_doctor_is_content_with_a_good_account(self):
         """A long secret and a relay that answers: nothing to fix."""
