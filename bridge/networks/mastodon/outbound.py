@@ -49,6 +49,9 @@ from bridge.networks.shape import Id, Shape
 
 # Each mention costs one more read, of its thread; a server allows 300 in five minutes.
 MENTIONS_PER_POLL = 40
+# After so long what was read of a page is given to be written down, and the rest is asked for at once: a
+# process that is killed again and again must get on.
+LONGEST_PAGE_S = 2.0
 # The latest mentions, asked for again with each poll: one may turn up late, behind newer ones.
 OVERLAP = 20
 # How many other threads are tried before it is the server that is in trouble, and not one post.
@@ -125,7 +128,7 @@ class MastodonConnection:
     def poll(self, cursor: str | None) -> Polled:
         """One page of mentions, walking forward; the cursor holds the latest notifications' ids.
 
-        A busy server in mid-page ends the page there: what was read is kept. A mention whose
+        A busy or slow server in mid-page ends the page there: what was read is kept. A mention whose
         thread cannot be read comes without it if the server can read somebody else's just
         then; else the cursor stays before it, and nothing is passed over in an outage.
         """
@@ -136,7 +139,9 @@ class MastodonConnection:
         page = self._notifications("poll", {"min_id": known[0], "limit": str(limit)})
         new = [each for each in page if each.id not in known and _age(each.id) > _age(known[0])]
         items: list[RawItem] = []
-        for notification in sorted(new, key=lambda each: _age(each.id)):
+        until = time.monotonic() + LONGEST_PAGE_S
+        new.sort(key=lambda each: _age(each.id))
+        for number, notification in enumerate(new, 1):
             try:
                 items.extend(self._mention(notification))
             except VendorBusyError:
@@ -144,6 +149,8 @@ class MastodonConnection:
                     raise
                 return Polled(tuple(items), _latest(known))
             known.append(notification.id)
+            if number < len(new) and time.monotonic() > until:
+                return Polled(tuple(items), _latest(known), more=True)
         # A server that pays no heed to min_id must not keep us here for ever.
         return Polled(tuple(items), _latest(known), more=len(page) >= limit and bool(new))
 

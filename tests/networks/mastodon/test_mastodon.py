@@ -28,6 +28,7 @@ from bridge.errors import (
     VendorUnclearError,
 )
 from bridge.networks import NETWORKS
+from bridge.networks.mastodon import outbound
 from bridge.networks.mastodon.outbound import MENTIONS_PER_POLL, OTHERS, OVERLAP, MastodonConnection
 from bridge.networks.mastodon.text import LONGEST_HTML, folded, length, plain_text
 from tests.networks.contract import RECEIVED_AT, NetworkContract
@@ -153,6 +154,22 @@ def test_poll_walks_forward_and_brings_the_thread(server):
     assert asked["min_id"] == ["98"]
     assert asked["types[]"] == ["mention"]
     assert asked["include_filtered"] == ["true"]
+
+
+def test_what_a_slow_server_gave_is_written_down_before_the_rest_is_asked_for(server, monkeypatch):
+    """A process that dies every few seconds gets on all the same, mention by mention."""
+    monkeypatch.setattr(outbound, "LONGEST_PAGE_S", -1.0)
+    pairs = [(str(number), status(str(number))) for number in (101, 102, 103)]
+    server.get(f"{API}/notifications", json=notifications(*pairs))
+    for number, _status in pairs:
+        server.get(f"{API}/statuses/{number}/context", json=context())
+    cursor, heard = "100", []
+    for more in (True, True, False):
+        polled = line().poll(cursor)
+        assert polled.more is more
+        heard += [the_message(item.body).native_id for item in polled.items]
+        cursor = polled.cursor
+    assert heard == ["101", "102", "103"]
 
 
 def test_mention_deleted_meanwhile_is_passed_over(server):
