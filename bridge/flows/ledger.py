@@ -167,8 +167,8 @@ class Attempt:
                 return None
             claimed = intents.claimed_objects(tx, case.id, but=intent.id)
         try:
-            self.asked = intent.state == IntentState.SENDING or self.recipe.checks
             if intent.state == IntentState.SENDING:
+                self.asked = True
                 found = self.recipe.look(intent, claimed)
                 if found is not None:
                     seen = replace(found, found=True)
@@ -178,7 +178,9 @@ class Attempt:
                     return lambda tx, case: self._leave(tx, case, way, at)
             quotes = erasure.quotes(intent)  # it was on its way when that was erased
             stop = Stop(False, erasure.QUOTES_WHY) if quotes else taken_back.stop(intent)
-            stop = stop or self.recipe.check(intent)
+            if stop is None:
+                self.asked = self.asked or self.recipe.checks
+                stop = self.recipe.check(intent)
             if stop is not None:
                 return lambda tx, case: self._stop(tx, case, stop)
         except VendorError as error:

@@ -80,7 +80,7 @@ class Slots:
         """
         with self._lock:
             found, now = self._lane(lane), self._clock.now()
-            first = max(now + CROWDED, earliest or now, found.rests_until or now)
+            first = max(now + CROWDED, earliest or now, self._rest_ends(found, now))
             after = found.queued_until + APART if found.queued_until is not None else first
             found.queued_until = min(max(first, after), first + LONGEST_QUEUE)  # clocks are put back
             return found.queued_until
@@ -92,5 +92,11 @@ class Slots:
         if lane.failures < SICK:
             return lane.taken < self._each
         now = self._clock.now()
-        rests = lane.rests_until is not None and now < lane.rests_until <= now + LONGEST_REST
-        return lane.taken == 0 and not rests
+        return lane.taken == 0 and self._rest_ends(lane, now) <= now
+
+    @staticmethod
+    def _rest_ends(lane: _Lane, now: datetime) -> datetime:
+        # Longer than any rest: the clock was put back since it began.
+        if lane.rests_until is None or lane.rests_until > now + LONGEST_REST:
+            return now
+        return lane.rests_until

@@ -35,11 +35,7 @@ LEASES_KEPT = timedelta(hours=1)
 class Sweep:
     """Call it every second or so."""
 
-    def __init__(
-        self,
-        world: World,
-        crowded: Callable[[], bool] = lambda: False,
-    ) -> None:
+    def __init__(self, world: World, crowded: Callable[[], bool] = lambda: False) -> None:
         """*crowded* says whether so many wake-ups wait that no more should be added."""
         self._world = world
         self._crowded = crowded

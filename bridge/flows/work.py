@@ -259,7 +259,10 @@ class Turn:
         if lanes.PUBLIC in shut and _tell_paused(tx, world, case, shut[lanes.PUBLIC].said):
             waiting = _waiting(tx, world, case)
         kept_by = {lane.name: lane for intent in waiting for lane in lanes.keeping(shut, intent)}
-        due += [self._slots.next_turn(name, lane.until or now + PAUSE_LOOK) for name, lane in kept_by.items()]
+        due += [
+            self._slots.next_turn(name, lane.until) if lane.until else now + PAUSE_LOOK
+            for name, lane in kept_by.items()
+        ]
         steps: list[_Step] = []
         heads = _heads(tx, world, case, [i for i in waiting if not lanes.blocks(shut, i)])
         late, self._late = self._late, set()

@@ -70,8 +70,8 @@ def _says_else(tx: Session, values: Mapping[str, Any], *, by_id: bool) -> bool:
     known = tx.connection().execute(_KNOWN, values).first()
     if known is None:
         return True  # it was deleted at this moment
-    if known.body is None or known.body == values["body"]:
-        return False  # of what was erased nothing may come back
+    if known.same is None or known.same:
+        return False  # of what was erased (NULL) nothing may come back
     return not by_id or known.state in NOT_UNDERSTOOD
 
 
@@ -136,7 +136,8 @@ def some_are_tried_again(tx: Session) -> bool:
 
 # Made once: SQLAlchemy needs longer to put a statement together than to run it.
 _DELIVERIES = Delivery.__table__.c
-_KNOWN = select(_DELIVERIES.state, _DELIVERIES.body).where(
+# Compared there: a repetition is no reason to read megabytes.
+_KNOWN = select(_DELIVERIES.state, (_DELIVERIES.body == bindparam("body")).label("same")).where(
     *(_DELIVERIES[name] == bindparam(name) for name in ("installation", "source", "account", "delivery_id"))
 )
 _IS_RECEIVED = and_(_DELIVERIES.id == bindparam("of"), _DELIVERIES.state == "received")
