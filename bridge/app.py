@@ -375,7 +375,7 @@ def _to_set(settings: Settings, variables: list[str]) -> str:
 
 
 def _press(door: Door, delivery_id: str, body: bytes) -> None:
-    # Slack tells of a press again with other addresses in it.
+    # Its id is made of the press: what else Slack says when it tells of it again is no other press.
     door.record(TEAM_SOURCE, "", delivery_id, body, by_id=True)
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from bridge.cli.opened import for_a_worker, opened_database, time_at, who
 from bridge.cli.terminal import quoted, say
 from bridge.core.intent import MOVING, Effect, IntentState
+from bridge.errors import StoreBusyError
 from bridge.flows import cards
 from bridge.store import cases, intents, lanes
 from bridge.store.database import Database
@@ -33,7 +34,11 @@ def pause(reason: str | None) -> None:
             if before is None or reason:
                 lanes.park(tx, lanes.PUBLIC, reason or "paused by a person", who(), now)
         # From here on nothing leaves, however long it takes to tell all whom it concerns.
-        waiting, leaving = _tell(database, now)
+        try:
+            waiting, leaving = _tell(database, now)
+        except StoreBusyError as error:
+            say(f"Paused: nothing public leaves. Not all cards say so yet ({error}): run it again.", err=True)
+            return
     head = "Paused."
     if before is not None:
         head = f"It was paused already: {quoted(before.reason, '  ')}."
@@ -53,11 +58,14 @@ def resume() -> None:
     with opened_database() as database:
         with database.write() as tx:
             if not lanes.resume(tx, lanes.PUBLIC):
-                click.echo("Nothing was paused.")
+                say("Nothing was paused.")
                 return
             waits = for_a_worker(database, tx)
-        _tell(database, time_at(database))
-    click.echo(f"Resumed.{waits}")
+        try:
+            _tell(database, time_at(database))
+        except StoreBusyError as error:
+            waits += f" Some of it may take five minutes ({error})."
+    say(f"Resumed.{waits}")
 
 
 def _tell(database: Database, now: datetime) -> tuple[int, int]:

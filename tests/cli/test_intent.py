@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bridge.core.intent import Effect, IntentState
+from bridge.errors import StoreBusyError
 from bridge.sandbox import Sandbox
 from bridge.store import casefile, cases, lanes, standing
 from bridge.store.tables import Case, Intent, Lane
@@ -451,6 +452,27 @@ def test_a_pause_holds_before_everybody_is_told_of_it(running: InProcess, held: 
             with running.database.read() as other:
                 assert lanes.PUBLIC in lanes.parked(other, datetime.now(UTC))
             tx.commit()
+
+
+def test_a_pause_that_could_not_tell_everybody_says_that_it_holds(
+    running: InProcess, held: str, shell: Shell, monkeypatch: pytest.MonkeyPatch
+):
+    """Whoever stops everything in haste must not read that it failed; the resume is no failure either."""
+
+    def busy(*_given: object) -> None:
+        raise StoreBusyError("the database cannot be written: database is locked")
+
+    monkeypatch.setattr("bridge.cli.pause._tell", busy)
+    said = shell("pause")
+    assert said.code == 0
+    assert said.err.startswith("Paused: nothing public leaves.")
+    with running.database.read() as tx:
+        assert lanes.PUBLIC in lanes.parked(tx, datetime.now(UTC))
+    said = shell("resume")
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith("Resumed. Some of it may take five minutes")
+    with running.database.read() as tx:
+        assert lanes.PUBLIC not in lanes.parked(tx, datetime.now(UTC))
 
 
 def test_whoever_waits_for_a_pause_reads_that_it_is_one(sandbox: Sandbox, running: InProcess, shell: Shell):

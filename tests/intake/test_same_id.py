@@ -56,7 +56,7 @@ def test_two_hints_under_one_id_are_both_looked_at(bridge: Bridge, client: Flask
 
 
 def test_a_press_that_is_told_of_again_in_other_words_is_one(bridge: Bridge):
-    """Slack's addresses for answers are others each time; nobody pressed twice."""
+    """Its id is made of the press itself; nobody pressed twice."""
     given = {"state": "received", "by_id": True}
     assert bridge.door.record("slack", "", "press-1", b'{"url": 1}', **given)
     assert not bridge.door.record("slack", "", "press-1", b'{"url": 2}', **given)
