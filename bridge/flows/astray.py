@@ -17,8 +17,8 @@ from sqlalchemy.orm import Session
 
 from bridge.core.desk import Ticket, TicketStatus, Update
 from bridge.core.intent import UNCLEAR, Effect
-from bridge.errors import VendorBusyError, VendorError, VendorGoneError
-from bridge.flows import cards, drafting, writing
+from bridge.errors import VendorError, VendorGoneError
+from bridge.flows import backoff, cards, drafting, writing
 from bridge.flows.world import World
 from bridge.store import cases, intents, leases, messages, tickets
 from bridge.store.insert import insert_new
@@ -29,6 +29,7 @@ from bridge.store.tables import Case, Cursor, Intent, Message, TicketRow
 log = logging.getLogger(__name__)
 
 LONGEST_WAIT = timedelta(hours=6)
+LONGEST_AFTER_FAILURE = timedelta(minutes=15)
 # Of one customer; the newest hold what came in after a backup.
 CASES = 20
 LEAST_QUOTE = 12  # letters: a shorter post may be anybody's words
@@ -165,7 +166,5 @@ def _put_off(world: World, lease: Lease, error: VendorError) -> None:
     with world.database.write() as tx:
         leases.guard(tx, lease)
         cursor = tx.get_one(Cursor, lease.key)
-        asked = error.retry_after_s if isinstance(error, VendorBusyError) else None
         cursor.failures, cursor.reason = cursor.failures + 1, str(error)
-        wait = timedelta(seconds=2.0 ** min(cursor.failures, 10) if asked is None else asked)
-        cursor.due_at = world.clock.now() + wait
+        cursor.due_at = world.clock.now() + backoff.after(error, cursor.failures, LONGEST_AFTER_FAILURE)

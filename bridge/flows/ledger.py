@@ -34,7 +34,7 @@ from bridge.errors import (
     VendorRefusedError,
     VendorUnclearError,
 )
-from bridge.flows import cards, effects, taken_back
+from bridge.flows import backoff, cards, effects, taken_back
 from bridge.flows.recipe import DECIDED, SEEN, Outcome, Recipe, Stop
 from bridge.flows.world import World
 from bridge.store import casefile, cases, counting, erasure, intents, lanes, leases, tickets
@@ -88,7 +88,7 @@ def stumbled(world: World, intent_id: str, lease: Lease) -> None:
         if intent.state not in MOVING:
             return  # somebody has decided about it meanwhile
         intent.attempts += 1
-        intent.due_at = now + timedelta(seconds=2.0 ** min(intent.attempts, 9))
+        intent.due_at = now + backoff.doubling(intent.attempts, LONGEST_AFTER_UNCLEAR)
         _tell(tx, intent, now, "error", ": the log has it")
         ours = intent.sender == lease.holder and not world.is_calling(intent.id)
         if intent.state == IntentState.SENDING and intent.over_at is None and ours:
@@ -288,7 +288,7 @@ class Attempt:
         match error:
             case VendorBusyError():
                 self._nothing_happened(intent, now, str(error))
-                intent.due_at = now + self._wait(intent, error.retry_after_s)
+                intent.due_at = now + self._wait(intent, error)
             case VendorAuthError():
                 self._nothing_happened(intent, now, str(error))
                 intent.due_at = now + AUTH_PAUSE
@@ -346,8 +346,7 @@ class Attempt:
             self._ask(tx, case, intent, f"the bridge could not look: {error}")
             return
         intent.attempts += 1
-        retry_after_s = error.retry_after_s if isinstance(error, VendorBusyError) else None
-        intent.due_at = now + self._wait(intent, retry_after_s)
+        intent.due_at = now + self._wait(intent, error)
         intents.wake_case(case, intent.due_at)
 
     def _way(self, intent: Intent) -> tuple[Way, datetime]:
@@ -423,14 +422,13 @@ class Attempt:
     @staticmethod
     def _wait_again(intent: Intent) -> timedelta:
         """A vendor that fails on every write is not written to every few seconds."""
-        return min(timedelta(seconds=2.0 ** min(intent.unclear, 9) - 2), LONGEST_AFTER_UNCLEAR)
+        return backoff.doubling(intent.unclear, LONGEST_AFTER_UNCLEAR) - timedelta(seconds=2)
 
     @staticmethod
-    def _wait(intent: Intent, retry_after_s: float | None) -> timedelta:
+    def _wait(intent: Intent, error: VendorError) -> timedelta:
         """The vendor's own wait where it gave one, else a doubling one; never quite the same twice."""
-        base = retry_after_s if retry_after_s is not None else 2.0 ** min(intent.attempts, 9)
         spread = random.uniform(1.0, 1.25)  # noqa: S311 - spreads load, hides nothing
-        return min(timedelta(seconds=base * spread), LONGEST_WAIT if retry_after_s is None else LONGEST_ASKED)
+        return min(backoff.after(error, intent.attempts, LONGEST_WAIT) * spread, LONGEST_ASKED)
 
 
 def _tell(tx: Session, intent: Intent, at: datetime, kind: str, said: str) -> None:

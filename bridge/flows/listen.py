@@ -15,7 +15,7 @@ from bridge.core.message import RawItem
 from bridge.core.plural import counted
 from bridge.core.ports import Polled
 from bridge.errors import VendorBusyError, VendorError, VendorGoneError, VendorRefusedError
-from bridge.flows import finds
+from bridge.flows import backoff, finds
 from bridge.flows.world import World
 from bridge.store import deliveries, erasure, messages
 from bridge.store.insert import insert_new
@@ -205,8 +205,6 @@ def _put_off(world: World, cursor: Cursor, error: VendorError) -> None:
         row = tx.get_one(Cursor, cursor.key)
         row.failures += 1
         row.reason = str(error)
-        wait = timedelta(seconds=2.0 ** min(row.failures, 10))
-        if isinstance(error, VendorBusyError) and error.retry_after_s is not None:
-            wait = timedelta(seconds=error.retry_after_s)
+        wait = backoff.after(error, row.failures, LONGEST_WAIT)
         row.due_at = world.clock.now() + min(wait, LONGEST_WAIT)
     log.warning("%s did not work: %s", cursor.key, error)

@@ -19,8 +19,8 @@ from sqlalchemy.orm import Session
 from bridge.core.case import CaseState
 from bridge.core.desk import Change, Changes
 from bridge.core.intent import IntentState
-from bridge.errors import VendorBusyError, VendorError
-from bridge.flows import astray, drafting, finds, settle, writing
+from bridge.errors import VendorError
+from bridge.flows import astray, backoff, drafting, finds, settle, writing
 from bridge.flows.effects.desk import follow_up_on_its_way
 from bridge.flows.recipe import Outcome
 from bridge.flows.world import World
@@ -164,7 +164,7 @@ def _put_off(world: World, lease: Lease, place: Place, error: VendorError) -> No
         leases.guard(tx, lease)
         cursor = tx.get_one(Cursor, lease.key)
         now = world.clock.now()
-        asked = error.retry_after_s if isinstance(error, VendorBusyError) else None
+        asked = backoff.asked_for(error)
         ended = cursor.heard_at
         # Asked to wait, or the budget is used up: that is no failure, unless it goes on and on.
         if asked is None or (ended is not None and now - ended > PERIODS * world.timing.sweep):
@@ -173,8 +173,7 @@ def _put_off(world: World, lease: Lease, place: Place, error: VendorError) -> No
         if asked is None:
             # The cursor of an unfinished page may be what is refused: begin again at the mark.
             cursor.value = str(Place(place.seen))
-        wait = timedelta(seconds=2.0 ** min(cursor.failures, 10) if asked is None else asked)
-        cursor.due_at = now + min(wait, LONGEST_WAIT)
+        cursor.due_at = now + min(backoff.after(error, cursor.failures, LONGEST_WAIT), LONGEST_WAIT)
     log.warning("%s did not work: %s", lease.key, error)
 
 

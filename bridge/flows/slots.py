@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from bridge.core.ports import Clock
 from bridge.errors import VendorBusyError, VendorError, VendorUnclearError
+from bridge.flows import backoff
 from bridge.store.clock import SystemClock
 
 CROWDED = timedelta(milliseconds=500)  # where there is no room for a moment
@@ -69,9 +70,8 @@ class Slots:
                 return
             found.failures, found.failed_for = found.failures + 1, case
             if found.failures >= SICK:
-                asked_s = error.retry_after_s if isinstance(error, VendorBusyError) else None
-                rest_s = 2.0 ** min(found.failures - SICK, 9) if asked_s is None else asked_s
-                found.rests_until = self._clock.now() + min(timedelta(seconds=rest_s), LONGEST_REST)
+                rest = backoff.after(error, found.failures - SICK, LONGEST_REST)
+                found.rests_until = self._clock.now() + min(rest, LONGEST_REST)
 
     def next_turn(self, lane: str, earliest: datetime | None = None) -> datetime:
         """When somebody for whom there is no room now may ask again, not before *earliest*.

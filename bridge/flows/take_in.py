@@ -14,6 +14,7 @@ from bridge.core.desk import Hint
 from bridge.core.message import InboundEvent
 from bridge.errors import StoreBusyError, UnreadablePayloadError, UnsupportedEventError, VendorError
 from bridge.flows import astray, open_case, press
+from bridge.flows.backoff import doubling
 from bridge.flows.slots import Slots
 from bridge.flows.work import Turn
 from bridge.flows.world import World
@@ -66,7 +67,7 @@ def put_off(world: World, key: str, reason: str) -> None:
             return
         delivery.attempts += 1
         delivery.reason = reason
-        delivery.due_at = world.clock.now() + timedelta(seconds=2 ** min(delivery.attempts, TRIES))
+        delivery.due_at = world.clock.now() + doubling(delivery.attempts, LONGEST_WAIT)
         if delivery.attempts >= TRIES:
             delivery.state = "failed"
             log.error("delivery %s from %s failed for good: %s", key, delivery.source, reason)

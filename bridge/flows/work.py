@@ -13,8 +13,8 @@ from structlog.contextvars import bound_contextvars
 
 from bridge.core.case import CaseState
 from bridge.core.intent import MOVING, Effect, IntentState
-from bridge.errors import SettingsError, StoreBusyError, VendorBusyError, VendorError, VendorRefusedError
-from bridge.flows import cards, drafting, read_desk, taken_back, writing
+from bridge.errors import SettingsError, StoreBusyError, VendorError, VendorRefusedError
+from bridge.flows import backoff, cards, drafting, read_desk, taken_back, writing
 from bridge.flows.effects import recipe
 from bridge.flows.ledger import Attempt, Settle, stumbled
 from bridge.flows.slots import Slots
@@ -33,9 +33,8 @@ ELSEWHERE_LOOK = timedelta(hours=1)  # what is not set up here may be in another
 # What is begun beside another call is sent at once after it, or begun anew: what was seen of its sender and
 # its lane when it was written down must not be old when it is sent.
 AT_ONCE = timedelta(seconds=1)
-# The wait after a ticket could not be read doubles from two seconds on, so often at most: to half a minute
-# while the desk is busy, to an hour where it refuses.
-DOUBLINGS, REFUSED_DOUBLINGS = 5, 12
+# Between two readings of a ticket that could not be read: while the desk is busy, and where it refuses.
+LONGEST_UNREAD, LONGEST_REFUSED = timedelta(seconds=30), timedelta(hours=1)
 TOLD_UNREAD = 20  # times in a row that the case's file tells of; the list of what is wrong does from then on
 
 
@@ -222,12 +221,10 @@ class Turn:
         return lambda tx, _case: taken_back.go_on(tx, self.key, self._readings[ticket.id])
 
     def _unread(self, tx: Session, case: Case, ticket: TicketRow, error: VendorError) -> None:
-        seconds = error.retry_after_s if isinstance(error, VendorBusyError) else None
         now = self._world.clock.now()
         case.failures += 1
         refused = isinstance(error, VendorRefusedError)
-        doublings = min(case.failures, REFUSED_DOUBLINGS if refused else DOUBLINGS)
-        wait = timedelta(seconds=seconds if seconds is not None else 2.0**doublings)
+        wait = backoff.after(error, case.failures, LONGEST_REFUSED if refused else LONGEST_UNREAD)
         if case.failures <= TOLD_UNREAD:
             casefile.tell(tx, case.id, now, "desk", f"ticket {ticket.ticket_id} could not be read: {error}")
         if refused and case.failures >= STUCK:
