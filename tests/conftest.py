@@ -5,13 +5,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from zlib import crc32
 
 import pytest
 
 from bridge.sandbox import Sandbox
-from bridge.store.database import Database
-from tests import compiled
 from tests.postgres import Postgres
 from tests.running import InProcess, Process
 
@@ -42,16 +40,6 @@ FLAGS = [
     "--no-first-run",
 ]
 
-_open = Database.__init__
-
-
-def _open_sharing(self: Database, *arguments: Any, **options: Any) -> None:
-    _open(self, *arguments, **options)
-    compiled.share(self.engine)
-
-
-Database.__init__ = _open_sharing  # type: ignore[method-assign]
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--every-store", action="store_true", help="run every story on PostgreSQL, too")
@@ -63,6 +51,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     both = metafunc.config.getoption("--every-store") or metafunc.module.__name__.startswith(ON_BOTH)
     metafunc.parametrize("store_url", ["sqlite", "postgresql"] if both else ["sqlite"], indirect=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several processes share the tests, each gets some that wait and some that compute.
+
+    In the order of their names the stories, which wait, would be left over for the end.
+    """
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: crc32(item.path.name.encode()))
 
 
 @pytest.fixture

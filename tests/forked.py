@@ -1,4 +1,4 @@
-"""``bridge`` in a process forked from one that has imported everything: to be killed, it costs little.
+"""``bridge`` in a process forked from one that has played a loop already: to be killed, it costs little.
 
 What is started by `python -m bridge` itself, tests/cli/test_serve.py shows.
 """
@@ -12,11 +12,10 @@ from collections.abc import Mapping
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from bridge import app, cli
-from bridge.cli import run
+from bridge import cli
 
 _FORGE = multiprocessing.get_context("forkserver")
-_FORGE.set_forkserver_preload([app.__name__, run.__name__, __name__])
+_FORGE.set_forkserver_preload(["tests.warm"])
 
 
 def start(command: str, environment: Mapping[str, str], folder: Path, log: Path) -> ForkServerProcess:

@@ -16,7 +16,7 @@ from contextlib import suppress
 from functools import cache
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from werkzeug.serving import make_server
 
@@ -29,7 +29,7 @@ from bridge.routing.load import load
 from bridge.routing.model import Mapping
 from bridge.sandbox import Sandbox
 from bridge.store.database import Database
-from tests import forked, migrated
+from tests import compiled, forked, migrated
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 STARTER = REPOSITORY / "mappings"
@@ -56,6 +56,16 @@ def _load_once(folder: Path, networks: Map[str, Network]) -> Mapping:
 
 
 mappings.load = _load_once  # type: ignore[assignment]
+
+_open = Database.__init__
+
+
+def _open_sharing(self: Database, *arguments: Any, **options: Any) -> None:
+    _open(self, *arguments, **options)
+    compiled.share(self.engine)
+
+
+Database.__init__ = _open_sharing  # type: ignore[method-assign]
 
 
 def starter_to_edit(folder: Path) -> Path:
@@ -164,6 +174,7 @@ class Process:
             **self._sandbox.environment(self.url),
             **self._changes,
         }
+        migrated.prepare(settings.load(env).database_url)
         said = self.log.count("bridge: working")
         self._process = forked.start(self._command, env, REPOSITORY, self._log_file)
         try:
