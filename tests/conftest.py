@@ -77,16 +77,21 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 
 
 @pytest.fixture
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The address of a database of the kind that `pytest_generate_tests` says.
 
     It is empty, but for a server's when its tables are needed: then they are there.
     """
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/data/bridge.db"
+        yield f"sqlite:///{tmp_path}/data/bridge.db"
+        return
     server: Postgres = request.getfixturevalue("postgres")
-    needed = not {"sandbox", "either"}.isdisjoint(request.fixturenames)
-    return server.migrated_database() if needed else server.new_database()
+    if {"sandbox", "either"}.isdisjoint(request.fixturenames):
+        yield server.new_database()
+        return
+    address = server.migrated_database()
+    yield address
+    server.give_back(address)
 
 
 @pytest.fixture

@@ -76,12 +76,14 @@ class _OneListens(PostgresStorage):  # type: ignore[misc]
         super().__init__(*arguments, **options)
         self._turn = threading.Lock()
         self._listen_local = SimpleNamespace()  # no thread's own any more: whose turn it is uses it
+        self.over = False
 
     def dequeue(self) -> bytes | None:
         if not self._turn.acquire(timeout=self.read_timeout):
             return None
         try:
-            found: bytes | None = super().dequeue()
+            # Or each of the threads would listen once more before it ends.
+            found: bytes | None = None if self.over else super().dequeue()
             return found
         finally:
             self._turn.release()
@@ -160,7 +162,9 @@ class Wakes:
         """Take no more; what waits in this process is left to the next start."""
         with self._lock:
             self._shut = True
-        if not self.shared:
+        if isinstance(self.huey.storage, _OneListens):
+            self.huey.storage.over = True
+        elif not self.shared:
             self.huey.flush()
 
     def close(self) -> None:
