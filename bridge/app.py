@@ -14,7 +14,7 @@ from flask import Flask, Request, Response
 from bridge import slack, zendesk
 from bridge.core.ports import Clock
 from bridge.errors import MappingError, SettingsError, StoreBusyError, StoreError
-from bridge.flows import astray, listen, reconcile
+from bridge.flows import astray, failed, listen, reconcile
 from bridge.flows.alarm import Alarm
 from bridge.flows.beside import Beside, counting, following, keeping_time
 from bridge.flows.canary import Watcher
@@ -24,7 +24,7 @@ from bridge.flows.open_case import consider
 from bridge.flows.retain import retain
 from bridge.flows.slots import Slots
 from bridge.flows.sweep import Sweep
-from bridge.flows.take_in import put_off, take_in
+from bridge.flows.take_in import take_in
 from bridge.flows.watch import Watch, sources
 from bridge.flows.work import work
 from bridge.flows.world import Timing, World
@@ -36,13 +36,12 @@ from bridge.intake.web import DeskHook, TeamHook, create_web
 from bridge.networks import NETWORKS
 from bridge.routing import playbook
 from bridge.settings import Settings
-from bridge.store import casefile, intents, lanes, leases, messages
+from bridge.store import intents, lanes, leases, messages
 from bridge.store.clock import SharedClock, SystemClock
 from bridge.store.counting import count_in
 from bridge.store.database import Database
 from bridge.store.deliveries import TEAM_SOURCE
 from bridge.store.presence import presence
-from bridge.store.tables import Case, Cursor, Message
 from bridge.zendesk import webhook
 
 log = logging.getLogger(__name__)
@@ -318,34 +317,9 @@ def _engine(world: World, settings: Settings, wakes: Wakes) -> Engine:
         },
         threads=settings.threads,
         every_s=SWEEP_S,
-        failed=lambda flow, key: _failed(world, flow, key),
+        failed=lambda flow, key: failed.put_off(world, flow, key),
         wakes=wakes,
     )
-
-
-def _failed(world: World, flow: str, key: str) -> None:
-    """A flow met what nobody expected: later again, and less and less often."""
-    world.tallies.add("bridge_flow_errors_total", flow=flow)
-    if flow == "take_in":
-        put_off(world, key, "an unexpected error; the log has it")
-        return
-    with world.database.write() as tx:
-        now = world.clock.now()
-        if flow == "consider":
-            message = tx.get(Message, key)
-            if message is not None:
-                message.due_at = now + timedelta(seconds=30)
-        elif flow in ("poll", "reconcile", "astray"):
-            cursor = tx.get(Cursor, key)
-            if cursor is not None:
-                cursor.due_at, cursor.failures = now + timedelta(seconds=30), cursor.failures + 1
-                cursor.reason = "an unexpected error; the log has it"
-        elif flow == "work":
-            case = tx.get(Case, key, with_for_update={"key_share": True})
-            if case is not None:
-                case.failures += 1
-                case.due_at = now + timedelta(seconds=2.0 ** min(case.failures, 9))
-                casefile.tell(tx, case.id, now, "error", "an unexpected error; the log has it")
 
 
 def _missing(settings: Settings, world: World) -> list[str]:
