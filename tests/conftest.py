@@ -59,11 +59,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Where several processes share the tests, each gets some that wait and some that compute.
 
     In the order of their names the stories, which wait, would be left over for the end. Neighbours stay
-    together, a few at a time: what their module sets up serves them all.
+    together, a few at a time: what their module sets up serves them all. The benchmarks, which take longest,
+    begin.
     """
     if hasattr(config, "workerinput"):
         few = [items[first : first + 8] for first in range(0, len(items), 8)]
-        few.sort(key=lambda some: crc32(some[0].nodeid.encode()))
+        few.sort(key=lambda some: ("benchmarks" not in some[0].nodeid, crc32(some[0].nodeid.encode())))
         items[:] = chain.from_iterable(few)
 
 
