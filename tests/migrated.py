@@ -19,16 +19,22 @@ copies: set[str] = set()  # the addresses of databases on a server that had thei
 
 def prepare(url: str) -> None:
     """Bring the database at *url* to this code's tables; a file that is not there yet is a copy."""
+    if not begin(url):
+        migrate(url)
+
+
+def begin(url: str) -> bool:
+    """Put a copy there if *url* is a file that is not there yet; whether what is there is a copy."""
     if url in copies:
-        return
+        return True
     address = make_url(url)
     file = Path(address.database or "")
     if address.get_backend_name() != "sqlite" or file.exists():
-        migrate(url)
-        return
+        return False
     file.parent.mkdir(parents=True, exist_ok=True)
     file.touch(mode=0o600)
     file.write_bytes(_embedded())
+    return True
 
 
 def migrate(url: str) -> None:

@@ -174,7 +174,7 @@ class Process:
             **self._sandbox.environment(self.url),
             **self._changes,
         }
-        migrated.prepare(settings.load(env).database_url)
+        migrated.begin(settings.load(env).database_url)
         said = self.log.count("bridge: working")
         self._process = forked.start(self._command, env, REPOSITORY, self._log_file)
         try:
