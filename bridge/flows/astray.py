@@ -29,7 +29,6 @@ from bridge.store.tables import Case, Cursor, Intent, Message, TicketRow
 log = logging.getLogger(__name__)
 
 LONGEST_WAIT = timedelta(hours=6)
-LONGEST_AFTER_FAILURE = timedelta(minutes=15)
 # Of one customer; the newest hold what came in after a backup.
 CASES = 20
 LEAST_QUOTE = 12  # letters: a shorter post may be anybody's words
@@ -167,4 +166,4 @@ def _put_off(world: World, lease: Lease, error: VendorError) -> None:
         leases.guard(tx, lease)
         cursor = tx.get_one(Cursor, lease.key)
         cursor.failures, cursor.reason = cursor.failures + 1, str(error)
-        cursor.due_at = world.clock.now() + backoff.after(error, cursor.failures, LONGEST_AFTER_FAILURE)
+        cursor.due_at = world.clock.now() + backoff.after(error, cursor.failures)

@@ -6,10 +6,11 @@ from datetime import timedelta
 
 from bridge.errors import VendorBusyError, VendorError
 
+LONGEST_WAIT = timedelta(minutes=10)  # where nothing speaks for another
 _MOST_DOUBLINGS = 20  # eleven days; a hundred times more would not fit into a timedelta
 
 
-def doubling(failures: int, longest: timedelta) -> timedelta:
+def doubling(failures: int, longest: timedelta = LONGEST_WAIT) -> timedelta:
     """One second, doubled for each of so many *failures* in a row; at most *longest*."""
     return min(timedelta(seconds=2 ** min(failures, _MOST_DOUBLINGS)), longest)
 
@@ -21,7 +22,7 @@ def asked_for(error: VendorError) -> timedelta | None:
     return None
 
 
-def after(error: VendorError, failures: int, longest: timedelta) -> timedelta:
+def after(error: VendorError, failures: int, longest: timedelta = LONGEST_WAIT) -> timedelta:
     """The wait that the vendor asked for, however long; else a `doubling` one."""
     asked = asked_for(error)
     return doubling(failures, longest) if asked is None else asked

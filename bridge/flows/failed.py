@@ -14,7 +14,6 @@ from bridge.store import casefile
 from bridge.store.tables import Case, Cursor, Message
 
 UNEXPECTED = "an unexpected error; the log has it"
-LONGEST_WAIT = timedelta(minutes=10)
 # A message counts no failures.
 WAIT_OF_MESSAGE = timedelta(seconds=30)
 
@@ -42,14 +41,14 @@ def _cursor(tx: Session, key: str, now: datetime) -> None:
     cursor = tx.get(Cursor, key)
     if cursor is not None:
         cursor.failures, cursor.reason = cursor.failures + 1, UNEXPECTED
-        cursor.due_at = now + doubling(cursor.failures, LONGEST_WAIT)
+        cursor.due_at = now + doubling(cursor.failures)
 
 
 def _case(tx: Session, key: str, now: datetime) -> None:
     case = tx.get(Case, key, with_for_update={"key_share": True})
     if case is not None:
         case.failures += 1
-        case.due_at = now + doubling(case.failures, LONGEST_WAIT)
+        case.due_at = now + doubling(case.failures)
         casefile.tell(tx, case.id, now, "error", UNEXPECTED)
 
 

@@ -45,7 +45,6 @@ log = logging.getLogger(__name__)
 
 AUTH_PAUSE = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(minutes=1)
-LONGEST_AFTER_UNCLEAR = timedelta(minutes=10)
 STUMBLES = 8
 TOLD_TRIES = 20  # the case's file has each of so many tries, and then one of so many
 READ_WAIT = timedelta(minutes=10)  # for a ticket that cannot be read; the reading itself ends it
@@ -88,7 +87,7 @@ def stumbled(world: World, intent_id: str, lease: Lease) -> None:
         if intent.state not in MOVING:
             return  # somebody has decided about it meanwhile
         intent.attempts += 1
-        intent.due_at = now + backoff.doubling(intent.attempts, LONGEST_AFTER_UNCLEAR)
+        intent.due_at = now + backoff.doubling(intent.attempts)
         _tell(tx, intent, now, "error", ": the log has it")
         ours = intent.sender == lease.holder and not world.is_calling(intent.id)
         if intent.state == IntentState.SENDING and intent.over_at is None and ours:
@@ -422,7 +421,7 @@ class Attempt:
     @staticmethod
     def _wait_again(intent: Intent) -> timedelta:
         """A vendor that fails on every write is not written to every few seconds."""
-        return backoff.doubling(intent.unclear, LONGEST_AFTER_UNCLEAR) - timedelta(seconds=2)
+        return backoff.doubling(intent.unclear) - timedelta(seconds=2)
 
     @staticmethod
     def _wait(intent: Intent, error: VendorError) -> timedelta:

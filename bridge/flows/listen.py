@@ -16,6 +16,7 @@ from bridge.core.plural import counted
 from bridge.core.ports import Polled
 from bridge.errors import VendorBusyError, VendorError, VendorGoneError, VendorRefusedError
 from bridge.flows import backoff, finds
+from bridge.flows.backoff import LONGEST_WAIT
 from bridge.flows.world import World
 from bridge.store import deliveries, erasure, messages
 from bridge.store.insert import insert_new
@@ -26,7 +27,6 @@ log = logging.getLogger(__name__)
 POLL, REREAD = "poll", "reread"
 THREADS_A_ROUND = 10
 STILL_WATCHED = timedelta(days=7)  # after its receipt, for a customer who comes back
-LONGEST_WAIT = timedelta(minutes=10)
 IN_TROUBLE = 3  # threads that could not be read: no more are tried in this round
 STANDING = 5  # rounds that failed, which takes a minute
 
@@ -205,6 +205,6 @@ def _put_off(world: World, cursor: Cursor, error: VendorError) -> None:
         row = tx.get_one(Cursor, cursor.key)
         row.failures += 1
         row.reason = str(error)
-        wait = backoff.after(error, row.failures, LONGEST_WAIT)
+        wait = backoff.after(error, row.failures)
         row.due_at = world.clock.now() + min(wait, LONGEST_WAIT)
     log.warning("%s did not work: %s", cursor.key, error)

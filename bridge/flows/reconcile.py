@@ -21,6 +21,7 @@ from bridge.core.desk import Change, Changes
 from bridge.core.intent import IntentState
 from bridge.errors import VendorError
 from bridge.flows import astray, backoff, drafting, finds, settle, writing
+from bridge.flows.backoff import LONGEST_WAIT
 from bridge.flows.effects.desk import follow_up_on_its_way
 from bridge.flows.recipe import Outcome
 from bridge.flows.world import World
@@ -35,7 +36,6 @@ log = logging.getLogger(__name__)
 KEY = f"export:{DESK_SOURCE}"
 OVERLAP = timedelta(minutes=1)
 FIRST_BACK = timedelta(minutes=5)
-LONGEST_WAIT = timedelta(minutes=10)
 PERIODS = 3  # that may pass without a whole sweep before somebody should look
 # Where the export does not work, tickets of open loops are read unasked, a few at a time.
 OPEN_LOOP = [state.value for state in CaseState if state is not CaseState.CLOSED]
@@ -173,7 +173,7 @@ def _put_off(world: World, lease: Lease, place: Place, error: VendorError) -> No
         if asked is None:
             # The cursor of an unfinished page may be what is refused: begin again at the mark.
             cursor.value = str(Place(place.seen))
-        cursor.due_at = now + min(backoff.after(error, cursor.failures, LONGEST_WAIT), LONGEST_WAIT)
+        cursor.due_at = now + min(backoff.after(error, cursor.failures), LONGEST_WAIT)
     log.warning("%s did not work: %s", lease.key, error)
 
 

@@ -106,3 +106,16 @@ def test_a_queue_that_cannot_be_reached_loses_a_wake_up_and_nothing_else():
         wakes.wake("work", "case-1")
         assert wakes.crowded()
         wakes.close()
+
+
+def test_what_waits_when_a_process_stops_is_left_to_the_others(postgres: Postgres):
+    """Its threads take nothing more, and listen no more: a stop is no matter of seconds."""
+    address = postgres.new_database()
+    engine.prepare(address)
+    stopping, other = Wakes(address), Wakes(address)
+    stopping.wake("work", "case-1")
+    stopping.shut()
+    assert stopping.huey.storage.dequeue() is None
+    assert other.huey.storage.dequeue() is not None
+    stopping.close()
+    other.close()
